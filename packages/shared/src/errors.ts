@@ -1,0 +1,355 @@
+/**
+ * Every failure of Postern has one stable code. This table maps each code to the wire (JSON-RPC number),
+ * the HTTP status, the exit code of the programs, and what to say to a person.
+ *
+ * Messages and hints are fixed texts: nothing that a peer sent is ever interpolated into them.
+ */
+
+/** What the programs exit with. 130 is the shell's convention for Ctrl-C. */
+export const exitCodes = {
+  done: 0,
+  refused: 1,
+  usage: 2,
+  unreachable: 3,
+  untrusted: 4,
+  throttled: 5,
+  noTerminal: 6,
+  bug: 70,
+  cancelled: 130,
+} as const;
+
+export interface ErrorFacts {
+  /** JSON-RPC 2.0 error number; -32600 and -32603 are the specification's own. */
+  readonly rpc: number;
+  readonly http: number;
+  readonly exit: (typeof exitCodes)[keyof typeof exitCodes];
+  /** No capital, no period: it stands after "error: ". */
+  readonly message: string;
+  readonly hint?: string;
+}
+
+const { refused, usage, unreachable, untrusted, throttled, noTerminal, bug, cancelled } = exitCodes;
+
+export const errors = {
+  // The wire: what a peer's bytes can get wrong.
+  bad_request: {
+    rpc: -32600,
+    http: 400,
+    exit: unreachable,
+    message: "the request was not understood",
+    hint: "client and server may be of different versions; `postern --version` tells the client's",
+  },
+  line_too_long: { rpc: -32001, http: 413, exit: unreachable, message: "the message is longer than allowed" },
+  out_of_order: { rpc: -32002, http: 409, exit: unreachable, message: "this call is not possible at this step" },
+  step_timeout: { rpc: -32003, http: 408, exit: unreachable, message: "the step took too long", hint: "start again" },
+  busy: { rpc: -32004, http: 503, exit: throttled, message: "the server is busy", hint: "try again in a moment" },
+  shutting_down: { rpc: -32005, http: 503, exit: unreachable, message: "the server is shutting down" },
+  internal: {
+    rpc: -32603,
+    http: 500,
+    exit: unreachable,
+    message: "the server failed",
+    hint: "nothing was granted; the server's log says more",
+  },
+
+  // Registration.
+  registration_closed: {
+    rpc: -32010,
+    http: 403,
+    exit: refused,
+    message: "this server takes no registrations",
+    hint: "ask its operator",
+  },
+  name_invalid: {
+    rpc: -32011,
+    http: 422,
+    exit: refused,
+    message: "that name cannot be used",
+    hint: "1 to 64 bytes of letters, digits and . _ - @ + of one script, without spaces",
+  },
+  name_taken: { rpc: -32012, http: 409, exit: refused, message: "that name is taken", hint: "choose another one" },
+  verifier_invalid: { rpc: -32013, http: 422, exit: refused, message: "the verifier is out of range" },
+  password_too_short: {
+    rpc: -32014,
+    http: 422,
+    exit: refused,
+    message: "the password is too short",
+    hint: "use 8 characters or more; a few words make a good one",
+  },
+  password_too_weak: {
+    rpc: -32015,
+    http: 422,
+    exit: refused,
+    message: "the password is too easy to guess",
+    hint: "a few words that do not belong together make a good one",
+  },
+  password_too_long: {
+    rpc: -32016,
+    http: 422,
+    exit: refused,
+    message: "the password is longer than 1024 bytes",
+  },
+  password_mismatch: { rpc: -32017, http: 422, exit: refused, message: "the two passwords differ" },
+
+  // Login.
+  login_failed: {
+    rpc: -32020,
+    http: 401,
+    exit: refused,
+    message: "the name or the password is not right",
+  },
+  code_refused: {
+    rpc: -32021,
+    http: 401,
+    exit: refused,
+    message: "the code was not accepted",
+    hint: "a code works once; wait for the next one, and check that the clock of your device is right",
+  },
+  throttled: {
+    rpc: -32022,
+    http: 429,
+    exit: throttled,
+    message: "too many wrong tries",
+    hint: "wait, then try again",
+  },
+  codes_locked: {
+    rpc: -32023,
+    http: 429,
+    exit: throttled,
+    message: "too many wrong codes: codes are refused until the account is unlocked",
+    hint: "use a recovery code, or ask the server's operator",
+  },
+  ephemeral_invalid: { rpc: -32024, http: 400, exit: unreachable, message: "the ephemeral value is out of range" },
+
+  // Sessions.
+  session_invalid: {
+    rpc: -32030,
+    http: 401,
+    exit: refused,
+    message: "the session is not valid any more",
+    hint: "log in again with `postern login`",
+  },
+  not_logged_in: {
+    rpc: -32031,
+    http: 401,
+    exit: refused,
+    message: "you are not logged in to this server",
+    hint: "log in with `postern login`",
+  },
+
+  // What the client finds out about the server.
+  server_unreachable: {
+    rpc: -32040,
+    http: 502,
+    exit: unreachable,
+    message: "the server cannot be reached",
+    hint: "check --server HOST:PORT, and that posternd runs there",
+  },
+  server_failed: { rpc: -32041, http: 502, exit: unreachable, message: "the server answered what no server should" },
+  connection_lost: { rpc: -32042, http: 502, exit: unreachable, message: "the server closed the connection" },
+  server_unknown: {
+    rpc: -32043,
+    http: 502,
+    exit: untrusted,
+    message: "this server was never seen before, and nothing says that it is the right one",
+    hint: "give --fingerprint SHA256:… as the operator's terminal shows it, or --trust-on-first-use",
+  },
+  server_identity_changed: {
+    rpc: -32044,
+    http: 502,
+    exit: untrusted,
+    message: "the server shows another identity than before: someone may be in between",
+    hint: "ask the operator; if the change is real, `postern server forget HOST:PORT` and connect anew",
+  },
+  server_certificate_invalid: {
+    rpc: -32045,
+    http: 502,
+    exit: untrusted,
+    message: "the server's certificate is missing, expired or not signed by its identity",
+  },
+  server_not_proved: {
+    rpc: -32046,
+    http: 502,
+    exit: untrusted,
+    message: "the server did not prove that it knows this account over this connection",
+    hint: "no code was sent; do not try again before you know why",
+  },
+  stretch_refused: {
+    rpc: -32047,
+    http: 502,
+    exit: untrusted,
+    message: "the server asks for a key stretching outside of what is safe",
+  },
+  pins_unreadable: {
+    rpc: -32048,
+    http: 500,
+    exit: untrusted,
+    message: "the file of known servers cannot be read",
+    hint: "restore it, or remove it and give --fingerprint anew",
+  },
+
+  // The programs' own input.
+  usage: { rpc: -32050, http: 400, exit: usage, message: "the command line was not understood" },
+  input_needed: {
+    rpc: -32051,
+    http: 400,
+    exit: noTerminal,
+    message: "input is needed and there is no terminal to ask on",
+    hint: "give --password-file, --code and the name, or run it in a terminal",
+  },
+  file_unreadable: { rpc: -32052, http: 400, exit: usage, message: "a file cannot be read" },
+  file_unwritable: { rpc: -32053, http: 500, exit: usage, message: "a file cannot be written" },
+  secret_file_invalid: {
+    rpc: -32054,
+    http: 400,
+    exit: usage,
+    message: "the secret file is empty, too long or not UTF-8",
+  },
+  address_invalid: {
+    rpc: -32055,
+    http: 400,
+    exit: usage,
+    message: "that is not an address",
+    hint: "write HOST:PORT, for example localhost:7465 or [::1]:7465",
+  },
+  fingerprint_invalid: {
+    rpc: -32056,
+    http: 400,
+    exit: usage,
+    message: "that is not a fingerprint",
+    hint: "write it as the server shows it: SHA256: and 43 characters",
+  },
+  cancelled: { rpc: -32057, http: 400, exit: cancelled, message: "cancelled" },
+  otp_invalid: {
+    rpc: -32058,
+    http: 422,
+    exit: usage,
+    message: "that is not a one-time password secret or otpauth URI",
+  },
+
+  // The operator's store.
+  admin_password_wrong: { rpc: -32060, http: 500, exit: refused, message: "the admin password is not right" },
+  store_missing: {
+    rpc: -32061,
+    http: 500,
+    exit: usage,
+    message: "there is no store here",
+    hint: "start `posternd start` on a terminal, or add --init to make one",
+  },
+  store_damaged: {
+    rpc: -32062,
+    http: 500,
+    exit: unreachable,
+    message: "the store is damaged",
+    hint: "nothing was changed; restore the data directory from a backup",
+  },
+  store_foreign: {
+    rpc: -32063,
+    http: 500,
+    exit: usage,
+    message: "the file is not a Postern store",
+    hint: "check --data DIR",
+  },
+  store_future: {
+    rpc: -32064,
+    http: 500,
+    exit: usage,
+    message: "the store was written by a newer Postern",
+    hint: "start the newer posternd",
+  },
+  store_unwritable: {
+    rpc: -32065,
+    http: 500,
+    exit: unreachable,
+    message: "the data directory cannot be written",
+    hint: "check its owner, its permissions and the free space on the disk",
+  },
+  store_networked: {
+    rpc: -32066,
+    http: 500,
+    exit: usage,
+    message: "the data directory is on a networked file system, which cannot keep its promises",
+    hint: "choose a local disk with --data DIR",
+  },
+  store_failed: {
+    rpc: -32067,
+    http: 503,
+    exit: unreachable,
+    message: "the store failed",
+    hint: "check the free space and the health of the disk; nothing was granted",
+  },
+  address_in_use: {
+    rpc: -32068,
+    http: 500,
+    exit: unreachable,
+    message: "another program listens on that address",
+    hint: "stop it, or choose another one with --listen or --http",
+  },
+  address_unavailable: {
+    rpc: -32069,
+    http: 500,
+    exit: unreachable,
+    message: "that address cannot be listened on",
+    hint: "check --listen and --http",
+  },
+  audit_damaged: {
+    rpc: -32070,
+    http: 500,
+    exit: refused,
+    message: "the audit log does not hold together",
+  },
+
+  bug: {
+    rpc: -32099,
+    http: 500,
+    exit: bug,
+    message: "this is a bug in Postern",
+    hint: "please report it with what you did; no secret is in this message",
+  },
+} as const satisfies Record<string, ErrorFacts>;
+
+export type ErrorCode = keyof typeof errors;
+
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === "string" && Object.hasOwn(errors, code);
+}
+
+export function errorFacts(code: ErrorCode): ErrorFacts {
+  return errors[code];
+}
+
+export interface ErrorDetail {
+  /** What exactly, for the person at this machine (a path, an option): never a secret, never a peer's text. */
+  readonly detail?: string;
+  /** Seconds until another try may succeed. */
+  readonly retryAfter?: number;
+  readonly cause?: unknown;
+}
+
+/** The one error class of the project: `code` is stable and what programs match on. */
+export class PosternError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: ErrorCode, { detail, retryAfter, cause }: ErrorDetail = {}) {
+    super(detail === undefined ? errors[code].message : `${errors[code].message}: ${detail}`, { cause });
+    this.name = "PosternError";
+    this.code = code;
+    this.detail = detail;
+    this.retryAfter = retryAfter;
+  }
+
+  get hint(): string | undefined {
+    return errorFacts(this.code).hint;
+  }
+
+  get exit(): number {
+    return errorFacts(this.code).exit;
+  }
+}
+
+/** Any thrown thing as a PosternError; what was not foreseen becomes `bug`, with the original as its cause. */
+export function asPosternError(thrown: unknown): PosternError {
+  return thrown instanceof PosternError ? thrown : new PosternError("bug", { cause: thrown });
+}

@@ -1,0 +1,34 @@
+import { randomBytes } from "node:crypto";
+
+/**
+ * Ids that say by their prefix what they name: 128 random bits in lower-case hex behind it. Being random they are
+ * never used twice, and tell nothing about the person, the order or the time.
+ */
+export const idPrefixes = {
+  account: "acc",
+  session: "ses",
+  node: "nod",
+  factor: "fac",
+  device: "dev",
+  key: "key",
+} as const;
+
+export type IdKind = keyof typeof idPrefixes;
+export type Id<K extends IdKind> = `${(typeof idPrefixes)[K]}_${string}`;
+export type AccountId = Id<"account">;
+export type SessionId = Id<"session">;
+export type NodeId = Id<"node">;
+export type FactorId = Id<"factor">;
+export type KeyId = Id<"key">;
+
+const ID_BYTES = 16;
+
+/** Draws a fresh id. `random` stands in for the system's generator in tests. */
+export function newId<K extends IdKind>(kind: K, random: (size: number) => Buffer = randomBytes): Id<K> {
+  return `${idPrefixes[kind]}_${random(ID_BYTES).toString("hex")}` as Id<K>;
+}
+
+export function isId<K extends IdKind>(kind: K, text: string): text is Id<K> {
+  const prefix = `${idPrefixes[kind]}_`;
+  return text.startsWith(prefix) && /^[0-9a-f]{32}$/.test(text.slice(prefix.length));
+}
