@@ -180,12 +180,26 @@ export const errors = {
     exit: untrusted,
     message: "the server asks for a key stretching outside of what is safe",
   },
+  server_not_known: {
+    rpc: -32071,
+    http: 404,
+    exit: refused,
+    message: "that server is not known here",
+    hint: "`postern server list` shows those that are",
+  },
   pins_unreadable: {
     rpc: -32048,
     http: 500,
     exit: untrusted,
     message: "the file of known servers cannot be read",
     hint: "restore it, or remove it and give --fingerprint anew",
+  },
+  server_fingerprint_mismatch: {
+    rpc: -32049,
+    http: 502,
+    exit: untrusted,
+    message: "the server's fingerprint is not the one that was given",
+    hint: "compare it with what the operator's terminal shows; someone may be in between",
   },
 
   // The programs' own input.
@@ -235,6 +249,13 @@ export const errors = {
     exit: usage,
     message: "there is no store here",
     hint: "start `posternd start` on a terminal, or add --init to make one",
+  },
+  store_exists: {
+    rpc: -32072,
+    http: 500,
+    exit: usage,
+    message: "there is a store here already",
+    hint: "nothing was changed; open it, or choose another place with --data DIR",
   },
   store_damaged: {
     rpc: -32062,

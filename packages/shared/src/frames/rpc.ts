@@ -1,0 +1,112 @@
+import { errors, isErrorCode, PosternError } from "../errors.js";
+import { encodeLine } from "./encode.js";
+import { type JsonObject, type JsonValue, parseStrictJson } from "./strict-json.js";
+
+/** JSON-RPC 2.0 envelopes. Requests are read strictly, replies leniently: a newer server may say more. */
+const VERSION = "2.0";
+
+/** `id` is a non-negative safe integer, chosen by the client; there are no notifications and no batches. */
+export interface RpcRequest {
+  readonly id: number;
+  readonly method: string;
+  readonly params: JsonObject;
+}
+
+export interface RpcResult {
+  readonly id: number;
+  readonly result: JsonObject;
+}
+
+/** `id` is null when the server could not read the request's. */
+export interface RpcFailure {
+  readonly id: number | null;
+  readonly error: RpcError;
+}
+
+export type RpcReply = RpcResult | RpcFailure;
+
+/** `data.code` is what programs match on; `retry_after` in seconds. */
+export interface RpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: { readonly code: string; readonly hint?: string; readonly retry_after?: number };
+}
+
+/** Reads a request with exactly the members `jsonrpc`, `id`, `method` and `params`. Throws `bad_request`. */
+export function parseRequest(line: Uint8Array): RpcRequest {
+  const { jsonrpc, id, method, params, ...unknown } = parseStrictJson(line);
+  if (jsonrpc !== VERSION || !isCount(id) || typeof method !== "string" || !isObject(params)) throw malformed();
+  if (Object.keys(unknown).length > 0) throw malformed();
+  return { id, method, params };
+}
+
+/**
+ * Reads a reply: either `result`, an object, or `error`. Unknown members are ignored. Throws `server_failed`, with
+ * what was wrong as its cause.
+ */
+export function parseReply(line: Uint8Array): RpcReply {
+  try {
+    return readReply(parseStrictJson(line));
+  } catch (thrown) {
+    throw new PosternError("server_failed", { cause: thrown });
+  }
+}
+
+function readReply({ jsonrpc, id, result, error }: JsonObject): RpcReply {
+  if (jsonrpc !== VERSION) throw malformed();
+  if (error === undefined && isCount(id) && isObject(result)) return { id, result };
+  if (result === undefined && (isCount(id) || id === null)) return { id, error: readError(error) };
+  throw malformed();
+}
+
+function readError(error: JsonValue | undefined): RpcError {
+  if (!isObject(error)) throw malformed();
+  const { code, message, data } = error;
+  if (typeof code !== "number" || typeof message !== "string") throw malformed();
+  return data === undefined ? { code, message } : { code, message, data: readErrorData(data) };
+}
+
+function readErrorData(data: JsonValue): NonNullable<RpcError["data"]> {
+  if (!isObject(data)) throw malformed();
+  const { code, hint, retry_after } = data;
+  if (typeof code !== "string") throw malformed();
+  if (hint !== undefined && typeof hint !== "string") throw malformed();
+  if (retry_after !== undefined && !isCount(retry_after)) throw malformed();
+  return { code, ...(hint !== undefined && { hint }), ...(retry_after !== undefined && { retry_after }) };
+}
+
+export function encodeRequest(id: number, method: string, params: object): Buffer {
+  return encodeLine({ jsonrpc: VERSION, id, method, params });
+}
+
+export function encodeResult(id: number, result: object): Buffer {
+  return encodeLine({ jsonrpc: VERSION, id, result });
+}
+
+/** Only what the table says of the code, and the seconds to wait: an error's detail and cause stay on this machine. */
+export function encodeError(id: number | null, { code, hint, retryAfter }: PosternError): Buffer {
+  const { rpc, message } = errors[code];
+  const wait = retryAfter === undefined ? undefined : Math.max(0, Math.ceil(retryAfter));
+  return encodeLine({ jsonrpc: VERSION, id, error: { code: rpc, message, data: { code, hint, retry_after: wait } } });
+}
+
+/**
+ * The error that a server reported, in this program's own words: no text of a peer reaches the terminal. A code that
+ * this version does not know becomes `server_failed`.
+ */
+export function errorOfReply({ data }: RpcError): PosternError {
+  if (!isErrorCode(data?.code)) return new PosternError("server_failed");
+  return new PosternError(data.code, data.retry_after === undefined ? {} : { retryAfter: data.retry_after });
+}
+
+function isCount(value: JsonValue | undefined): value is number {
+  return typeof value === "number" && value >= 0;
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function malformed(): PosternError {
+  return new PosternError("bad_request", { detail: "not a JSON-RPC 2.0 message of this protocol" });
+}
