@@ -1,0 +1,51 @@
+/**
+ * The first byte of a record's storage key says its kind; what follows is an opaque id, a keyed hash or an index,
+ * never a name, an address or a date.
+ */
+export const prefixes = {
+  settings: 0x01,
+  identity: 0x02,
+  signingKey: 0x03,
+  account: 0x10,
+  session: 0x11,
+  strangerCounter: 0x12,
+  counterQuota: 0x13,
+  auditHead: 0x20,
+  auditEntry: 0x21,
+  auditFields: 0x22,
+} as const;
+
+export type RecordKind = keyof typeof prefixes;
+
+export function recordKey(kind: RecordKind, ...parts: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([Buffer.of(prefixes[kind]), ...parts]);
+}
+
+/** Every key of one kind that begins with the given parts: as a range, its end excluded. */
+export function recordRange(kind: RecordKind, ...parts: readonly Uint8Array[]): { from: Buffer; to: Buffer } {
+  const from = recordKey(kind, ...parts);
+  const to = Buffer.from(from);
+  for (let i = to.length - 1; i >= 0; i--) {
+    const byte = to[i] ?? 0;
+    if (byte < 0xff) {
+      to[i] = byte + 1;
+      return { from, to: to.subarray(0, i + 1) };
+    }
+  }
+  return { from, to: Buffer.alloc(512, 0xff) };
+}
+
+/** Every record of every kind. */
+export const wholeRange = { from: Buffer.of(0), to: Buffer.of(0xff) } as const;
+
+/** The 16 random bytes of an id (`acc_…`), for use in a key. */
+export function idBytes(id: string): Buffer {
+  return Buffer.from(id.slice(id.indexOf("_") + 1), "hex");
+}
+
+/** An index as 8 bytes, so that bytewise order is numeric order. */
+export function indexBytes(index: number): Buffer {
+  const buffer = Buffer.alloc(8);
+  buffer.writeBigUInt64BE(BigInt(index));
+  return buffer;
+}

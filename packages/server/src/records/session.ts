@@ -1,0 +1,51 @@
+import type { AccountId, SessionId } from "@postern/shared/ids";
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { bytes, instant, recordCodec } from "./codec.js";
+import { idBytes, recordKey, recordRange } from "./keys.js";
+
+/** A session as the server keeps it. The secret itself is only with the client; here stands its hash. */
+const schema = z.strictObject({
+  id: z.custom<SessionId>((value) => typeof value === "string"),
+  account: z.custom<AccountId>((value) => typeof value === "string"),
+  identity: z.string(),
+  secretHash: bytes(32),
+  authenticatedAt: instant,
+  lastSeenAt: instant,
+  expiresAt: instant,
+  /** RFC 8176 authentication method references: how the person proved who they are. */
+  amr: z.array(z.string()),
+  address: z.string(),
+  client: z.string(),
+});
+export type Session = z.infer<typeof schema>;
+
+const codec = recordCodec(schema, { format: 1 });
+
+/** A session's key begins with its account's id, so that one range holds all sessions of a person. */
+const sessionKey = (account: AccountId, id: SessionId) => recordKey("session", idBytes(account), idBytes(id));
+
+export async function findSession(
+  tx: SealedReadTransaction,
+  account: AccountId,
+  id: SessionId,
+): Promise<Session | undefined> {
+  const stored = await tx.get(sessionKey(account, id));
+  return stored && codec.decode(stored);
+}
+
+export async function putSession(tx: SealedWriteTransaction, session: Session): Promise<void> {
+  await tx.put(sessionKey(session.account, session.id), codec.encode(session));
+}
+
+export async function deleteSession(
+  tx: SealedWriteTransaction,
+  { account, id }: Pick<Session, "account" | "id">,
+): Promise<void> {
+  await tx.delete(sessionKey(account, id));
+}
+
+export async function sessionsOf(tx: SealedReadTransaction, account: AccountId): Promise<Session[]> {
+  const entries = await tx.scan(recordRange("session", idBytes(account)));
+  return entries.map(({ value }) => codec.decode(value));
+}

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { type Budget, budgetSchema, untouchedBudget } from "./budget.js";
+import { instant, recordCodec } from "./codec.js";
+import { recordKey, recordRange } from "./keys.js";
+
+/**
+ * The password budget that strangers have for one name, known or not: it stands under the name's keyed hash, apart
+ * from the account, so that both kinds of name count alike.
+ */
+const codec = recordCodec(budgetSchema, { format: 1 });
+
+export async function getStrangerCounter(tx: SealedReadTransaction, nameIndex: Buffer): Promise<Budget> {
+  const stored = await tx.get(recordKey("strangerCounter", nameIndex));
+  return stored ? codec.decode(stored) : untouchedBudget;
+}
+
+export async function putStrangerCounter(
+  tx: SealedWriteTransaction,
+  nameIndex: Buffer,
+  counter: Budget,
+): Promise<void> {
+  await tx.put(recordKey("strangerCounter", nameIndex), codec.encode(counter));
+}
+
+export async function deleteStrangerCounter(tx: SealedWriteTransaction, nameIndex: Buffer): Promise<void> {
+  await tx.delete(recordKey("strangerCounter", nameIndex));
+}
+
+/** One page of counters in the order of their keys, and the key to go on from; none when it was the last. */
+export async function scanStrangerCounters(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ counters: { key: Buffer; counter: Budget }[]; next: Buffer | undefined }> {
+  const range = recordRange("strangerCounter");
+  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
+  const counters = entries.map(({ key, value }) => ({ key, counter: codec.decode(value) }));
+  const last = entries.at(-1);
+  const next = last && entries.length === limit ? Buffer.concat([last.key, Buffer.of(0)]) : undefined;
+  return { counters, next };
+}
+
+/** How many new counters were made in the hour that began at `hour`. One record, so that its size is bounded. */
+const quotaCodec = recordCodec(z.strictObject({ hour: instant, made: z.number().int().nonnegative() }), { format: 1 });
+export type CounterQuota = { hour: number; made: number };
+
+export async function getCounterQuota(tx: SealedReadTransaction): Promise<CounterQuota> {
+  const stored = await tx.get(recordKey("counterQuota"));
+  return stored ? quotaCodec.decode(stored) : { hour: 0, made: 0 };
+}
+
+export async function putCounterQuota(tx: SealedWriteTransaction, quota: CounterQuota): Promise<void> {
+  await tx.put(recordKey("counterQuota"), quotaCodec.encode(quota));
+}
