@@ -1,0 +1,156 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { PosternError } from "@postern/shared/errors";
+import { type AccountId, newId, type SessionId } from "@postern/shared/ids";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { findAccount } from "../records/account.js";
+import { deleteSession, findSession, putSession, type Session, sessionsOf } from "../records/session.js";
+import { audit, type Peer, type ServiceContext } from "./context.js";
+import type { CodeVerified, PasswordVerified } from "./login.js";
+
+/** How long a session lasts, and how many a person may have. */
+export const sessionLimits = {
+  idleMs: 30 * 60_000,
+  absoluteMs: 12 * 3_600_000,
+  perAccount: 10,
+  /** A session's last use is written no more often than this. */
+  touchMs: 60_000,
+} as const;
+
+export interface Grant {
+  readonly session: Session;
+  /** What the client keeps: `pss_`, account id, session id, `_`, 256 random bits; in hex. */
+  readonly secret: string;
+}
+
+const SECRET_BYTES = 32;
+
+/**
+ * Grants a session. It takes both witnesses, so that no path to a session can leave out a factor, and runs in the
+ * transaction that spends the code and writes the audit record.
+ */
+export async function grantSession(
+  context: ServiceContext,
+  tx: SealedWriteTransaction,
+  peer: Peer,
+  password: PasswordVerified,
+  code: CodeVerified,
+): Promise<Grant> {
+  const now = context.now();
+  const account = password.account;
+  await makeRoom(tx, account, now);
+  const secret = context.random(SECRET_BYTES);
+  const session: Session = {
+    id: newId("session", context.random),
+    account,
+    identity: password.identity,
+    secretHash: hashSecret(secret),
+    authenticatedAt: now,
+    lastSeenAt: now,
+    expiresAt: now + sessionLimits.absoluteMs,
+    amr: ["pwd", ...code.amr],
+    address: peer.address,
+    client: peer.client,
+  };
+  await putSession(tx, session);
+  return { session, secret: secretText(session, secret) };
+}
+
+/** Drops what has ended, and the longest unused sessions while there are as many as a person may have. */
+async function makeRoom(tx: SealedWriteTransaction, account: AccountId, now: number): Promise<void> {
+  const sessions = await sessionsOf(tx, account);
+  const live = sessions.filter((session) => isLive(session, now));
+  live.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+  const kept = new Set(live.slice(0, sessionLimits.perAccount - 1));
+  for (const session of sessions) {
+    if (!kept.has(session)) await deleteSession(tx, session);
+  }
+}
+
+/**
+ * The live session of a secret. Its last use is noted, at most once a minute.
+ * @throws PosternError `session_invalid` for any secret that is not one of a live session.
+ */
+export async function resumeSession(context: ServiceContext, peer: Peer, secretTyped: string): Promise<Session> {
+  const claim = parseSecret(secretTyped);
+  if (claim === undefined) throw new PosternError("session_invalid");
+  const session = await currentSession(context, claim);
+  if (!timingSafeEqual(session.secretHash, hashSecret(claim.secret))) throw new PosternError("session_invalid");
+  if (context.now() - session.lastSeenAt < sessionLimits.touchMs) return session;
+  return touch(context, peer, session);
+}
+
+async function touch(context: ServiceContext, peer: Peer, known: Session): Promise<Session> {
+  const touched = await context.barrier.transact(async (tx) => {
+    const session = await findLiveSession(context, tx, known);
+    if (session === undefined) return undefined;
+    // A clock that was set back never makes a session younger than it was.
+    const lastSeenAt = Math.max(session.lastSeenAt, context.now());
+    const updated = { ...session, lastSeenAt, address: peer.address };
+    await putSession(tx, updated);
+    return updated;
+  });
+  if (touched === undefined) throw new PosternError("session_invalid");
+  return touched;
+}
+
+/** Which session, wherever one learnt of it. */
+export type SessionName = Pick<Session, "account" | "id">;
+
+/**
+ * The session as the store has it now: what a connection remembers of it is no authority, since it may have been
+ * ended elsewhere, and its account with it.
+ * @throws PosternError `session_invalid`
+ */
+export async function currentSession(context: ServiceContext, known: SessionName): Promise<Session> {
+  const found = await context.barrier.read((tx) => findLiveSession(context, tx, known));
+  if (found === undefined) throw new PosternError("session_invalid");
+  return found;
+}
+
+/** The same within a transaction that goes on to act on it; undefined when it has ended. */
+export async function findLiveSession(
+  { barrier, now }: ServiceContext,
+  tx: SealedReadTransaction,
+  { account, id }: SessionName,
+): Promise<Session | undefined> {
+  const session = await findSession(tx, account, id);
+  if (session === undefined || !isLive(session, now())) return undefined;
+  const owner = await findAccount(tx, barrier.nameIndex(session.identity));
+  return owner?.id === account ? session : undefined;
+}
+
+/** Ends a session, durably, before it returns. Ending one that has ended is no error. */
+export async function endSession(context: ServiceContext, peer: Peer, session: Session): Promise<void> {
+  await context.barrier.transact(async (tx) => {
+    if ((await findSession(tx, session.account, session.id)) === undefined) return;
+    await deleteSession(tx, session);
+    await audit(context, tx, peer, {
+      event: "session.logout",
+      outcome: "done",
+      account: session.account,
+      session: session.id,
+      name: session.identity,
+    });
+  });
+}
+
+function isLive(session: Session, now: number): boolean {
+  return now < session.expiresAt && now < session.lastSeenAt + sessionLimits.idleMs;
+}
+
+const idHex = (id: string) => id.slice(id.indexOf("_") + 1);
+
+function secretText({ account, id }: Session, secret: Buffer): string {
+  return `pss_${idHex(account)}${idHex(id)}_${secret.toString("hex")}`;
+}
+
+function parseSecret(text: string): { account: AccountId; id: SessionId; secret: Buffer } | undefined {
+  const match = /^pss_([0-9a-f]{32})([0-9a-f]{32})_([0-9a-f]{64})$/.exec(text);
+  if (match === null) return undefined;
+  const [, account, id, secret = ""] = match;
+  return { account: `acc_${account}`, id: `ses_${id}`, secret: Buffer.from(secret, "hex") };
+}
+
+function hashSecret(secret: Buffer): Buffer {
+  return createHash("sha256").update(secret).digest();
+}

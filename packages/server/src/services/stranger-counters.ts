@@ -1,0 +1,86 @@
+import type { SealedWriteTransaction } from "../barrier/barrier.js";
+import { type Budget, untouchedBudget } from "../records/budget.js";
+import {
+  type CounterQuota,
+  deleteStrangerCounter,
+  getCounterQuota,
+  getStrangerCounter,
+  putCounterQuota,
+  putStrangerCounter,
+  scanStrangerCounters,
+} from "../records/stranger-counter.js";
+import { budgetState, chargeBudget } from "./budget.js";
+import type { ServiceContext } from "./context.js";
+
+/**
+ * The password budgets of strangers, by name. Names cost an attacker nothing, so the counters are bounded: one dies a
+ * day after its last failure, and only so many new ones are made in an hour; beyond that every stranger with a name
+ * that has no counter is told `busy`, right or wrong, since a wrong guess could not be charged.
+ */
+const HOUR_MS = 3_600_000;
+const LIFETIME_MS = 24 * HOUR_MS;
+export const NEW_COUNTERS_AN_HOUR = 10_000;
+
+export type GuessVerdict =
+  | { readonly kind: "right" }
+  | { readonly kind: "wrong" }
+  | { readonly kind: "busy" }
+  | { readonly kind: "throttled"; readonly retryAfter: number };
+
+/**
+ * Judges one password guess whose comparison is done already, and charges it. The verdict may leave the process only
+ * once `tx` is durable; a thousand guesses at once are judged one after another here, as if they had come so.
+ */
+export async function judgeStrangerGuess(
+  tx: SealedWriteTransaction,
+  nameIndex: Buffer,
+  right: boolean,
+  now: number,
+): Promise<GuessVerdict> {
+  const stored = await getStrangerCounter(tx, nameIndex);
+  const quota = await getCounterQuota(tx);
+  const counter = isExpired(stored, now) ? untouchedBudget : stored;
+  const state = budgetState(counter, now);
+  if (state.kind === "blocked") return { kind: "throttled", retryAfter: state.retryAfter };
+  if (counter.failures === 0 && quotaLeft(quota, now) === 0) return { kind: "busy" };
+  if (right) {
+    if (stored.failures > 0) await deleteStrangerCounter(tx, nameIndex);
+    return { kind: "right" };
+  }
+  if (counter.failures === 0) await putCounterQuota(tx, takenFrom(quota, now));
+  await putStrangerCounter(tx, nameIndex, chargeBudget(counter, now));
+  return { kind: "wrong" };
+}
+
+const hourOf = (now: number) => Math.floor(now / HOUR_MS);
+
+function quotaLeft({ hour, made }: CounterQuota, now: number): number {
+  return hour === hourOf(now) ? Math.max(0, NEW_COUNTERS_AN_HOUR - made) : NEW_COUNTERS_AN_HOUR;
+}
+
+function takenFrom({ hour, made }: CounterQuota, now: number): CounterQuota {
+  return { hour: hourOf(now), made: hour === hourOf(now) ? made + 1 : 1 };
+}
+
+const isExpired = (counter: Budget, now: number) => counter.lastFailure + LIFETIME_MS <= now;
+
+/** Deletes the counters that have expired, a page a transaction; run now and then. Returns how many it deleted. */
+export async function sweepStrangerCounters(
+  { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
+  pageSize = 256,
+): Promise<number> {
+  let deleted = 0;
+  let after: Buffer | undefined;
+  do {
+    const from = after;
+    const page = await barrier.transact(async (tx) => {
+      const { counters, next } = await scanStrangerCounters(tx, from, pageSize);
+      const expired = counters.filter(({ counter }) => isExpired(counter, now()));
+      for (const { key } of expired) await tx.delete(key);
+      return { count: expired.length, next };
+    });
+    deleted += page.count;
+    after = page.next;
+  } while (after !== undefined);
+  return deleted;
+}

@@ -1,0 +1,97 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { PosternError } from "@postern/shared/errors";
+import { newId } from "@postern/shared/ids";
+import { exportJWK, type JWK, SignJWT } from "jose";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { getSigningKeys, putSigningKeys, type SigningKeys } from "../records/signing-key.js";
+import { audit, type Peer, type ServiceContext } from "./context.js";
+import { findLiveSession, type SessionName } from "./sessions.js";
+
+/** Seconds a token is good for: so long a service that verifies offline may take a revoked session for live. */
+export const TOKEN_LIFETIME = 300;
+
+/** `aud` when the person names no other service. */
+export const DEFAULT_AUDIENCE = "postern";
+
+/** Makes the first signing key, when the store is made. */
+export async function createSigningKey(
+  tx: SealedWriteTransaction,
+  { now, random }: Pick<ServiceContext, "now" | "random">,
+): Promise<void> {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const der = privateKey.export({ format: "der", type: "pkcs8" });
+  await putSigningKeys(tx, { keys: [{ id: newId("key", random), privateKey: der, createdAt: now() }] });
+}
+
+/**
+ * A JWT (RFC 7519, EdDSA) that another service verifies with this server's JWKS: iss, aud, sub (an opaque id that is
+ * never reused), sid, iat, exp, amr (RFC 8176), auth_time, preferred_username. Minting is audited, durably, first.
+ * @throws PosternError `session_invalid`
+ */
+export async function mintToken(
+  context: ServiceContext,
+  peer: Peer,
+  known: SessionName,
+  audience: string = DEFAULT_AUDIENCE,
+): Promise<{ token: string; expiresIn: number }> {
+  const minted = await context.barrier.transact(async (tx) => {
+    const session = await findLiveSession(context, tx, known);
+    if (session === undefined) return undefined;
+    await audit(context, tx, peer, {
+      event: "session.token",
+      outcome: "granted",
+      account: session.account,
+      session: session.id,
+      name: session.identity,
+    });
+    return { session, signing: await signingKey(tx) };
+  });
+  if (minted === undefined) throw new PosternError("session_invalid");
+  const { session, signing } = minted;
+  const issuedAt = Math.floor(context.now() / 1000);
+  const token = await new SignJWT({
+    sid: session.id,
+    amr: session.amr,
+    auth_time: Math.floor(session.authenticatedAt / 1000),
+    preferred_username: session.identity,
+  })
+    .setProtectedHeader({ alg: "EdDSA", typ: "JWT", kid: signing.id })
+    .setIssuer(context.issuer())
+    .setAudience(audience)
+    .setSubject(session.account)
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + TOKEN_LIFETIME)
+    .sign(privateKeyOf(signing.privateKey));
+  return { token, expiresIn: TOKEN_LIFETIME };
+}
+
+/** The public halves, for `/.well-known/jwks.json`. RFC 7517. */
+export async function publicKeySet({ barrier }: Pick<ServiceContext, "barrier">): Promise<{ keys: JWK[] }> {
+  const { keys } = await barrier.read(signingKeys);
+  return {
+    keys: await Promise.all(
+      keys.map(async ({ id, privateKey }) => ({
+        ...(await exportJWK(createPublicKey(privateKeyOf(privateKey)))),
+        alg: "EdDSA",
+        use: "sig",
+        kid: id,
+      })),
+    ),
+  };
+}
+
+async function signingKey(tx: SealedReadTransaction): Promise<SigningKeys["keys"][number]> {
+  const [first] = (await signingKeys(tx)).keys;
+  if (first === undefined) throw new PosternError("store_damaged", { detail: "there is no signing key" });
+  return first;
+}
+
+async function signingKeys(tx: SealedReadTransaction): Promise<SigningKeys> {
+  const keys = await getSigningKeys(tx);
+  if (keys === undefined) throw new PosternError("store_damaged", { detail: "the signing keys are missing" });
+  return keys;
+}
+
+function privateKeyOf(der: Buffer): KeyObject {
+  return createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+}
