@@ -1,0 +1,167 @@
+import type { TLSSocket } from "node:tls";
+import { channelExporter } from "@postern/shared/channel";
+import { asPosternError, PosternError } from "@postern/shared/errors";
+import { LineSplitter } from "@postern/shared/frames/line-splitter";
+import { encodeError, encodeResult, parseRequest } from "@postern/shared/frames/rpc";
+import { lineLimits } from "@postern/shared/messages";
+import type { Log } from "../log.js";
+import { abandonLogin, forgetChallenge } from "../services/login.js";
+import { wipeEnrolment } from "../services/registration.js";
+import type { Place } from "./admission.js";
+import { awaitHello, awaitStart, deadlineOf, type State } from "./states.js";
+import { type StepContext, stateAfter, takeStep } from "./steps.js";
+
+/** A peer that does not read its replies is closed when this much waits for it. */
+const MAX_UNREAD_BYTES = 64 * 1024;
+
+/** Milliseconds that a closing connection has to take the last reply. */
+const LINGER_MS = 1000;
+
+/**
+ * One TLS connection: bytes to requests, requests to steps, results to bytes. A peer has one request under way; one
+ * that sends a second before its reply is closed.
+ */
+export class Connection {
+  readonly #socket: TLSSocket;
+  readonly #place: Place;
+  readonly #context: StepContext;
+  readonly #log: Log;
+  readonly #lines = new LineSplitter(lineLimits.unauthenticated);
+  readonly #registrationSeconds: number;
+  readonly #now: () => number;
+  #state: State = awaitHello;
+  #registrationEnds = 0;
+  #working = false;
+  #closed = false;
+  #draining = false;
+
+  constructor(
+    socket: TLSSocket,
+    options: {
+      place: Place;
+      context: Pick<StepContext, "services" | "server">;
+      address: string;
+      log: Log;
+      registrationSeconds: number;
+    },
+  ) {
+    this.#socket = socket;
+    this.#place = options.place;
+    this.#log = options.log;
+    this.#now = options.context.services.now;
+    this.#registrationSeconds = options.registrationSeconds;
+    this.#context = {
+      ...options.context,
+      peer: { address: options.address, client: "" },
+      exporter: () =>
+        socket.exportKeyingMaterial(channelExporter.bytes, channelExporter.label, channelExporter.context),
+      secondsLeft: () => Math.max(0, Math.floor((this.#registrationEnds - this.#now()) / 1000)),
+    };
+    this.#place.onDeadline(() => this.#fail(null, new PosternError("step_timeout")));
+    this.#place.step(deadlineOf.hello, { authenticated: false });
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => this.#ended());
+  }
+
+  /** Ends the connection once nothing is under way: what was begun is answered. */
+  drain(): void {
+    this.#draining = true;
+    if (!this.#working) this.#fail(null, new PosternError("shutting_down"));
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#closed) return;
+    try {
+      const [line, ...more] = this.#lines.push(chunk);
+      const early = more.length > 0 || (this.#working ? line !== undefined || this.#lines.pending > 0 : false);
+      if (early || (line !== undefined && this.#lines.pending > 0)) throw new PosternError("out_of_order");
+      if (line !== undefined) void this.#answer(line);
+    } catch (thrown) {
+      this.#fail(null, asPosternError(thrown));
+    }
+  }
+
+  async #answer(line: Buffer): Promise<void> {
+    this.#working = true;
+    let id: number | null = null;
+    try {
+      const request = parseRequest(line);
+      id = request.id;
+      const { next, result } = await takeStep(this.#state, request.method, request.params, this.#context);
+      this.#enter(next);
+      this.#send(encodeResult(id, result));
+    } catch (thrown) {
+      this.#refuse(id, thrown);
+    } finally {
+      this.#working = false;
+    }
+    if (this.#closed) this.#ended();
+    else if (this.#draining) this.#fail(null, new PosternError("shutting_down"));
+  }
+
+  #refuse(id: number | null, thrown: unknown): void {
+    const error = toPeer(thrown, this.#log);
+    const next = stateAfter(this.#state, error);
+    if (next === undefined) return this.#fail(id, error);
+    this.#log.debug({ code: error.code, awaits: this.#state.awaits }, "refused");
+    this.#enter(next);
+    this.#send(encodeError(id, error));
+  }
+
+  #enter(next: State): void {
+    const left = this.#state;
+    this.#state = next;
+    this.#forget(left, next);
+    if (this.#closed) return;
+    const authenticated = next.awaits === "session-call";
+    this.#lines.setLimit(authenticated ? lineLimits.authenticated : lineLimits.unauthenticated);
+    const registering = deadlineOf[left.awaits] === "registration" && deadlineOf[next.awaits] === "registration";
+    if (registering) return;
+    if (next.awaits === "verifier") this.#registrationEnds = this.#now() + this.#registrationSeconds * 1000;
+    this.#place.step(deadlineOf[next.awaits], { authenticated });
+  }
+
+  /** Wipes what a left state held and no later one needs. */
+  #forget(left: State, next: State): void {
+    if (left.awaits === "first-code" && next.awaits !== "first-code") wipeEnrolment(left.enrolment);
+    if (left.awaits === "proof") forgetChallenge(left.challenge);
+  }
+
+  #send(line: Buffer): void {
+    if (this.#closed) return;
+    this.#socket.write(line);
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#socket.destroy();
+  }
+
+  /** Says why, then closes; a peer that does not take the last reply in time is cut off. */
+  #fail(id: number | null, error: PosternError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#log.debug({ code: error.code, awaits: this.#state.awaits }, "closed");
+    this.#socket.end(encodeError(id, error));
+    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+  }
+
+  /** A login that stopped after the right password is worth a record: someone may know it who should not. */
+  #ended(): void {
+    this.#closed = true;
+    const state = this.#state;
+    if (this.#working) return;
+    this.#state = awaitStart;
+    this.#forget(state, awaitStart);
+    if (state.awaits !== "code" || state.tried) return;
+    const { services, peer } = this.#context;
+    abandonLogin(services, peer, state.password).catch((thrown: unknown) => toPeer(thrown, this.#log));
+  }
+}
+
+/** What a peer is told of an error. What it cannot have caused is `internal` to it, and whole only in the log. */
+function toPeer(thrown: unknown, log: Log): PosternError {
+  const error = asPosternError(thrown);
+  const code = error.code;
+  if (code !== "bug" && !code.startsWith("store_") && !code.startsWith("audit_")) return error;
+  log.error({ code, err: error.cause ?? error }, "a request failed");
+  return new PosternError("internal");
+}

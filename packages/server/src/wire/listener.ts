@@ -1,0 +1,105 @@
+import { constants } from "node:crypto";
+import type { AddressInfo, Socket } from "node:net";
+import { createServer, type TLSSocket } from "node:tls";
+import { PosternError } from "@postern/shared/errors";
+import { PROTOCOL } from "@postern/shared/messages";
+import type { Log } from "../log.js";
+import { Admission, type AdmissionLimits, type Place } from "./admission.js";
+import { Connection } from "./connection.js";
+import type { StepContext } from "./steps.js";
+
+/** PEM: the leaf's key, and the chain of the leaf and the identity certificate. */
+export interface Credentials {
+  readonly key: string;
+  readonly cert: string;
+}
+
+export interface WireOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly credentials: Credentials;
+  readonly limits: AdmissionLimits;
+  readonly context: Pick<StepContext, "services" | "server">;
+  readonly log: Log;
+}
+
+export interface WireListener {
+  readonly address: AddressInfo;
+  readonly admission: Admission;
+  setCredentials(credentials: Credentials): void;
+  /** Takes no more connections, lets each finish what it is doing, and is done when all are gone. */
+  close(): Promise<void>;
+}
+
+/** TLS 1.3 alone, and no resumption: every connection has a handshake and an exporter of its own. */
+const tlsSettings = {
+  minVersion: "TLSv1.3",
+  ALPNProtocols: [PROTOCOL],
+  secureOptions: constants.SSL_OP_NO_TICKET,
+} as const;
+
+/** @throws PosternError `address_in_use`, `address_unavailable` */
+export async function listenWire(options: WireOptions): Promise<WireListener> {
+  const { limits, context, log } = options;
+  const admission = new Admission(limits);
+  const handshaking = new Map<string, Place>();
+  const connections = new Set<Connection>();
+  const server = createServer({
+    ...tlsSettings,
+    ...options.credentials,
+    handshakeTimeout: limits.deadlines.handshake * 1000,
+  });
+
+  server.on("connection", (socket: Socket) => {
+    const key = endpoint(socket);
+    handshaking.set(key, admission.admit(socket));
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => handshaking.delete(key));
+  });
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  server.on("secureConnection", (socket: TLSSocket) => {
+    const place = handshaking.get(endpoint(socket));
+    handshaking.delete(endpoint(socket));
+    // A client that offers no ALPN at all is let through by TLS; it is none of ours.
+    if (place === undefined || socket.alpnProtocol !== PROTOCOL) return void socket.destroy();
+    place.take(socket);
+    const address = plainAddress(socket.remoteAddress);
+    const { registration: registrationSeconds } = limits.deadlines;
+    const connection = new Connection(socket, { place, context, address, log, registrationSeconds });
+    connections.add(connection);
+    socket.once("close", () => connections.delete(connection));
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error)));
+    server.listen(options.port, options.host, resolve);
+  });
+  server.on("error", (err) => log.error({ err }, "the wire listener failed"));
+
+  return {
+    address: server.address() as AddressInfo,
+    admission,
+    setCredentials: (credentials) => server.setSecureContext({ ...tlsSettings, ...credentials }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const place of handshaking.values()) place.evict();
+        for (const connection of connections) connection.drain();
+      }),
+  };
+}
+
+/** The peer's end of a TCP connection: TLS hands out another object than the raw socket, with the same end. */
+function endpoint({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+/** An IPv4 peer of a dual-stack listener is the same peer as on an IPv4 one. */
+function plainAddress(address: string | undefined): string {
+  return (address ?? "unknown").replace(/^::ffff:(?=[0-9.]+$)/i, "");
+}
+
+export function listenError(error: NodeJS.ErrnoException): PosternError {
+  const code = error.code === "EADDRINUSE" ? "address_in_use" : "address_unavailable";
+  return new PosternError(code, { cause: error });
+}
