@@ -1,0 +1,72 @@
+import { PosternError } from "@postern/shared/errors";
+import { parseListenAddress } from "@postern/shared/server-address";
+import type { Output } from "@postern/shared/terminal/output";
+import { bold, say } from "@postern/shared/terminal/terminal-text";
+import { type RunningServer, startServer } from "../server.js";
+import type { RegistrationMode } from "../services/context.js";
+import { createLog, type LogFormat, type LogLevel } from "./logger.js";
+import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
+
+export interface StartOptions extends StoreOptions {
+  readonly init?: boolean;
+  readonly listen: string;
+  readonly http: string;
+  readonly registration: RegistrationMode;
+  readonly publicUrl?: string;
+  readonly logLevel: LogLevel;
+  readonly logFormat?: LogFormat;
+}
+
+/** Serves until SIGINT or SIGTERM, and then ends in order. */
+export async function startCommand(output: Output, options: StartOptions): Promise<void> {
+  const listen = parseListenAddress(options.listen);
+  const http = options.http === "off" ? undefined : parseListenAddress(options.http);
+  const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
+  const log = createLog({ level: options.logLevel, format: options.logFormat });
+  const store = await unsealOrCreateStore(output, options);
+  try {
+    const { registration } = options;
+    const server = await startServer({ barrier: store.barrier, listen, http, registration, publicUrl, log });
+    try {
+      announce(output, server);
+      await untilSignal();
+      output.note(say`Stopping.`);
+    } finally {
+      await server.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+function announce(output: Output, { listen, http, fingerprint }: RunningServer): void {
+  const httpKey = http?.key ?? "off";
+  output.result(
+    { ready: true, listen: listen.key, http: httpKey, fingerprint },
+    say`posternd ready listen=${listen.key} http=${httpKey} fingerprint=${fingerprint}`,
+  );
+  const server = listen.key === "127.0.0.1:7465" ? "" : ` --server ${listen.key}`;
+  output.note(
+    say``,
+    say`Now, in another terminal:`,
+    say`  ${bold(`npx postern register${server}`)}   makes an account`,
+    say`  ${bold(`npx postern login${server}`)}      logs in`,
+    say`The first time, it shows a fingerprint: it must be the one above. Ctrl-C here stops the server.`,
+    say``,
+  );
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}
+
+/** @throws PosternError `usage` for anything but an https origin, with or without a path */
+function parsePublicUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== "https:" || url.search !== "" || url.hash !== "" || url.username !== "") {
+    throw new PosternError("usage", { detail: "--public-url takes an https:// URL without query or fragment" });
+  }
+  return url.href.replace(/\/$/, "");
+}

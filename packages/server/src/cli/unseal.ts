@@ -1,0 +1,91 @@
+import { PosternError } from "@postern/shared/errors";
+import { assessPassword } from "@postern/shared/password-policy";
+import { askNewPassword } from "@postern/shared/terminal/new-password";
+import type { Output } from "@postern/shared/terminal/output";
+import { createPrompter } from "@postern/shared/terminal/prompts";
+import { readSecretFile } from "@postern/shared/terminal/secret-file";
+import { StdinLines } from "@postern/shared/terminal/stdin-lines";
+import { say } from "@postern/shared/terminal/terminal-text";
+import { createStore, type OpenStore, openSealedStore, type StoreLocation, storeExists } from "../store.js";
+import { dataDirectory } from "./data-directory.js";
+
+/** The options of every command that opens the store. */
+export interface StoreOptions {
+  readonly data?: string;
+  readonly adminPasswordFile?: string;
+  readonly input: boolean;
+}
+
+/** Wrong passwords that a person may type before the program gives up. */
+const PASSWORD_TRIES = 3;
+
+export function locationOf(output: Output, { data }: StoreOptions): StoreLocation {
+  return { directory: dataDirectory(data), warn: (warning) => output.warn(say`${warning}`) };
+}
+
+/**
+ * Opens the store with the admin password of `--admin-password-file`, or asks for it up to three times.
+ * @throws PosternError `store_missing`, `admin_password_wrong`, `input_needed`, `store_damaged` and its kin
+ */
+export async function unsealStore(output: Output, options: StoreOptions): Promise<OpenStore> {
+  const sealed = await openSealedStore(locationOf(output, options));
+  try {
+    const given = await passwordOfFile(output, options);
+    if (given !== undefined) return await sealed.unseal(given);
+    const prompter = createPrompter({ noInput: !options.input });
+    for (let tries = 1; ; tries++) {
+      const password = await prompter.password("Admin password");
+      try {
+        return await sealed.unseal(Buffer.from(password, "utf8"));
+      } catch (thrown) {
+        const wrong = thrown instanceof PosternError && thrown.code === "admin_password_wrong";
+        if (!wrong || tries === PASSWORD_TRIES) throw thrown;
+        output.note(say`That is not the admin password of this store.`);
+      }
+    }
+  } catch (thrown) {
+    await sealed.close();
+    throw thrown;
+  }
+}
+
+/**
+ * Opens the store, or makes it where there is none: with `--init`, or when a person at a terminal chooses a password.
+ * @throws PosternError as `unsealStore`; `password_too_short`, `password_too_weak`, `password_too_long`
+ */
+export async function unsealOrCreateStore(
+  output: Output,
+  options: StoreOptions & { readonly init?: boolean },
+): Promise<OpenStore> {
+  const location = locationOf(output, options);
+  if (storeExists(location)) return unsealStore(output, options);
+  const interactive = options.input && process.stdin.isTTY === true && process.stderr.isTTY === true;
+  if (options.init !== true && (!interactive || options.adminPasswordFile !== undefined)) {
+    throw new PosternError("store_missing", { detail: location.directory });
+  }
+  return createStore(location, await newAdminPassword(output, options, location));
+}
+
+async function newAdminPassword(output: Output, options: StoreOptions, { directory }: StoreLocation): Promise<Buffer> {
+  const given = await passwordOfFile(output, options);
+  if (given !== undefined) {
+    const verdict = await assessPassword(given.toString("utf8"), { context: ["admin", "posternd"] });
+    if (!verdict.ok) throw new PosternError(verdict.code);
+    return given;
+  }
+  const prompter = createPrompter({ noInput: !options.input });
+  output.note(
+    say`There is no store in ${directory} yet: this makes one. Choose the admin password that opens it.`,
+    say`It cannot be recovered, and without it nobody can read what is stored.`,
+  );
+  const question = { message: "New admin password", context: ["admin", "posternd"] };
+  return Buffer.from(await askNewPassword(prompter, output, question), "utf8");
+}
+
+async function passwordOfFile(output: Output, { adminPasswordFile }: StoreOptions): Promise<Buffer | undefined> {
+  if (adminPasswordFile === undefined) return undefined;
+  const stdin = process.stdin.isTTY === true ? undefined : new StdinLines(process.stdin);
+  const { secret, warning } = await readSecretFile(adminPasswordFile, { stdin, env: process.env });
+  if (warning !== undefined) output.warn(say`${warning}`);
+  return Buffer.from(secret, "utf8");
+}

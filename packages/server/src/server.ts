@@ -1,0 +1,128 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import type { Fingerprint } from "@postern/shared/fingerprint";
+import { deadlines } from "@postern/shared/messages";
+import { parseHost, type ServerAddress } from "@postern/shared/server-address";
+import { group2048 } from "@postern/shared/srp/group";
+import { warmPower } from "@postern/shared/srp/power";
+import type { Barrier } from "./barrier/barrier.js";
+import { type HttpListener, listenHttp } from "./http/listener.js";
+import { identityFingerprint } from "./identity/identity-key.js";
+import { tlsCredentials } from "./identity/leaf-certificate.js";
+import type { Log } from "./log.js";
+import type { RegistrationMode, ServiceContext } from "./services/context.js";
+import { auditService, currentIdentity, readSettings } from "./services/store.js";
+import { sweepStrangerCounters } from "./services/stranger-counters.js";
+import { version } from "./version.js";
+import type { AdmissionLimits } from "./wire/admission.js";
+import { listenWire, type WireListener } from "./wire/listener.js";
+
+/** The composition root: the one place that builds a server of its rooms. */
+export interface ServerOptions {
+  readonly barrier: Barrier;
+  readonly listen: ServerAddress;
+  /** Undefined: no HTTPS port. */
+  readonly http: ServerAddress | undefined;
+  readonly registration: RegistrationMode;
+  /** Where other services reach the HTTPS port: `iss` of the tokens. Undefined: the address it listens on. */
+  readonly publicUrl: string | undefined;
+  readonly log: Log;
+  /** Stand in for the system in tests. */
+  readonly now?: () => number;
+  readonly random?: (size: number) => Buffer;
+  readonly limits?: AdmissionLimits;
+}
+
+export interface RunningServer {
+  readonly listen: ServerAddress;
+  readonly http: ServerAddress | undefined;
+  readonly fingerprint: Fingerprint;
+  /** Ends the service: no more connections, what is under way is answered, the end is audited. The barrier stays. */
+  close(): Promise<void>;
+}
+
+export const defaultLimits: AdmissionLimits = { unauthenticated: 512, deadlines };
+
+const HOUR_MS = 3_600_000;
+
+/** @throws PosternError `address_in_use`, `address_unavailable`, `store_damaged` */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { barrier, log, registration } = options;
+  const tools = { now: options.now ?? Date.now, random: options.random ?? randomBytes };
+  warmPower(group2048);
+  const { node } = await readSettings(barrier);
+  const hosts = certificateHosts(options);
+  const { identity, leaf } = await currentIdentity(barrier, tools, hosts);
+  const credentials = tlsCredentials(identity, leaf);
+  let issuer = options.publicUrl ?? "";
+  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer };
+
+  const wire = await listenWire({
+    ...options.listen,
+    credentials,
+    limits: options.limits ?? defaultLimits,
+    context: { services, server: { name: "posternd", version } },
+    log,
+  });
+  let http: HttpListener | undefined;
+  try {
+    http = options.http && (await listenHttp({ ...options.http, credentials, services, log }));
+  } catch (thrown) {
+    await wire.close();
+    throw thrown;
+  }
+  const listen = bound(options.listen, wire.address.port);
+  const httpAddress = options.http && http && bound(options.http, http.address.port);
+  if (issuer === "") issuer = `https://${(httpAddress ?? listen).key}`;
+  await auditService(barrier, node, tools, "server.start");
+
+  const upkeep = setInterval(() => {
+    keepUp(services, { wire, http, hosts }).catch((err: unknown) => log.error({ err }, "the hourly upkeep failed"));
+  }, HOUR_MS);
+  upkeep.unref();
+
+  return {
+    listen,
+    http: httpAddress,
+    fingerprint: identityFingerprint(identity),
+    close: async () => {
+      clearInterval(upkeep);
+      await Promise.all([wire.close(), http?.close()]);
+      await auditService(barrier, node, tools, "server.stop");
+    },
+  };
+}
+
+/** What a server does by itself now and then: renews its leaf, and forgets counters that have expired. */
+async function keepUp(
+  services: ServiceContext,
+  { wire, http, hosts }: { wire: WireListener; http: HttpListener | undefined; hosts: readonly string[] },
+): Promise<void> {
+  const { identity, leaf } = await currentIdentity(services.barrier, services, hosts);
+  const credentials = tlsCredentials(identity, leaf);
+  wire.setCredentials(credentials);
+  http?.setCredentials(credentials);
+  await sweepStrangerCounters(services);
+}
+
+function bound({ host, key }: ServerAddress, port: number): ServerAddress {
+  return { host, port, key: key.replace(/:[0-9]+$/, `:${port}`) };
+}
+
+/** The names that the leaf is for. Clients of Postern go by the identity; a browser at the HTTPS port by these. */
+function certificateHosts({ listen, http, publicUrl }: ServerOptions): string[] {
+  const wildcards = ["0.0.0.0", "::"];
+  const given = [listen.host, http?.host].filter((host) => host !== undefined && !wildcards.includes(host));
+  const own = ["localhost", "127.0.0.1", "::1", ...canonical(hostname())];
+  const url = publicUrl === undefined ? [] : canonical(new URL(publicUrl).hostname);
+  return [...new Set([...own, ...url, ...(given as string[])])];
+}
+
+/** A machine may have a name that is none in the DNS; then it does without. */
+function canonical(host: string): string[] {
+  try {
+    return [parseHost(host)];
+  } catch {
+    return [];
+  }
+}
