@@ -1,0 +1,49 @@
+import { parseFingerprint } from "@postern/shared/fingerprint";
+import { parseServerAddress } from "@postern/shared/server-address";
+import type { Output } from "@postern/shared/terminal/output";
+import { createPrompter } from "@postern/shared/terminal/prompts";
+import { readSecretFile } from "@postern/shared/terminal/secret-file";
+import { StdinLines } from "@postern/shared/terminal/stdin-lines";
+import { say } from "@postern/shared/terminal/terminal-text";
+import type { Environment, ServerChoice } from "../environment.js";
+import { pathsFrom } from "../paths.js";
+
+/** The options that every command takes, as commander hands them over. */
+export interface GlobalOptions {
+  readonly server: string;
+  readonly fingerprint?: string;
+  readonly trustOnFirstUse?: boolean;
+  readonly input: boolean;
+}
+
+export function environmentOf(output: Output, { input }: GlobalOptions): Environment {
+  return {
+    output,
+    prompter: createPrompter({ noInput: !input }),
+    interactive: input && process.stdin.isTTY === true && process.stderr.isTTY === true,
+    paths: pathsFrom(process.env),
+    now: Date.now,
+    window: () => ({ columns: process.stdout.columns, rows: process.stdout.rows }),
+  };
+}
+
+/** @throws PosternError `address_invalid`, `fingerprint_invalid` */
+export function serverChoiceOf({ server, fingerprint, trustOnFirstUse }: GlobalOptions): ServerChoice {
+  return {
+    address: parseServerAddress(server),
+    fingerprint: fingerprint === undefined ? undefined : parseFingerprint(fingerprint),
+    trustOnFirstUse: trustOnFirstUse === true,
+  };
+}
+
+/** Standard input as lines, for what is piped in; undefined when it is a terminal. */
+export function pipedLines(): StdinLines | undefined {
+  return process.stdin.isTTY === true ? undefined : new StdinLines(process.stdin);
+}
+
+/** The password of `--password-file`. A file that others can read is used, and said. */
+export async function passwordFrom(output: Output, file: string, stdin: StdinLines | undefined): Promise<string> {
+  const { secret, warning } = await readSecretFile(file, { stdin, env: process.env });
+  if (warning !== undefined) output.warn(say`${warning}`);
+  return secret;
+}

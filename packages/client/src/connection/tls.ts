@@ -1,0 +1,65 @@
+import { isIP } from "node:net";
+import { connect, type TLSSocket } from "node:tls";
+import { channelExporter as exporter } from "@postern/shared/channel";
+import { PosternError } from "@postern/shared/errors";
+import { deadlines, PROTOCOL } from "@postern/shared/messages";
+import type { ServerAddress } from "@postern/shared/server-address";
+
+/**
+ * Opens a TLS 1.3 connection. Nothing is said on it yet, and nobody is trusted: the certificate authorities of the
+ * system have no part in this, the caller judges the server's identity before a first byte.
+ * @throws PosternError `server_unreachable`, `server_failed` when something else than Postern answers
+ */
+export function connectTls({ host, port }: ServerAddress): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host,
+      port,
+      // RFC 6066 section 3: an address is not sent as a server name.
+      ...(isIP(host) === 0 && { servername: host }),
+      minVersion: "TLSv1.3",
+      ALPNProtocols: [PROTOCOL],
+      rejectUnauthorized: false,
+    });
+    const timer = setTimeout(
+      () => fail(new PosternError("server_unreachable", { detail: "it does not answer" })),
+      2 * deadlines.handshake * 1000,
+    );
+    const fail = (error: PosternError) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(error);
+    };
+    const onError = (cause: NodeJS.ErrnoException) => fail(unreachable(cause));
+    socket.once("error", onError);
+    socket.once("secureConnect", () => {
+      clearTimeout(timer);
+      socket.off("error", onError);
+      if (socket.alpnProtocol !== PROTOCOL) return fail(new PosternError("server_failed", { detail: "not a Postern" }));
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+  });
+}
+
+/** The value that this connection, and no other, has at both of its ends. RFC 9266. */
+export function channelExporter(socket: TLSSocket): Buffer {
+  return socket.exportKeyingMaterial(exporter.bytes, exporter.label, exporter.context);
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOTFOUND: "there is no host of that name",
+  EAI_AGAIN: "the host's name cannot be resolved now",
+  EHOSTUNREACH: "there is no way to that host",
+  ENETUNREACH: "there is no way to that network",
+  ETIMEDOUT: "it does not answer",
+  ECONNRESET: "it closed the connection at once",
+};
+
+function unreachable(cause: NodeJS.ErrnoException): PosternError {
+  const { code = "" } = cause;
+  if (code.startsWith("ERR_SSL")) return new PosternError("server_failed", { detail: "no TLS 1.3 there", cause });
+  const detail = reasons[code];
+  return new PosternError("server_unreachable", { ...(detail !== undefined && { detail }), cause });
+}
