@@ -59,7 +59,7 @@ async function opened(storage: Storage, barrier: Barrier): Promise<OpenStore> {
   return {
     barrier,
     close: async () => {
-      barrier.close();
+      await barrier.close();
       await storage.close();
     },
   };

@@ -1,5 +1,6 @@
 import { PosternError } from "@postern/shared/errors";
 import { assessPassword } from "@postern/shared/password-policy";
+import { typedAs } from "@postern/shared/terminal/command-name";
 import { askNewPassword } from "@postern/shared/terminal/new-password";
 import type { Output } from "@postern/shared/terminal/output";
 import type { StdinLines } from "@postern/shared/terminal/stdin-lines";
@@ -76,11 +77,11 @@ function showRegistered(output: Output, { account, name, recovery_codes }: Regis
     say``,
     say`${bold("Registered")} as ${name}.`,
     say``,
-    say`Your recovery codes. Each lets you in once without your authenticator. They are shown`,
-    say`this one time: write them down or print them, and keep them away from your password.`,
+    say`Your recovery codes. Each lets you in once without your authenticator.`,
+    say`They are shown this one time: write them down, away from your password.`,
     say``,
     ...recovery_codes.map((code) => say`  ${code}`),
     say``,
-    say`Now log in: ${bold(`postern login ${name}`)}`,
+    say`Now log in: ${bold(`${typedAs("postern", process.env)} login ${name}`)}`,
   );
 }

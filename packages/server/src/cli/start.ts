@@ -1,5 +1,6 @@
 import { PosternError } from "@postern/shared/errors";
 import { parseListenAddress } from "@postern/shared/server-address";
+import { typedAs } from "@postern/shared/terminal/command-name";
 import type { Output } from "@postern/shared/terminal/output";
 import { bold, say } from "@postern/shared/terminal/terminal-text";
 import { type RunningServer, startServer } from "../server.js";
@@ -46,12 +47,14 @@ function announce(output: Output, { listen, http, fingerprint }: RunningServer):
     say`posternd ready listen=${listen.key} http=${httpKey} fingerprint=${fingerprint}`,
   );
   const server = listen.key === "127.0.0.1:7465" ? "" : ` --server ${listen.key}`;
+  const postern = `${typedAs("postern", process.env)}${server}`;
   output.note(
     say``,
     say`Now, in another terminal:`,
-    say`  ${bold(`npx postern register${server}`)}   makes an account`,
-    say`  ${bold(`npx postern login${server}`)}      logs in`,
-    say`The first time, it shows a fingerprint: it must be the one above. Ctrl-C here stops the server.`,
+    say`  ${bold(`${postern} register`)}   makes an account`,
+    say`  ${bold(`${postern} login`)}      logs in`,
+    say`The first time, it shows a fingerprint. It must be the one above.`,
+    say`Ctrl-C here stops the server.`,
     say``,
   );
 }

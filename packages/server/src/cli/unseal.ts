@@ -75,8 +75,9 @@ async function newAdminPassword(output: Output, options: StoreOptions, { directo
   }
   const prompter = createPrompter({ noInput: !options.input });
   output.note(
-    say`There is no store in ${directory} yet: this makes one. Choose the admin password that opens it.`,
-    say`It cannot be recovered, and without it nobody can read what is stored.`,
+    say`There is no store yet in ${directory}`,
+    say`Choose the admin password that will open it. It cannot be recovered,`,
+    say`and without it nobody can read what is stored.`,
   );
   const question = { message: "New admin password", context: ["admin", "posternd"] };
   return Buffer.from(await askNewPassword(prompter, output, question), "utf8");

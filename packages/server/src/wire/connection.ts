@@ -104,7 +104,10 @@ export class Connection {
   #refuse(id: number | null, thrown: unknown): void {
     const error = toPeer(thrown, this.#log);
     const next = stateAfter(this.#state, error);
-    if (next === undefined) return this.#fail(id, error);
+    if (next === undefined) {
+      this.#fail(id, error);
+      return;
+    }
     this.#log.debug({ code: error.code, awaits: this.#state.awaits }, "refused");
     this.#enter(next);
     this.#send(encodeError(id, error));
