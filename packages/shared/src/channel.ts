@@ -1,0 +1,45 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { PosternError } from "./errors.js";
+
+/**
+ * Channel MACs bind a login to the TLS connection it runs over: a man in the middle who relays SRP between two
+ * connections has two exporter values, and not K. RFC 9266 says what to export.
+ */
+
+/** RFC 9266: what both sides pass to `exportKeyingMaterial`, with an empty context. */
+export const channelExporter = { label: "EXPORTER-Channel-Binding", context: Buffer.alloc(0), bytes: 32 } as const;
+
+export const CHANNEL_MAC_BYTES = 32;
+
+const KEY_BYTES = 32;
+
+/** One label for each direction, so that no side can be answered with its own MAC. The zero byte ends the label. */
+const labels = {
+  client: Buffer.from("postern/1 client channel\0", "ascii"),
+  server: Buffer.from("postern/1 server channel\0", "ascii"),
+} as const;
+
+/** Whose MAC it is: the one who sends it. */
+export type ChannelDirection = keyof typeof labels;
+
+/**
+ * HMAC-SHA256(K, label | exporter), 32 bytes: K of 32 bytes out of SRP, the exporter's value of 32 bytes out of TLS.
+ *
+ * @throws PosternError `bug` for another length: an empty exporter would bind to nothing
+ */
+export function channelMac(direction: ChannelDirection, key: Uint8Array, exporter: Uint8Array): Buffer {
+  if (key.length !== KEY_BYTES || exporter.length !== channelExporter.bytes) {
+    throw new PosternError("bug", { detail: "a channel MAC takes a key and an exporter value of 32 bytes" });
+  }
+  return createHmac("sha256", key).update(labels[direction]).update(exporter).digest();
+}
+
+/** Compares in constant time; false for another length. */
+export function verifyChannelMac(
+  direction: ChannelDirection,
+  key: Uint8Array,
+  exporter: Uint8Array,
+  mac: Uint8Array,
+): boolean {
+  return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(channelMac(direction, key, exporter), mac);
+}
