@@ -1,0 +1,56 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { PosternError } from "@postern/shared/errors";
+import { Calls } from "./calls.js";
+import { type DataDirectoryOptions, prepareDataDirectory, syncDirectory } from "./data-directory.js";
+import { runReads } from "./guarded-transaction.js";
+import { LmdbEnvironment } from "./lmdb-environment.js";
+import { LmdbPump } from "./lmdb-pump.js";
+import { readsOf } from "./lmdb-transaction.js";
+import type { Storage } from "./storage.js";
+
+const FILE_NAME = "store.mdb";
+
+/** LMDB sets up its lock file through memory: on a full disk that would kill the process. */
+const ROOM_TO_BEGIN = 2 ** 20;
+
+/** With `create`, directory and file are made when missing; a damaged or foreign file is refused all the same. */
+export interface LmdbOptions extends DataDirectoryOptions {
+  /** Bytes of address space to set aside; by default 64 GiB, or half of what `ulimit -v` leaves. */
+  readonly mapSize?: number;
+  /** Hears what the operator should know of the directory, a sentence each. */
+  readonly warn?: (warning: string) => void;
+}
+
+/**
+ * Opens the store of a data directory: one LMDB file, which several processes of this host may share.
+ *
+ * Errors: `store_missing`, `store_foreign`, `store_damaged`, `store_future`, `store_networked`, `store_unwritable`,
+ * and `store_failed` (also when this process has it open already).
+ */
+export async function openLmdbStorage(options: LmdbOptions): Promise<Storage> {
+  const { path, free, warnings } = await prepareDataDirectory(options);
+  for (const warning of warnings) options.warn?.(warning);
+  const file = join(path, FILE_NAME);
+  const isNew = !existsSync(file);
+  if (isNew && !options.create) throw new PosternError("store_missing", { detail: file });
+  if (free < ROOM_TO_BEGIN && (isNew || !existsSync(`${file}-lock`))) {
+    throw new PosternError("store_unwritable", { detail: `${path} has no room left` });
+  }
+  const environment = await LmdbEnvironment.open(file, options.mapSize);
+  if (isNew) await syncDirectory(path);
+  return storageOn(environment);
+}
+
+function storageOn(environment: LmdbEnvironment): Storage {
+  const calls = new Calls();
+  const pump = new LmdbPump(environment, calls);
+  return {
+    transact: (fn) => calls.admit(() => pump.transact(fn)),
+    read: (fn) =>
+      calls.admit(() =>
+        environment.read((database, snapshot) => calls.within(() => runReads(readsOf(database, snapshot), fn))),
+      ),
+    close: () => calls.close(() => environment.close()),
+  };
+}
