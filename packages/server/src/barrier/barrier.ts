@@ -1,0 +1,204 @@
+import { PosternError } from "@postern/shared/errors";
+import type { Storage } from "../storage/storage.js";
+import { ADMIN_STRETCH, ADMIN_STRETCH_FLOOR, chosenPassword, offeredPassword, type Stretch } from "./admin-password.js";
+import { deriveDecoy, deriveNameIndex } from "./derive.js";
+import { Keyring } from "./keyring.js";
+import { KeyringStore, openKeyring, putKeyring } from "./keyring-store.js";
+import {
+  addTerm,
+  type BatchOptions,
+  countTerms,
+  dropUnusedTerms,
+  type ResealProgress,
+  reseal,
+  type TermCounts,
+} from "./rekey.js";
+import { drawRootKey, unwrapRootKey, wrapRootKey } from "./root-key.js";
+import {
+  SealedReads,
+  type SealedReadTransaction,
+  SealedWrites,
+  type SealedWriteTransaction,
+} from "./sealed-transaction.js";
+import { handingOver, type SecureBuffer, withSecret } from "./secure-buffer.js";
+import { type Bounds, HEADER_KEY, KEYRING_KEY } from "./storage-keys.js";
+import { getHeader, refuseUnlessEmpty, rewrapHeader } from "./stored-header.js";
+
+export type { SealedReadTransaction, SealedWriteTransaction } from "./sealed-transaction.js";
+export type { SealedRange } from "./storage-keys.js";
+
+/**
+ * The barrier stands between plaintext and an untrusted `Storage`: admin password → wrapping key → root key → keyring →
+ * terms → records. Whoever holds the storage but not the admin password learns how many values of what sizes there
+ * are, and when they change; a value that was altered, or moved to another key, does not open.
+ *
+ * What it cannot see: that a value, or the whole storage, was put back to what it was, or that a value is gone.
+ */
+export interface Barrier {
+  /** Random, 32 hex digits: the same for every copy of this store. */
+  readonly storeId: string;
+  /** As `Storage.transact`, of plaintext. */
+  transact<T>(fn: (tx: SealedWriteTransaction) => Promise<T>): Promise<T>;
+  /** As `Storage.read`, of plaintext. */
+  read<T>(fn: (tx: SealedReadTransaction) => Promise<T>): Promise<T>;
+  /** 32 bytes that stand for a name in storage keys. Outlasts password changes, rekeys, migration, restore. */
+  nameIndex(identity: string): Buffer;
+  /** 1 to 1024 bytes that are always the same for a purpose, a name and a length, and look drawn at random. */
+  decoy(purpose: string, identity: string, length: number): Buffer;
+  /**
+   * Wraps the root key under another password; nothing is sealed anew. Cut anywhere, the old or the new one opens.
+   * Someone who kept an old header still opens it, and with the root key all that follows, by the old password.
+   * @throws PosternError `admin_password_wrong`; of the new one `password_too_short`, `password_too_long`,
+   *   `secret_file_invalid`; `store_damaged`
+   */
+  changePassword(oldPassword: Uint8Array, newPassword: Uint8Array): Promise<void>;
+  /** Adds the term that seals from now on, in every process, and gives its number. */
+  addTerm(): Promise<number>;
+  /** Re-seals a batch of what older terms sealed; again with its cursor, until there is none. */
+  reseal(range: Bounds, options?: BatchOptions): Promise<ResealProgress>;
+  countTerms(): Promise<TermCounts>;
+  /** Drops the older terms that seal nothing any more, and gives their numbers. */
+  dropUnusedTerms(): Promise<number[]>;
+  /** Refuses new calls with `store_failed`, waits for those under way, and wipes every key. The storage stays open. */
+  close(): Promise<void>;
+}
+
+export interface BarrierOptions {
+  /** For tests: new headers cost this, and headers that cost no less are accepted though below the floor. */
+  readonly stretch?: Stretch;
+}
+
+/**
+ * Makes a store in an empty storage, in one transaction.
+ * @throws PosternError `store_exists`; `store_damaged` when sealed records stand there without a header, `store_foreign`
+ *   when anything else does; `password_too_short`, `password_too_long`, `secret_file_invalid`
+ */
+export async function createBarrier(
+  storage: Storage,
+  password: Uint8Array,
+  { stretch = ADMIN_STRETCH }: BarrierOptions = {},
+): Promise<Barrier> {
+  await storage.read(refuseUnlessEmpty);
+  return handingOver(drawRootKey(), async (rootKey) => {
+    const header = await withSecret(chosenPassword(password), (secret) => wrapRootKey(rootKey, secret, stretch));
+    const saved = await storage.transact(async (tx) => {
+      await refuseUnlessEmpty(tx);
+      await tx.put(HEADER_KEY, header);
+      return putKeyring(tx, Keyring.create(), rootKey);
+    });
+    return new OpenBarrier(storage, new KeyringStore(rootKey, saved), stretch);
+  });
+}
+
+/**
+ * Opens a store. Writes nothing.
+ * @throws PosternError `store_missing` when the storage is empty, `admin_password_wrong`, `store_damaged`,
+ *   `store_future`, `store_foreign`
+ */
+export async function openBarrier(
+  storage: Storage,
+  password: Uint8Array,
+  { stretch = ADMIN_STRETCH }: BarrierOptions = {},
+): Promise<Barrier> {
+  const stored = await storage.read(async (tx) => ({ header: await getHeader(tx), sealed: await tx.get(KEYRING_KEY) }));
+  const unwrapped = await withSecret(offeredPassword(password), (secret) =>
+    unwrapRootKey(stored.header, secret, floorOf(stretch)),
+  );
+  return handingOver(unwrapped, async (rootKey) => {
+    const keyring = openKeyring(stored.sealed, rootKey);
+    return new OpenBarrier(storage, new KeyringStore(rootKey, keyring), stretch);
+  });
+}
+
+class OpenBarrier implements Barrier {
+  readonly storeId: string;
+  readonly #storage: Storage;
+  readonly #keyrings: KeyringStore;
+  readonly #stretch: Stretch;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  constructor(storage: Storage, keyrings: KeyringStore, stretch: Stretch) {
+    this.storeId = keyrings.remembered.storeId;
+    this.#storage = storage;
+    this.#keyrings = keyrings;
+    this.#stretch = stretch;
+  }
+
+  transact<T>(fn: (tx: SealedWriteTransaction) => Promise<T>): Promise<T> {
+    return this.#admit(() => this.#storage.transact((tx) => fn(new SealedWrites(tx, this.#keyrings))));
+  }
+
+  read<T>(fn: (tx: SealedReadTransaction) => Promise<T>): Promise<T> {
+    return this.#admit(() => this.#storage.read((tx) => fn(new SealedReads(tx, this.#keyrings))));
+  }
+
+  nameIndex(identity: string): Buffer {
+    this.#refuseClosed();
+    return deriveNameIndex(this.#keyrings.remembered.nameIndexKey, identity);
+  }
+
+  decoy(purpose: string, identity: string, length: number): Buffer {
+    this.#refuseClosed();
+    return deriveDecoy(this.#keyrings.remembered.decoyKey, purpose, identity, length);
+  }
+
+  changePassword(oldPassword: Uint8Array, newPassword: Uint8Array): Promise<void> {
+    const fixed = {
+      stretch: this.#stretch,
+      floor: floorOf(this.#stretch),
+      isOurs: (key: SecureBuffer) => this.#keyrings.isRootKey(key),
+    };
+    return this.#admit(() =>
+      withSecret(offeredPassword(oldPassword), (before) =>
+        withSecret(chosenPassword(newPassword), (after) =>
+          rewrapHeader(this.#storage, { ...fixed, oldPassword: before, newPassword: after }),
+        ),
+      ),
+    );
+  }
+
+  addTerm(): Promise<number> {
+    return this.#admit(() => addTerm(this.#storage, this.#keyrings));
+  }
+
+  reseal(range: Bounds, options: BatchOptions = {}): Promise<ResealProgress> {
+    return this.#admit(() => reseal(this.#storage, this.#keyrings, range, options));
+  }
+
+  countTerms(): Promise<TermCounts> {
+    return this.#admit(() => countTerms(this.#storage, this.#keyrings));
+  }
+
+  dropUnusedTerms(): Promise<number[]> {
+    return this.#admit(() => dropUnusedTerms(this.#storage, this.#keyrings));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= Promise.allSettled(this.#underWay).then(() => this.#keyrings.wipe());
+    return this.#closing;
+  }
+
+  async #admit<T>(call: () => Promise<T>): Promise<T> {
+    this.#refuseClosed();
+    const underWay = call();
+    this.#underWay.add(underWay);
+    try {
+      return await underWay;
+    } finally {
+      this.#underWay.delete(underWay);
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing !== undefined) throw new PosternError("store_failed", { detail: "it is closed" });
+  }
+}
+
+/** The floor for headers: a cheaper cost that a test injected, else that of the product. */
+function floorOf({ memoryKiB, passes }: Stretch): Stretch {
+  return {
+    memoryKiB: Math.min(memoryKiB, ADMIN_STRETCH_FLOOR.memoryKiB),
+    passes: Math.min(passes, ADMIN_STRETCH_FLOOR.passes),
+  };
+}

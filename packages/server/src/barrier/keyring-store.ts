@@ -1,0 +1,92 @@
+import { PosternError } from "@postern/shared/errors";
+import type { ReadTransaction, WriteTransaction } from "../storage/storage.js";
+import { doesNotOpen, openEnvelopeInto, type Place, plaintextLength, sealEnvelope } from "./envelope.js";
+import { Keyring } from "./keyring.js";
+import { SecureBuffer } from "./secure-buffer.js";
+import { KEYRING_KEY } from "./storage-keys.js";
+
+const PLACE: Place = { domain: "postern keyring", storageKey: KEYRING_KEY };
+
+/** A keyring and the value that holds it in storage. */
+export interface SealedKeyring {
+  readonly ring: Keyring;
+  readonly sealed: Buffer;
+}
+
+/**
+ * The keyring as storage has it, remembered between transactions. Another process may replace the stored one at any
+ * time, so what is remembered is good for reading only, and only for what it opens. Sealing asks `current` first,
+ * inside of its own transaction: then no record is ever sealed in a term that an earlier rekey has ended, and a term
+ * that nothing uses any more can be dropped.
+ */
+export class KeyringStore {
+  readonly #rootKey: SecureBuffer;
+  #remembered: SealedKeyring;
+
+  /** Takes over the root key. */
+  constructor(rootKey: SecureBuffer, saved: SealedKeyring) {
+    this.#rootKey = rootKey;
+    this.#remembered = saved;
+  }
+
+  /** What was last seen. */
+  get remembered(): Keyring {
+    return this.#remembered.ring;
+  }
+
+  /**
+   * The keyring as this transaction sees it.
+   * @throws PosternError `store_damaged`
+   */
+  async current(tx: ReadTransaction): Promise<Keyring> {
+    const sealed = await tx.get(KEYRING_KEY);
+    if (sealed === undefined || !sealed.equals(this.#remembered.sealed)) {
+      this.#remembered = openKeyring(sealed, this.#rootKey);
+    }
+    return this.#remembered.ring;
+  }
+
+  /** Puts an edited keyring; it becomes the remembered one by `remember`, once the transaction has committed. */
+  save(tx: WriteTransaction, ring: Keyring): Promise<SealedKeyring> {
+    return putKeyring(tx, ring, this.#rootKey);
+  }
+
+  remember(saved: SealedKeyring): void {
+    this.#remembered = saved;
+  }
+
+  isRootKey(other: SecureBuffer): boolean {
+    return this.#rootKey.equals(other);
+  }
+
+  wipe(): void {
+    this.#rootKey.wipe();
+    this.#remembered.ring.wipe();
+  }
+}
+
+export async function putKeyring(tx: WriteTransaction, ring: Keyring, rootKey: SecureBuffer): Promise<SealedKeyring> {
+  const plaintext = ring.encode();
+  try {
+    const sealed = plaintext.use((bytes) => sealEnvelope({ term: 0, key: rootKey }, PLACE, bytes));
+    await tx.put(KEYRING_KEY, sealed);
+    return { ring, sealed };
+  } finally {
+    plaintext.wipe();
+  }
+}
+
+/** @throws PosternError `store_damaged` when it is missing or does not open */
+export function openKeyring(sealed: Buffer | undefined, rootKey: SecureBuffer): SealedKeyring {
+  if (sealed === undefined) throw new PosternError("store_damaged", { detail: "its keyring is missing" });
+  const length = plaintextLength(sealed);
+  if (length === undefined) throw doesNotOpen(PLACE);
+  const plaintext = SecureBuffer.fill(length, "noaccess", (bytes) => {
+    if (!openEnvelopeInto(bytes, { term: 0, key: rootKey }, PLACE, sealed)) throw doesNotOpen(PLACE);
+  });
+  try {
+    return { ring: plaintext.use((bytes) => Keyring.decode(bytes)), sealed };
+  } finally {
+    plaintext.wipe();
+  }
+}

@@ -1,0 +1,95 @@
+import type { Entry, ReadTransaction, WriteTransaction } from "../storage/storage.js";
+import { doesNotOpen, openEnvelope, type Place, sealEnvelope, termOf } from "./envelope.js";
+import type { Keyring } from "./keyring.js";
+import type { KeyringStore } from "./keyring-store.js";
+import { callersKey, recordKey, recordRange, type SealedRange } from "./storage-keys.js";
+
+/**
+ * A transaction of plaintext: `Storage`'s promises hold for it, and what comes out is what was put under that very key,
+ * or an error. Keys are 1 to 511 bytes.
+ */
+export interface SealedReadTransaction {
+  /** @throws PosternError `store_damaged` when what stands there does not open */
+  get(key: Uint8Array): Promise<Buffer | undefined>;
+  /**
+   * The entries of a range in the order of their keys (or against it), at most `limit`.
+   * @throws PosternError `store_damaged` when any of them does not open
+   */
+  scan(range: SealedRange): Promise<Entry[]>;
+}
+
+export interface SealedWriteTransaction extends SealedReadTransaction {
+  put(key: Uint8Array, plaintext: Uint8Array): Promise<void>;
+  /** Deleting what is not there is not an error. */
+  delete(key: Uint8Array): Promise<void>;
+}
+
+export class SealedReads implements SealedReadTransaction {
+  readonly #tx: ReadTransaction;
+  readonly #keyrings: KeyringStore;
+
+  constructor(tx: ReadTransaction, keyrings: KeyringStore) {
+    this.#tx = tx;
+    this.#keyrings = keyrings;
+  }
+
+  async get(key: Uint8Array): Promise<Buffer | undefined> {
+    const storageKey = recordKey(key);
+    const value = await this.#tx.get(storageKey);
+    return value && openRecord(this.#tx, this.#keyrings, { key: storageKey, value });
+  }
+
+  async scan(range: SealedRange): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    for (const entry of await this.#tx.scan(recordRange(range))) {
+      entries.push({ key: callersKey(entry.key), value: await openRecord(this.#tx, this.#keyrings, entry) });
+    }
+    return entries;
+  }
+}
+
+export class SealedWrites extends SealedReads implements SealedWriteTransaction {
+  readonly #tx: WriteTransaction;
+  readonly #keyrings: KeyringStore;
+
+  constructor(tx: WriteTransaction, keyrings: KeyringStore) {
+    super(tx, keyrings);
+    this.#tx = tx;
+    this.#keyrings = keyrings;
+  }
+
+  async put(key: Uint8Array, plaintext: Uint8Array): Promise<void> {
+    const storageKey = recordKey(key);
+    const ring = await this.#keyrings.current(this.#tx);
+    await this.#tx.put(storageKey, sealEnvelope(ring.active, placeOf(storageKey), plaintext));
+  }
+
+  delete(key: Uint8Array): Promise<void> {
+    return this.#tx.delete(recordKey(key));
+  }
+}
+
+/**
+ * The plaintext of a stored record. When the remembered keyring does not open it, the record may be of a term that
+ * another process added, so the stored keyring is asked, in the same transaction, before the record is called damaged.
+ * @throws PosternError `store_damaged`
+ */
+export async function openRecord(tx: ReadTransaction, keyrings: KeyringStore, entry: Entry): Promise<Buffer> {
+  const remembered = keyrings.remembered;
+  const plaintext = openWith(remembered, entry);
+  if (plaintext !== undefined) return plaintext;
+  const stored = await keyrings.current(tx);
+  const second = stored === remembered ? undefined : openWith(stored, entry);
+  if (second === undefined) throw doesNotOpen(placeOf(entry.key));
+  return second;
+}
+
+export function placeOf(storageKey: Uint8Array): Place {
+  return { domain: "postern record", storageKey };
+}
+
+function openWith(ring: Keyring, { key, value }: Entry): Buffer | undefined {
+  const term = termOf(value);
+  const sealing = term === undefined ? undefined : ring.key(term);
+  return sealing && openEnvelope(sealing, placeOf(key), value);
+}

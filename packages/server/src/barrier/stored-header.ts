@@ -1,0 +1,61 @@
+import { PosternError } from "@postern/shared/errors";
+import type { ReadTransaction, Storage } from "../storage/storage.js";
+import type { Stretch } from "./admin-password.js";
+import { unwrapRootKey, wrapRootKey } from "./root-key.js";
+import { type SecureBuffer, withSecret } from "./secure-buffer.js";
+import { everything, HEADER_KEY, isRecordKey, KEYRING_KEY } from "./storage-keys.js";
+
+/** @throws PosternError `store_missing` when the storage is empty; `store_damaged`, `store_foreign` when it is not */
+export async function getHeader(tx: ReadTransaction): Promise<Buffer> {
+  const header = await tx.get(HEADER_KEY);
+  if (header !== undefined) return header;
+  throw (await whatRemains(tx)) ?? new PosternError("store_missing");
+}
+
+/** @throws PosternError `store_exists`; `store_damaged`, `store_foreign` when there is something but no header */
+export async function refuseUnlessEmpty(tx: ReadTransaction): Promise<void> {
+  if ((await tx.get(HEADER_KEY)) !== undefined) throw new PosternError("store_exists");
+  const remains = await whatRemains(tx);
+  if (remains !== undefined) throw remains;
+}
+
+export interface PasswordChange {
+  readonly oldPassword: SecureBuffer;
+  readonly newPassword: SecureBuffer;
+  /** What the new header costs. */
+  readonly stretch: Stretch;
+  readonly floor: Stretch;
+  /** Whether this is the root key that the change is meant for. */
+  readonly isOurs: (rootKey: SecureBuffer) => boolean;
+}
+
+/**
+ * Replaces the header by one that wraps the same root key under the new password. Both passwords are stretched before
+ * the transaction, which only awaits storage; so it makes sure that the header is still the one that was opened.
+ * @throws PosternError `admin_password_wrong`, also when someone else changed it meanwhile; `store_damaged`
+ */
+export async function rewrapHeader(storage: Storage, change: PasswordChange): Promise<void> {
+  const before = await storage.read(getHeader);
+  const after = await withSecret(await unwrapRootKey(before, change.oldPassword, change.floor), (rootKey) => {
+    if (!change.isOurs(rootKey)) throw new PosternError("store_damaged", { detail: "its header is of another store" });
+    return wrapRootKey(rootKey, change.newPassword, change.stretch);
+  });
+  await storage.transact(async (tx) => {
+    const unchanged = before.equals(await getHeader(tx));
+    if (!unchanged) throw new PosternError("admin_password_wrong", { detail: "it was changed at the same moment" });
+    await tx.put(HEADER_KEY, after);
+  });
+}
+
+/**
+ * What a storage without a header is, unless it is empty. A store that lost its header must not pass for a missing one:
+ * a new one made in its place would let every name be registered again.
+ */
+async function whatRemains(tx: ReadTransaction): Promise<PosternError | undefined> {
+  const [first] = await tx.scan({ ...everything, limit: 1 });
+  if (first === undefined) return undefined;
+  const ours = isRecordKey(first.key) || first.key.equals(KEYRING_KEY);
+  return ours
+    ? new PosternError("store_damaged", { detail: "its header is missing" })
+    : new PosternError("store_foreign");
+}
