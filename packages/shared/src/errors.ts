@@ -103,7 +103,7 @@ export const errors = {
     http: 401,
     exit: refused,
     message: "the code was not accepted",
-    hint: "a code works once; wait for the next one, and check that the clock of your device is right",
+    hint: "a code works once: wait for the next one, and check your device's clock",
   },
   throttled: {
     rpc: -32022,
