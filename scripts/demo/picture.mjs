@@ -90,7 +90,7 @@ function texts(cells, row) {
       ? undefined
       : `fill="${foreground ?? (dim ? colours.dim : colours.foreground)}"${bold ? ' font-weight="bold"' : ""}`;
   return runs(cells, styleOf).map(({ from, to, value }) => {
-    const words = escape(
+    const words = escapeXml(
       cells
         .slice(from, to)
         .map(({ text }) => text || " ")

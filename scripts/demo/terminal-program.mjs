@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 
 const { spawn } = createRequire(import.meta.url)("@lydell/node-pty");
 
@@ -61,6 +62,5 @@ export class TerminalProgram {
 
 /** What stands on the terminal, without the sequences that colour it and move the cursor. */
 function plain(text) {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the sequences
-  return text.replaceAll(/\u001b\[[0-9;?]*[A-Za-z]/g, "");
+  return stripVTControlCharacters(text);
 }
