@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import type { Barrier } from "./barrier/barrier.js";
-import { createBarrier, openBarrier } from "./barrier/barrier.js";
+import { PosternError } from "@postern/shared/errors";
+import { type Barrier, createBarrier, inspectBarrier, openBarrier } from "./barrier/barrier.js";
 import { initialiseStore, isEmpty } from "./services/store.js";
 import { openLmdbStorage } from "./storage/lmdb.js";
 import type { Storage } from "./storage/storage.js";
@@ -22,29 +20,32 @@ export interface StoreLocation {
   readonly warn: (warning: string) => void;
 }
 
-/** Whether there is anything that calls itself a store: what it really is, opening tells. */
-export function storeExists({ directory }: StoreLocation): boolean {
-  return existsSync(join(directory, "store.mdb"));
-}
-
 /** A store that waits for its password. */
 export interface SealedStore {
   /** @throws PosternError `admin_password_wrong`, which leaves everything as it was; `store_damaged` and its kin */
-  unseal(password: Buffer): Promise<OpenStore>;
+  unseal(password: Uint8Array): Promise<OpenStore>;
   close(): Promise<void>;
 }
 
-/** @throws PosternError `store_missing`, `store_damaged`, `store_foreign`, `store_future`, `store_unwritable` */
-export async function openSealedStore({ directory, warn }: StoreLocation): Promise<SealedStore> {
-  const storage = await openLmdbStorage({ directory, create: false, warn });
-  return {
-    unseal: async (password) => opened(storage, await openBarrier(storage, password)),
-    close: () => storage.close(),
-  };
+/**
+ * The store of a directory; undefined when there is none, also where a first start ended before it had made one.
+ * @throws PosternError `store_damaged`, `store_foreign`, `store_future`, `store_unwritable`, `store_networked`
+ */
+export async function findStore({ directory, warn }: StoreLocation): Promise<SealedStore | undefined> {
+  const storage = await openExisting(directory, warn);
+  if (storage === undefined) return undefined;
+  try {
+    if ((await inspectBarrier(storage)) === "sealed") return sealedStore(storage);
+    await storage.close();
+    return undefined;
+  } catch (thrown) {
+    await storage.close();
+    throw thrown;
+  }
 }
 
 /** Makes a store that this password opens. Nothing is made before the password is known. */
-export async function createStore({ directory, warn }: StoreLocation, password: Buffer): Promise<OpenStore> {
+export async function createStore({ directory, warn }: StoreLocation, password: Uint8Array): Promise<OpenStore> {
   const storage = await openLmdbStorage({ directory, create: true, warn });
   try {
     return await opened(storage, await createBarrier(storage, password));
@@ -52,6 +53,22 @@ export async function createStore({ directory, warn }: StoreLocation, password: 
     await storage.close();
     throw thrown;
   }
+}
+
+async function openExisting(directory: string, warn: (warning: string) => void): Promise<Storage | undefined> {
+  try {
+    return await openLmdbStorage({ directory, create: false, warn });
+  } catch (thrown) {
+    if (thrown instanceof PosternError && thrown.code === "store_missing") return undefined;
+    throw thrown;
+  }
+}
+
+function sealedStore(storage: Storage): SealedStore {
+  return {
+    unseal: async (password) => opened(storage, await openBarrier(storage, password)),
+    close: () => storage.close(),
+  };
 }
 
 async function opened(storage: Storage, barrier: Barrier): Promise<OpenStore> {

@@ -2,6 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { Storage } from "../storage/storage.js";
 import { ADMIN_STRETCH, ADMIN_STRETCH_FLOOR, chosenPassword, offeredPassword, type Stretch } from "./admin-password.js";
 import { deriveDecoy, deriveNameIndex } from "./derive.js";
+import { parseHeader } from "./header.js";
 import { Keyring } from "./keyring.js";
 import { KeyringStore, openKeyring, putKeyring } from "./keyring-store.js";
 import {
@@ -22,7 +23,7 @@ import {
 } from "./sealed-transaction.js";
 import { handingOver, type SecureBuffer, withSecret } from "./secure-buffer.js";
 import { type Bounds, HEADER_KEY, KEYRING_KEY } from "./storage-keys.js";
-import { getHeader, refuseUnlessEmpty, rewrapHeader } from "./stored-header.js";
+import { findHeader, getHeader, refuseUnlessEmpty, rewrapHeader } from "./stored-header.js";
 
 export type { SealedReadTransaction, SealedWriteTransaction } from "./sealed-transaction.js";
 export type { SealedRange } from "./storage-keys.js";
@@ -88,6 +89,20 @@ export async function createBarrier(
     });
     return new OpenBarrier(storage, new KeyringStore(rootKey, saved), stretch);
   });
+}
+
+/**
+ * Whether a storage holds a store, as far as one can tell without the password. Writes nothing.
+ * @throws PosternError `store_damaged`, `store_future`, `store_foreign`
+ */
+export async function inspectBarrier(
+  storage: Storage,
+  { stretch = ADMIN_STRETCH }: BarrierOptions = {},
+): Promise<"empty" | "sealed"> {
+  const header = await storage.read(findHeader);
+  if (header === undefined) return "empty";
+  parseHeader(header, floorOf(stretch));
+  return "sealed";
 }
 
 /**

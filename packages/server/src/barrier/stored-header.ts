@@ -5,11 +5,19 @@ import { unwrapRootKey, wrapRootKey } from "./root-key.js";
 import { type SecureBuffer, withSecret } from "./secure-buffer.js";
 import { everything, HEADER_KEY, isRecordKey, KEYRING_KEY } from "./storage-keys.js";
 
+/** Undefined when the storage is empty. @throws PosternError `store_damaged`, `store_foreign` when only that is missing */
+export async function findHeader(tx: ReadTransaction): Promise<Buffer | undefined> {
+  const header = await tx.get(HEADER_KEY);
+  const remains = header === undefined ? await whatRemains(tx) : undefined;
+  if (remains !== undefined) throw remains;
+  return header;
+}
+
 /** @throws PosternError `store_missing` when the storage is empty; `store_damaged`, `store_foreign` when it is not */
 export async function getHeader(tx: ReadTransaction): Promise<Buffer> {
-  const header = await tx.get(HEADER_KEY);
-  if (header !== undefined) return header;
-  throw (await whatRemains(tx)) ?? new PosternError("store_missing");
+  const header = await findHeader(tx);
+  if (header === undefined) throw new PosternError("store_missing");
+  return header;
 }
 
 /** @throws PosternError `store_exists`; `store_damaged`, `store_foreign` when there is something but no header */

@@ -6,7 +6,7 @@ import { createPrompter } from "@postern/shared/terminal/prompts";
 import { readSecretFile } from "@postern/shared/terminal/secret-file";
 import { StdinLines } from "@postern/shared/terminal/stdin-lines";
 import { say } from "@postern/shared/terminal/terminal-text";
-import { createStore, type OpenStore, openSealedStore, type StoreLocation, storeExists } from "../store.js";
+import { createStore, findStore, type OpenStore, type SealedStore, type StoreLocation } from "../store.js";
 import { dataDirectory } from "./data-directory.js";
 
 /** The options of every command that opens the store. */
@@ -28,7 +28,13 @@ export function locationOf(output: Output, { data }: StoreOptions): StoreLocatio
  * @throws PosternError `store_missing`, `admin_password_wrong`, `input_needed`, `store_damaged` and its kin
  */
 export async function unsealStore(output: Output, options: StoreOptions): Promise<OpenStore> {
-  const sealed = await openSealedStore(locationOf(output, options));
+  const location = locationOf(output, options);
+  const sealed = await findStore(location);
+  if (sealed === undefined) throw new PosternError("store_missing", { detail: location.directory });
+  return unseal(output, options, sealed);
+}
+
+async function unseal(output: Output, options: StoreOptions, sealed: SealedStore): Promise<OpenStore> {
   try {
     const given = await passwordOfFile(output, options);
     if (given !== undefined) return await sealed.unseal(given);
@@ -58,7 +64,8 @@ export async function unsealOrCreateStore(
   options: StoreOptions & { readonly init?: boolean },
 ): Promise<OpenStore> {
   const location = locationOf(output, options);
-  if (storeExists(location)) return unsealStore(output, options);
+  const sealed = await findStore(location);
+  if (sealed !== undefined) return unseal(output, options, sealed);
   const interactive = options.input && process.stdin.isTTY === true && process.stderr.isTTY === true;
   if (options.init !== true && (!interactive || options.adminPasswordFile !== undefined)) {
     throw new PosternError("store_missing", { detail: location.directory });

@@ -48,16 +48,17 @@ export function readMeta(header: Buffer): Meta {
   refuseForeign(header);
   const even = parseMeta(header, beginningOf(0));
   const odd = parseMeta(header.subarray(even.pageSize), beginningOf(1));
-  if (even.pageSize !== odd.pageSize || !areNeighbours(even.transaction, odd.transaction)) {
+  if (even.pageSize !== odd.pageSize || !belongTogether(even, odd)) {
     throw damaged("its two headers do not belong together");
   }
   return odd.transaction > even.transaction ? odd : even;
 }
 
-/** A new file has two zeros; from then on each commit replaces the older of the two by the next. */
-function areNeighbours(even: bigint, odd: bigint): boolean {
-  if (even === 0n && odd === 0n) return true;
-  return even % 2n === 0n && (odd - even === 1n || even - odd === 1n);
+/** Each commit replaces the older meta page by the next; before the first of them page 0 is that of an empty store. */
+function belongTogether(even: Meta, odd: Meta): boolean {
+  if (even.transaction === 0n) return even.main.root === undefined && even.free.root === undefined;
+  const difference = odd.transaction - even.transaction;
+  return even.transaction % 2n === 0n && (difference === 1n || difference === -1n);
 }
 
 function refuseForeign(header: Buffer): void {
