@@ -1,0 +1,50 @@
+/** A server on a store of its own, in a process of its own, which tells its CPU time when asked. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const dist = (file) => pathToFileURL(new URL(`../packages/server/dist/${file}`, import.meta.url).pathname).href;
+const { startServer } = await import(dist("server.js"));
+const { createStore } = await import(dist("store.js"));
+const { power } = await import("@postern/shared/srp/power");
+const { group2048 } = await import("@postern/shared/srp/group");
+const { randomBytes } = await import("node:crypto");
+
+const directory = await mkdtemp(join(tmpdir(), "postern-bench-"));
+const store = await createStore({ directory, warn: () => undefined }, Buffer.from("a password for a bench"));
+const log = { debug() {}, info() {}, warn: console.error, error: console.error };
+const listen = { host: "127.0.0.1", port: 0, key: "127.0.0.1:0" };
+const server = await startServer({
+  barrier: store.barrier,
+  listen,
+  http: undefined,
+  registration: "open",
+  publicUrl: undefined,
+  log,
+});
+
+/** CPU milliseconds of one power with a 32-byte exponent, the median of several rounds. */
+function powerMs() {
+  const rounds = Array.from({ length: 9 }, () => {
+    const base = Buffer.concat([Buffer.of(0x10), randomBytes(255)]);
+    const before = process.cpuUsage();
+    for (let i = 0; i < 100; i++) power(group2048, base, Buffer.concat([Buffer.of(0x80), randomBytes(31)]));
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000 / 100;
+  });
+  return rounds.sort((a, b) => a - b)[4];
+}
+
+const answers = {
+  cpu: () => process.cpuUsage(),
+  power: powerMs,
+  stop: async () => {
+    await server.close();
+    await store.close();
+    await rm(directory, { recursive: true });
+    setImmediate(() => process.disconnect());
+  },
+};
+process.on("message", async (question) => process.send({ answer: await answers[question]() }));
+process.send({ answer: server.listen.port });
