@@ -15,11 +15,11 @@ const MIB = 2 ** 20;
 const openFiles = new Set<string>();
 
 /**
- * One LMDB file, open in this process at most once: a second handle would share its locks, and give them up with
- * whichever closes first.
+ * One LMDB file, open in this process at most once: LMDB forbids more, as POSIX locks are the whole process's, and
+ * closing any one of its descriptors gives them up.
  *
- * After a failed commit LMDB may be beyond use (a header that could not be written is fatal to it, and the next
- * transaction would hang), so the file is closed, inspected and opened anew before anything else happens.
+ * After a failed commit LMDB may be beyond use (when it was a header that could not be written, the next transaction
+ * hangs for ever), so the file is closed, inspected and opened anew before anything else happens.
  */
 export class LmdbEnvironment {
   readonly #path: string;

@@ -63,7 +63,7 @@ function belongTogether(even: Meta, odd: Meta): boolean {
 
 function refuseForeign(header: Buffer): void {
   if (beginsWith(header, beginningOf(0)) || header.every((byte) => byte === 0)) return;
-  for (let size = MIN_PAGE_BYTES; size < header.length; size *= 2) {
+  for (let size = MIN_PAGE_BYTES; size + at.version <= header.length; size *= 2) {
     if (beginsWith(header.subarray(size), beginningOf(1))) return;
   }
   throw new PosternError("store_foreign");
