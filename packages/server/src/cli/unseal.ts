@@ -37,12 +37,12 @@ export async function unsealStore(output: Output, options: StoreOptions): Promis
 async function unseal(output: Output, options: StoreOptions, sealed: SealedStore): Promise<OpenStore> {
   try {
     const given = await passwordOfFile(output, options);
-    if (given !== undefined) return await sealed.unseal(given);
+    if (given !== undefined) return await wiping(given, (password) => sealed.unseal(password));
     const prompter = createPrompter({ noInput: !options.input });
     for (let tries = 1; ; tries++) {
       const password = await prompter.password("Admin password");
       try {
-        return await sealed.unseal(Buffer.from(password, "utf8"));
+        return await wiping(Buffer.from(password, "utf8"), (typed) => sealed.unseal(typed));
       } catch (thrown) {
         const wrong = thrown instanceof PosternError && thrown.code === "admin_password_wrong";
         if (!wrong || tries === PASSWORD_TRIES) throw thrown;
@@ -70,7 +70,17 @@ export async function unsealOrCreateStore(
   if (options.init !== true && (!interactive || options.adminPasswordFile !== undefined)) {
     throw new PosternError("store_missing", { detail: location.directory });
   }
-  return createStore(location, await newAdminPassword(output, options, location));
+  const password = await newAdminPassword(output, options, location);
+  return wiping(password, (chosen) => createStore(location, chosen));
+}
+
+/** The string that a prompt or a file gave cannot be wiped; this copy, which lives as long as the stretching, can. */
+async function wiping<T>(password: Buffer, use: (password: Buffer) => Promise<T>): Promise<T> {
+  try {
+    return await use(password);
+  } finally {
+    password.fill(0);
+  }
 }
 
 async function newAdminPassword(output: Output, options: StoreOptions, { directory }: StoreLocation): Promise<Buffer> {

@@ -24,15 +24,18 @@ export function recordKey(kind: RecordKind, ...parts: readonly Uint8Array[]): Bu
 /** Every key of one kind that begins with the given parts: as a range, its end excluded. */
 export function recordRange(kind: RecordKind, ...parts: readonly Uint8Array[]): { from: Buffer; to: Buffer } {
   const from = recordKey(kind, ...parts);
-  const to = Buffer.from(from);
-  for (let i = to.length - 1; i >= 0; i--) {
-    const byte = to[i] ?? 0;
-    if (byte < 0xff) {
-      to[i] = byte + 1;
-      return { from, to: to.subarray(0, i + 1) };
-    }
-  }
-  return { from, to: Buffer.alloc(512, 0xff) };
+  return { from, to: justBehind(from) };
+}
+
+/**
+ * The first key that does not begin with these bytes: the last byte that can be counted up, counted up. There always
+ * is one, for a kind's byte is below 0xff.
+ */
+function justBehind(prefix: Buffer): Buffer {
+  const last = prefix.findLastIndex((byte) => byte < 0xff);
+  const behind = Buffer.from(prefix.subarray(0, last + 1));
+  behind.writeUInt8(behind.readUInt8(last) + 1, last);
+  return behind;
 }
 
 /** Every record of every kind. */

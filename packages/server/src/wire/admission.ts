@@ -34,7 +34,7 @@ export class Admission {
 
   /** Gives a new socket a place, for the time of its handshake. */
   admit(socket: Socket): Place {
-    if (this.#unauthenticated.size >= this.#limits.unauthenticated) this.#evictOldest();
+    this.#makeRoom();
     const place = new Place(
       socket,
       this.#limits,
@@ -52,14 +52,17 @@ export class Admission {
   }
 
   /** The set keeps the order of insertion: the first one is the one longest in its step. */
-  #evictOldest(): void {
+  #makeRoom(): void {
     const [oldest] = this.#unauthenticated;
-    oldest?.evict();
+    if (this.#unauthenticated.size >= this.#limits.unauthenticated) oldest?.evict();
   }
 
+  /** A logout takes a place as a new connection does: else sessions would be a way to gather places. */
   #reorder(place: Place): void {
     this.#unauthenticated.delete(place);
-    if (!place.authenticated && this.#places.has(place)) this.#unauthenticated.add(place);
+    if (place.authenticated || !this.#places.has(place)) return;
+    this.#makeRoom();
+    this.#unauthenticated.add(place);
   }
 
   #forget(place: Place): void {

@@ -145,7 +145,7 @@ export async function takeStep(
 }
 
 /** Refusals that a person can do something about: the connection goes on. After any other error it is closed. */
-const recoverable: readonly ErrorCode[] = [
+export const recoverable: readonly ErrorCode[] = [
   "registration_closed",
   "name_invalid",
   "name_taken",
