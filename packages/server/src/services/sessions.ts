@@ -75,8 +75,20 @@ export async function resumeSession(context: ServiceContext, peer: Peer, secretT
   if (claim === undefined) throw new PosternError("session_invalid");
   const session = await currentSession(context, claim);
   if (!timingSafeEqual(session.secretHash, hashSecret(claim.secret))) throw new PosternError("session_invalid");
-  if (context.now() - session.lastSeenAt < sessionLimits.touchMs) return session;
-  return touch(context, peer, session);
+  return noteUse(context, peer, session);
+}
+
+/**
+ * The session of a connection that has one, for a call on it: the call is a use of it, noted likewise.
+ * @throws PosternError `session_invalid`
+ */
+export async function useSession(context: ServiceContext, peer: Peer, known: SessionName): Promise<Session> {
+  return noteUse(context, peer, await currentSession(context, known));
+}
+
+async function noteUse(context: ServiceContext, peer: Peer, session: Session): Promise<Session> {
+  const recent = context.now() - session.lastSeenAt < sessionLimits.touchMs;
+  return recent ? session : touch(context, peer, session);
 }
 
 async function touch(context: ServiceContext, peer: Peer, known: Session): Promise<Session> {
@@ -101,7 +113,7 @@ export type SessionName = Pick<Session, "account" | "id">;
  * ended elsewhere, and its account with it.
  * @throws PosternError `session_invalid`
  */
-export async function currentSession(context: ServiceContext, known: SessionName): Promise<Session> {
+async function currentSession(context: ServiceContext, known: SessionName): Promise<Session> {
   const found = await context.barrier.read((tx) => findLiveSession(context, tx, known));
   if (found === undefined) throw new PosternError("session_invalid");
   return found;

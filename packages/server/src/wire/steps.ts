@@ -4,7 +4,7 @@ import type { Session } from "../records/session.js";
 import type { Peer, ServiceContext } from "../services/context.js";
 import { beginLogin, provePassword, verifyCode } from "../services/login.js";
 import { beginRegistration, confirmRegistration, offerFactor } from "../services/registration.js";
-import { currentSession, endSession, resumeSession, sessionLimits } from "../services/sessions.js";
+import { endSession, resumeSession, sessionLimits, useSession } from "../services/sessions.js";
 import { mintToken } from "../services/tokens.js";
 import { type Awaits, awaitStart, type State, type StateOf } from "./states.js";
 
@@ -110,13 +110,14 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   },
 
   "session-call": {
-    "session.whoami": async (state, _params, { services }) => {
-      const session = await currentSession(services, state.session);
+    "session.whoami": async (state, _params, { services, peer }) => {
+      const session = await useSession(services, peer, state.session);
       return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
     },
     "session.token": async (state, { audience }, { services, peer }) => {
-      const { token, expiresIn } = await mintToken(services, peer, state.session, audience);
-      return { next: state, result: { token, expires_in: expiresIn } };
+      const session = await useSession(services, peer, state.session);
+      const { token, expiresIn } = await mintToken(services, peer, session, audience);
+      return { next: { awaits: "session-call", session }, result: { token, expires_in: expiresIn } };
     },
     "session.logout": async (state, _params, { services, peer }) => {
       await endSession(services, peer, state.session);

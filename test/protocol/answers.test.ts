@@ -1,0 +1,205 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findAccount, putAccount } from "../../packages/server/src/records/account.js";
+import { putCounterQuota } from "../../packages/server/src/records/stranger-counter.js";
+import { NEW_COUNTERS_AN_HOUR } from "../../packages/server/src/services/stranger-counters.js";
+import { section, tableRows } from "./page.js";
+import { type Failure, PageClient, proof, provePassword, type Registered, register } from "./page-client.js";
+import { startTestServer, type TestServer, type TestServerOptions } from "./test-server.js";
+
+const password = "purple monkey dishwasher";
+const alice = { name: "alice", password };
+const wrongProof = { M1: "ab".repeat(32), mac: "cd".repeat(32) };
+const one = `${"0".repeat(511)}1`;
+
+let server: TestServer;
+let registered: Registered;
+const opened: TestServer[] = [];
+
+async function anotherServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const another = await startTestServer(options);
+  opened.push(another);
+  return another;
+}
+
+beforeAll(async () => {
+  server = await anotherServer();
+  registered = await register(await PageClient.open(server), server, alice);
+});
+afterAll(() => Promise.all(opened.map((each) => each.close())));
+
+/** An error as a client meets it. */
+interface Answer {
+  readonly failure: Failure;
+  readonly client: PageClient;
+}
+
+/** How to get each error of the page's table out of a server. */
+const provocations: Record<string, () => Promise<Answer>> = {
+  bad_request: () => refusedBy("session.nothing", {}),
+  out_of_order: () => refusedBy("session.whoami", {}),
+  name_invalid: () => refusedBy("login.start", { name: "two words", A: "ab".repeat(256) }),
+  name_taken: () => refusedBy("register.start", { name: "ALICE" }),
+  ephemeral_invalid: () => refusedBy("login.start", { name: "alice", A: one }),
+  session_invalid: () => refusedBy("session.resume", { secret: `pss_${"ab".repeat(32)}_${"cd".repeat(32)}` }),
+
+  line_too_long: async () => {
+    const client = await PageClient.open(server);
+    client.write(" ".repeat(4097));
+    return unasked(client);
+  },
+  step_timeout: async () => unasked(await PageClient.silent(await anotherServer({ deadlines: { step: 0.01 } }))),
+  shutting_down: async () => {
+    const stopping = await startTestServer();
+    const client = await PageClient.open(stopping);
+    await stopping.close();
+    return unasked(client);
+  },
+  internal: async () => {
+    const failing = await anotherServer();
+    const client = await PageClient.open(failing);
+    const { params } = await proof(client, alice);
+    failing.broken = true;
+    const failure = await client.refused("login.proof", params);
+    failing.broken = false;
+    return { client, failure };
+  },
+  busy: async () => {
+    const full = await anotherServer();
+    const quota = { hour: Math.floor(full.time / 3600), made: NEW_COUNTERS_AN_HOUR };
+    await full.barrier.transact((tx) => putCounterQuota(tx, quota));
+    return wrongPassword(await PageClient.open(full), "bob");
+  },
+
+  registration_closed: async () => {
+    const client = await PageClient.open(await anotherServer({ registration: "closed" }));
+    return { client, failure: await client.refused("register.start", { name: "bob" }) };
+  },
+  verifier_invalid: async () => {
+    const client = await PageClient.open(server);
+    await client.call("register.start", { name: "bob" });
+    return { client, failure: await client.refused("register.verifier", { verifier: one }) };
+  },
+  login_failed: async () => wrongPassword(await PageClient.open(server), "nobody"),
+  code_refused: async () => {
+    const client = await PageClient.open(server);
+    await client.call("register.start", { name: "bob" });
+    await client.call("register.verifier", { verifier: "ab".repeat(256) });
+    for (let left = 9; left > 0; left--) await client.refused("register.confirm", { code: "no code" });
+    return { client, failure: await client.refused("register.confirm", { code: "no code" }) };
+  },
+  throttled: async () => {
+    const client = await PageClient.open(server);
+    for (let charged = 0; charged < 5; charged++) await wrongPassword(client, "carol");
+    return wrongPassword(client, "carol");
+  },
+  codes_locked: async () => {
+    const { barrier } = server;
+    await barrier.transact(async (tx) => {
+      const index = barrier.nameIndex("alice");
+      const account = await findAccount(tx, index);
+      if (account === undefined) throw new Error("alice is gone");
+      const codeBudget = { failures: 100, lastFailure: 0, blockedUntil: 0 };
+      await putAccount(tx, index, { ...account, codeBudget });
+    });
+    const client = await PageClient.open(server);
+    await provePassword(client, alice);
+    const failure = await client.refused("login.code", { factor: "totp", code: "123456" });
+    await provePassword(client, alice);
+    await client.call("login.code", { factor: "recovery", code: registered.recoveryCodes[0] });
+    await client.call("session.logout", {});
+    return { client, failure };
+  },
+};
+
+async function refusedBy(method: string, params: object): Promise<Answer> {
+  const client = await PageClient.open(server);
+  return { client, failure: await client.refused(method, params) };
+}
+
+async function unasked(client: PageClient): Promise<Answer> {
+  return { client, failure: JSON.parse((await client.line()) ?? "") };
+}
+
+async function wrongPassword(client: PageClient, name: string): Promise<Answer> {
+  await client.call("login.start", { name, A: "ab".repeat(256) });
+  return { client, failure: await client.refused("login.proof", wrongProof) };
+}
+
+const rows = tableRows(section("## Errors"));
+const withoutId = ["line_too_long", "step_timeout", "shutting_down"];
+
+describe("each row of the page's table of errors", () => {
+  it.each(rows)("is what a server answers: %s", async (code = "", number, _when, then, retryAfter) => {
+    const provoke = provocations[code];
+    if (provoke === undefined) throw new Error(`no server was made to answer ${code}`);
+    const { client, failure } = await provoke();
+    const { id, error } = failure;
+    expect({ code: error.data.code, number: error.code }).toEqual({ code, number: Number(number) });
+    expect(typeof error.message).toBe("string");
+    expect(error.data.retry_after !== undefined).toBe(retryAfter === "yes");
+    expect(id === null).toBe(withoutId.includes(code));
+    if (then === "closes") expect(await client.line()).toBeUndefined();
+    else expect(await client.call("login.start", { name: "dave", A: "ab".repeat(256) })).toHaveProperty("B");
+    client.close();
+  });
+
+  it("names how long to wait in whole seconds", async () => {
+    const client = await PageClient.open(server);
+    for (let charged = 0; charged < 5; charged++) await wrongPassword(client, "erin");
+    server.time += 10;
+    const { failure } = await wrongPassword(client, "erin");
+    expect(failure.error.data.retry_after).toBe(20);
+    client.close();
+  });
+
+  it("is there for every code that the server's rules can throw", () => {
+    const listed = new Set(rows.map(([code]) => code));
+    expect(thrownByTheRules().filter((code) => !listed.has(code) && !unsaid.test(code))).toEqual([]);
+  });
+});
+
+describe("code_refused", () => {
+  it("leaves a registration where it was, until the tenth", async () => {
+    const client = await PageClient.open(server);
+    await client.call("register.start", { name: "frank" });
+    await client.call("register.verifier", { verifier: "ab".repeat(256) });
+    const codes: string[] = [];
+    for (let tries = 0; tries < 11; tries++) {
+      codes.push((await client.refused("register.confirm", { code: "no code" })).error.data.code);
+    }
+    expect(codes).toEqual([...Array<string>(10).fill("code_refused"), "out_of_order"]);
+  });
+
+  it("leaves a login where it was: the next code counts", async () => {
+    const client = await PageClient.open(server);
+    await provePassword(client, alice);
+    const { error } = await client.refused("login.code", { factor: "totp", code: "12345" });
+    expect(error.data.code).toBe("code_refused");
+    const [, code] = registered.recoveryCodes;
+    expect(await client.call("login.code", { factor: "recovery", code })).toHaveProperty("secret");
+    client.close();
+  });
+});
+
+/** What a peer never sees: the server says `internal` for it, or it is thrown before there is a peer. */
+const unsaid = /^(?:bug|(?:store|audit|address)_\w+)$/;
+
+/** The codes that stand in the source of what a request passes through. */
+function thrownByTheRules(): string[] {
+  const folders = ["server/src/wire", "server/src/services", "shared/src/names"].map(
+    (folder) => new URL(`../../packages/${folder}/`, import.meta.url),
+  );
+  const parsers = ["frames/line-splitter", "srp/server", "srp/parse"].map(
+    (name) => new URL(`../../packages/shared/src/${name}.ts`, import.meta.url),
+  );
+  const files = folders.flatMap((folder) =>
+    readdirSync(folder, { encoding: "utf8", recursive: true }).flatMap((file) =>
+      file.endsWith(".ts") ? [new URL(file, folder)] : [],
+    ),
+  );
+  const sources = [...files, ...parsers].map((file) => readFileSync(file, "utf8")).join("\n");
+  const thrown = [...sources.matchAll(/PosternError\("(\w+)"/g)].map(([, code = ""]) => code);
+  expect(thrown.length).toBeGreaterThan(20);
+  return [...new Set(thrown)];
+}

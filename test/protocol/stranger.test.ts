@@ -1,0 +1,175 @@
+import { once } from "node:events";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { section } from "./page.js";
+import {
+  codeNow,
+  handshake,
+  PageClient,
+  proof,
+  provePassword,
+  type Registered,
+  type Result,
+  register,
+} from "./page-client.js";
+import { startTestServer, type TestServer } from "./test-server.js";
+
+const alice = { name: "Alice", password: "Fu\u0308nf A\u0308pfel fu\u0308r Zoe\u0308" };
+
+let server: TestServer;
+let registered: Registered;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  registered = await register(await PageClient.open(server), server, alice);
+});
+afterAll(() => server.close());
+
+/** Logs in with the next recovery code: a code that no other test uses. */
+async function login(client: PageClient): Promise<Result> {
+  await provePassword(client, alice);
+  const [code, ...recoveryCodes] = registered.recoveryCodes;
+  registered = { ...registered, recoveryCodes };
+  return client.call("login.code", { factor: "recovery", code });
+}
+
+describe("a client made of the page alone", () => {
+  it("logs in, having typed the password in another composition", async () => {
+    const client = await PageClient.open(server);
+    await provePassword(client, { name: "ＡLICE", password: alice.password.normalize("NFC") });
+    const facts = await client.call("login.code", { factor: "totp", code: codeNow(registered, server) });
+    expect(facts).toMatchObject({ name: "alice", authenticated_at: server.time, idle_timeout: 1800 });
+    expect(facts.account).toMatch(/^acc_[0-9a-f]{32}$/);
+    expect(facts.session).toMatch(/^ses_[0-9a-f]{32}$/);
+    expect(facts.secret).toMatch(/^pss_[0-9a-f]{64}_[0-9a-f]{64}$/);
+    client.close();
+  });
+
+  it("resumes its session on another connection, gets a token for a service, and logs out", async () => {
+    const { secret, recovery_codes_left, ...facts } = await login(await PageClient.open(server));
+    const client = await PageClient.open(server);
+    expect(await client.call("session.resume", { secret })).toEqual(facts);
+    expect(await client.call("session.whoami", {})).toEqual(facts);
+    const { token, expires_in } = await client.call("session.token", { audience: "some-service" });
+    expect(expires_in).toBe(300);
+    const [header, claims] = String(token)
+      .split(".")
+      .map((part) => Buffer.from(part, "base64url"));
+    expect(JSON.parse(`${header}`)).toMatchObject({ alg: "EdDSA", typ: "JWT" });
+    expect(JSON.parse(`${claims}`)).toMatchObject({
+      aud: "some-service",
+      sub: facts.account,
+      sid: facts.session,
+    });
+    for (const name of [...Object.keys(JSON.parse(`${header}`)), ...Object.keys(JSON.parse(`${claims}`))]) {
+      expect(section("### `session.token`")).toContain(`\`${name}\``);
+    }
+    expect(await client.call("session.logout", {})).toEqual({});
+    const { error } = await client.refused("session.resume", { secret });
+    expect(error.data.code).toBe("session_invalid");
+    client.close();
+  });
+
+  it.each(["session.whoami", "session.token"])(
+    "keeps its session in use by %s, for 30 minutes from there",
+    async (use) => {
+      const client = await PageClient.open(server);
+      const { secret } = await login(client);
+      server.time += 29 * 60;
+      await client.call(use, {});
+      server.time += 29 * 60;
+      await (await PageClient.open(server)).call("session.resume", { secret });
+      server.time += 30 * 60;
+      expect((await client.refused(use, {})).error.data.code).toBe("session_invalid");
+      client.close();
+    },
+  );
+
+  it("is refused when its proof comes over another connection than its exporter", async () => {
+    const [one, other] = [await PageClient.open(server), await PageClient.open(server)];
+    const { params } = await proof(one, alice, other.exporter);
+    const { error } = await one.refused("login.proof", params);
+    expect(error.data.code).toBe("login_failed");
+    one.close();
+    other.close();
+  });
+
+  it("types a recovery code as people do", async () => {
+    const client = await PageClient.open(server);
+    await provePassword(client, alice);
+    const typed = registered.recoveryCodes.at(-1)?.toUpperCase().replaceAll("-", " ").replaceAll("1", "l");
+    expect(await client.call("login.code", { factor: "recovery", code: typed })).toMatchObject({ name: "alice" });
+    registered = { ...registered, recoveryCodes: registered.recoveryCodes.slice(0, -1) };
+    client.close();
+  });
+});
+
+describe("the connection, as the page says", () => {
+  it("is not kept without ALPN, and not made with another protocol or TLS 1.2", async () => {
+    const none = await handshake(server, { ALPNProtocols: undefined });
+    none.on("error", () => none.destroy());
+    await once(none, "close");
+    await expect(handshake(server, { ALPNProtocols: ["h2"] })).rejects.toThrow(/no application protocol/);
+    const old = { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const;
+    await expect(handshake(server, old)).rejects.toThrow(/protocol version/);
+  });
+
+  it("is never resumed, whatever tickets were sent", async () => {
+    const first = await handshake(server);
+    const [session] = await once(first, "session");
+    first.destroy();
+    const second = await handshake(server, { session });
+    expect(second.isSessionReused()).toBe(false);
+    second.destroy();
+  });
+
+  it("takes a request of 4,096 bytes, one of 65,536 within a session, and no byte more", async () => {
+    const client = await PageClient.open(server);
+    const padded = (method: string, params: object, size: number) => client.request(method, params).line.padEnd(size);
+    client.write(`${padded("login.start", { name: alice.name, A: "ab".repeat(256) }, 4096)}\n`);
+    expect(await client.line()).toContain('"result"');
+    client.close();
+
+    const inSession = await PageClient.open(server);
+    await login(inSession);
+    inSession.write(`${inSession.request("session.whoami", {}).line.padEnd(65_536)}\n`);
+    expect(await inSession.line()).toContain('"result"');
+    await inSession.call("session.logout", {});
+    inSession.write(inSession.request("session.resume", {}).line.padEnd(4097));
+    expect(await inSession.line()).toMatch(/^\{"jsonrpc":"2.0","id":null,.*"line_too_long"/);
+    expect(await inSession.line()).toBeUndefined();
+  });
+
+  const hello = '{"jsonrpc":"2.0","id":1,"method":"hello","params":{"client":"c","version":"1","features":[]}}';
+  it.each([
+    ["a second request in one packet", `${hello}\n${hello}\n`, "out_of_order"],
+    ["one byte behind a request", `${hello}\n{`, "out_of_order"],
+    ["a line that ends with \\r\\n", `${hello}\r\n`, "bad_request"],
+    ["an empty line", "\n", "bad_request"],
+    ["a batch", `[${hello}]\n`, "bad_request"],
+    ["a notification", `${hello.replace('"id":1,', "")}\n`, "bad_request"],
+    ["an id of null", `${hello.replace('"id":1', '"id":null')}\n`, "bad_request"],
+    ["an id below zero", `${hello.replace('"id":1', '"id":-1')}\n`, "bad_request"],
+    ["no params", '{"jsonrpc":"2.0","id":1,"method":"hello"}\n', "bad_request"],
+    ["a member too many", `${hello.replace("{", '{"more":1,')}\n`, "bad_request"],
+    ["a member twice", `${hello.replace("{", '{"id":1,')}\n`, "bad_request"],
+    ["a member __proto__", `${hello.replace('"c"', '{"__proto__":1}')}\n`, "bad_request"],
+    ["a number with a fraction", `${hello.replace('"id":1', '"id":1.0')}\n`, "bad_request"],
+    ["half of a surrogate pair", `${hello.replace('"c"', '"\\ud83d"')}\n`, "bad_request"],
+    ["nine levels", `${hello.replace("[]", "[[[[[[[]]]]]]]")}\n`, "bad_request"],
+    ["a byte order mark", `\ufeff${hello}\n`, "bad_request"],
+    ["bytes that are not UTF-8", Buffer.from(`${hello.replace('"c"', '"\xff"')}\n`, "latin1"), "bad_request"],
+  ])("is closed at %s, with an id of null", async (_what, bytes, code) => {
+    const client = await PageClient.silent(server);
+    client.write(bytes);
+    expect(JSON.parse((await client.line()) ?? "")).toMatchObject({ id: null, error: { data: { code } } });
+    expect(await client.line()).toBeUndefined();
+  });
+
+  it("takes spaces and tabs between tokens, and characters either way", async () => {
+    const client = await PageClient.silent(server);
+    const [one, other] = [" \t", '"\\u00fc ü"'];
+    client.write(`${one}${hello.replace(":", `${one}:${one}`).replace('"c"', other)}${one}\n`);
+    expect(await client.line()).toContain('"posternd"');
+    client.close();
+  });
+});
