@@ -64,17 +64,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     context: { services, server: { name: "posternd", version } },
     log,
   });
+  const listen = bound(options.listen, wire.address.port);
   let http: HttpListener | undefined;
+  let httpAddress: ServerAddress | undefined;
   try {
     http = options.http && (await listenHttp({ ...options.http, credentials, services, log }));
+    httpAddress = options.http && http && bound(options.http, http.address.port);
+    if (issuer === "") issuer = `https://${(httpAddress ?? listen).key}`;
+    await auditService(barrier, node, tools, "server.start");
   } catch (thrown) {
-    await wire.close();
+    // A start that failed must not go on listening: the process would stay, and serve.
+    await Promise.all([wire.close(), http?.close()]);
     throw thrown;
   }
-  const listen = bound(options.listen, wire.address.port);
-  const httpAddress = options.http && http && bound(options.http, http.address.port);
-  if (issuer === "") issuer = `https://${(httpAddress ?? listen).key}`;
-  await auditService(barrier, node, tools, "server.start");
 
   const upkeep = setInterval(() => {
     keepUp(services, { wire, http, hosts }).catch((err: unknown) => log.error({ err }, "the hourly upkeep failed"));

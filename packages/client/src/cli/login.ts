@@ -9,7 +9,14 @@ import { type AskCode, type LoggedIn, LoginPassword, login, type TypedCode } fro
 import { openServer } from "../flows/open-server.js";
 import { keepSession } from "../session/session-file.js";
 import { localTime } from "./local-time.js";
-import { environmentOf, type GlobalOptions, passwordFrom, pipedLines, serverChoiceOf } from "./options.js";
+import {
+  environmentOf,
+  type GlobalOptions,
+  passwordFrom,
+  pipedLines,
+  requireInput,
+  serverChoiceOf,
+} from "./options.js";
 
 export interface LoginOptions extends GlobalOptions {
   readonly passwordFile?: string;
@@ -22,6 +29,7 @@ const CODE_TRIES = 3;
 export async function loginCommand(output: Output, name: string | undefined, options: LoginOptions): Promise<void> {
   const environment = environmentOf(output, options);
   const choice = serverChoiceOf(options);
+  requireInput(environment, missingOf(name, options));
   const stdin = pipedLines();
   const open = () => openServer(environment, choice);
   let server = await open();
@@ -38,6 +46,13 @@ export async function loginCommand(output: Output, name: string | undefined, opt
   } finally {
     server.rpc.close();
   }
+}
+
+/** What a person has to be asked for. */
+function missingOf(name: string | undefined, { passwordFile, code }: LoginOptions): string | undefined {
+  if (name === undefined) return "the name";
+  if (passwordFile === undefined) return "the password";
+  return code === undefined && passwordFile !== "-" ? "the code" : undefined;
 }
 
 async function askPassword(

@@ -1,3 +1,4 @@
+import { PosternError } from "@postern/shared/errors";
 import { parseFingerprint } from "@postern/shared/fingerprint";
 import { parseServerAddress } from "@postern/shared/server-address";
 import type { Output } from "@postern/shared/terminal/output";
@@ -25,6 +26,15 @@ export function environmentOf(output: Output, { input }: GlobalOptions): Environ
     now: Date.now,
     window: () => ({ columns: process.stdout.columns, rows: process.stdout.rows }),
   };
+}
+
+/**
+ * Ends a command that would have to ask, before it speaks to a server, when there is nobody to ask: no connection, no
+ * half login in the audit log. `missing` is the first thing that was not given, or undefined.
+ * @throws PosternError `input_needed`
+ */
+export function requireInput({ interactive }: Environment, missing: string | undefined): void {
+  if (missing !== undefined && !interactive) throw new PosternError("input_needed", { detail: missing });
 }
 
 /** @throws PosternError `address_invalid`, `fingerprint_invalid` */

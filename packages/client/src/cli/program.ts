@@ -1,3 +1,4 @@
+import { PosternError } from "@postern/shared/errors";
 import type { Output } from "@postern/shared/terminal/output";
 import { Command, Option } from "commander";
 import { version } from "../version.js";
@@ -20,6 +21,8 @@ export function buildProgram(output: Output): Command {
     .option("--no-input", "never ask; what is missing is an error")
     .showHelpAfterError(false)
     .action(async (_options: object, command: Command) => {
+      const [unknown] = command.args;
+      if (unknown !== undefined) throw new PosternError("usage", { detail: `unknown command '${unknown}'` });
       const { menu } = await import("./menu.js");
       await menu(output, command.optsWithGlobals());
     });
@@ -85,5 +88,6 @@ export function buildProgram(output: Output): Command {
     });
 
   addOtpCommands(program, output);
-  return program;
+  // commander would tell who mistypes a command that there are too many arguments. Commands inherit it when they are made.
+  return program.allowExcessArguments();
 }

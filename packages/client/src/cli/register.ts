@@ -9,7 +9,14 @@ import type { Environment } from "../environment.js";
 import { openServer } from "../flows/open-server.js";
 import { type Enrolment, type RegisterDialogue, type Registered, register } from "../flows/register.js";
 import { enrolmentScreen } from "../terminal/enrolment-screen.js";
-import { environmentOf, type GlobalOptions, passwordFrom, pipedLines, serverChoiceOf } from "./options.js";
+import {
+  environmentOf,
+  type GlobalOptions,
+  passwordFrom,
+  pipedLines,
+  requireInput,
+  serverChoiceOf,
+} from "./options.js";
 
 export interface RegisterOptions extends GlobalOptions {
   readonly passwordFile?: string;
@@ -21,6 +28,7 @@ export async function registerCommand(
   options: RegisterOptions,
 ): Promise<void> {
   const environment = environmentOf(output, options);
+  requireInput(environment, missingOf(name, options));
   const server = await openServer(environment, serverChoiceOf(options));
   try {
     const dialogue = dialogueOf(environment, name, options);
@@ -28,6 +36,12 @@ export async function registerCommand(
   } finally {
     server.rpc.close();
   }
+}
+
+/** What a person has to be asked for; with a password file the first code is a line of standard input. */
+function missingOf(name: string | undefined, { passwordFile }: RegisterOptions): string | undefined {
+  if (name === undefined) return "the name";
+  return passwordFile === undefined ? "the password" : undefined;
 }
 
 /** With a password file the rest is scripted too: the first code is a line of standard input. */

@@ -35,7 +35,7 @@ export function connectTls({ host, port }: ServerAddress): Promise<TLSSocket> {
     socket.once("secureConnect", () => {
       clearTimeout(timer);
       socket.off("error", onError);
-      if (socket.alpnProtocol !== PROTOCOL) return fail(new PosternError("server_failed", { detail: "not a Postern" }));
+      if (socket.alpnProtocol !== PROTOCOL) return fail(notPostern());
       socket.setNoDelay(true);
       resolve(socket);
     });
@@ -59,7 +59,13 @@ const reasons: Readonly<Record<string, string>> = {
 
 function unreachable(cause: NodeJS.ErrnoException): PosternError {
   const { code = "" } = cause;
+  if (code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL") return notPostern(cause);
   if (code.startsWith("ERR_SSL")) return new PosternError("server_failed", { detail: "no TLS 1.3 there", cause });
   const detail = reasons[code];
   return new PosternError("server_unreachable", { ...(detail !== undefined && { detail }), cause });
+}
+
+/** It speaks TLS 1.3, but not our protocol: the HTTPS port of a posternd, for one. */
+function notPostern(cause?: Error): PosternError {
+  return new PosternError("server_failed", { detail: "it is not a Postern server's port for clients", cause });
 }

@@ -29,9 +29,11 @@ export async function openServer(environment: Environment, choice: ServerChoice)
   const socket = await connectTls(choice.address);
   try {
     const shown = identityOf(socket, now());
-    await trust(environment, choice, pin, shown);
     const exporter = channelExporter(socket);
     const rpc = new RpcClient(socket);
+    await trust(environment, choice, pin, shown);
+    // A person may take longer over the fingerprint than the server waits. It is pinned now, and not asked about again.
+    if (pin === undefined && rpc.ended.aborted) return await openServer(environment, choice);
     const greeting = await rpc.call("hello", { client: "postern", version, features: [] });
     return { rpc, greeting, exporter };
   } catch (thrown) {

@@ -29,8 +29,10 @@ export async function startCommand(output: Output, options: StartOptions): Promi
     const { registration } = options;
     const server = await startServer({ barrier: store.barrier, listen, http, registration, publicUrl, log });
     try {
+      // Listened for first: who reads that it is ready may send a signal at once.
+      const signalled = untilSignal();
       announce(output, server);
-      await untilSignal();
+      await signalled;
       output.note(say`Stopping.`);
     } finally {
       await server.close();

@@ -40,7 +40,8 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
     await app.listen({ host, port });
   } catch (cause) {
     const inUse = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
-    throw new PosternError(inUse ? "address_in_use" : "address_unavailable", { cause });
+    const detail = `${host} port ${port}`;
+    throw new PosternError(inUse ? "address_in_use" : "address_unavailable", { detail, cause });
   }
   return {
     address: app.server.address() as AddressInfo,

@@ -5,6 +5,7 @@ import { type FactorKind, factorKinds } from "@postern/shared/messages";
 import { type Identity, parseName } from "@postern/shared/names/name";
 import { parseProof, parsePublicValue, parseVerifier, type Salt, type Verifier } from "@postern/shared/srp/parse";
 import {
+  type ClientVerdict,
   discard,
   type ServerEphemeral,
   serverEphemeral,
@@ -115,11 +116,11 @@ export async function provePassword(
 ): Promise<PasswordAnswer> {
   const { identity, nameIndex, account, salt, ephemeral } = challenge;
   const verdict = serverSession({ identity, salt, ephemeral }).verifyClientProof(parseProof(proof.proofHex));
-  const bound = verdict.proved && verifyChannelMac("client", verdict.key, proof.exporter, proof.mac);
+  const serverMac = answerOverChannel(verdict, proof);
   const right = verdict.proved && account !== undefined;
   const guess = await context.barrier.transact(async (tx) => {
     const judged = await judgeStrangerGuess(tx, nameIndex, right, context.now());
-    const reason = refusalReason(judged, { known: account !== undefined, bound });
+    const reason = refusalReason(judged, { known: account !== undefined, bound: serverMac !== undefined });
     if (reason !== undefined) {
       const event = { event: "login.password", outcome: "refused", reason, name: identity } as const;
       await audit(context, tx, peer, account === undefined ? event : { ...event, account });
@@ -128,14 +129,21 @@ export async function provePassword(
   });
   if (guess.kind === "throttled") throw new PosternError("throttled", { retryAfter: guess.retryAfter });
   if (guess.kind === "busy") throw new PosternError("busy");
-  if (guess.kind === "wrong" || !verdict.proved || !bound || account === undefined) {
+  if (guess.kind === "wrong" || !verdict.proved || serverMac === undefined || account === undefined) {
     throw new PosternError("login_failed");
   }
-  const serverMac = channelMac("server", verdict.key, proof.exporter);
-  verdict.key.fill(0);
   const { verifier } = ephemeral;
   const password: PasswordVerified = { [passwordWitness]: true, account, identity, nameIndex, verifier };
   return { password, proofHex: verdict.proofHex, serverMac, factors: factorKinds };
+}
+
+/** The server's channel MAC for a client that proved the password over this channel. Wipes K: nothing else needs it. */
+function answerOverChannel(verdict: ClientVerdict, { exporter, mac }: PasswordProof): Buffer | undefined {
+  if (!verdict.proved) return undefined;
+  const bound = verifyChannelMac("client", verdict.key, exporter, mac);
+  const answer = bound ? channelMac("server", verdict.key, exporter) : undefined;
+  verdict.key.fill(0);
+  return answer;
 }
 
 /**

@@ -71,7 +71,7 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
   });
 
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error)));
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
     server.listen(options.port, options.host, resolve);
   });
   server.on("error", (err) => log.error({ err }, "the wire listener failed"));
@@ -99,7 +99,7 @@ function plainAddress(address: string | undefined): string {
   return (address ?? "unknown").replace(/^::ffff:(?=[0-9.]+$)/i, "");
 }
 
-export function listenError(error: NodeJS.ErrnoException): PosternError {
-  const code = error.code === "EADDRINUSE" ? "address_in_use" : "address_unavailable";
-  return new PosternError(code, { cause: error });
+function listenError(cause: NodeJS.ErrnoException, { host, port }: Pick<WireOptions, "host" | "port">): PosternError {
+  const code = cause.code === "EADDRINUSE" ? "address_in_use" : "address_unavailable";
+  return new PosternError(code, { detail: `${host} port ${port}`, cause });
 }
