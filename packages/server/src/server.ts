@@ -11,6 +11,7 @@ import { identityFingerprint } from "./identity/identity-key.js";
 import { tlsCredentials } from "./identity/leaf-certificate.js";
 import type { Log } from "./log.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
+import { sweepSessions } from "./services/sessions.js";
 import { auditService, currentIdentity, readSettings } from "./services/store.js";
 import { sweepStrangerCounters } from "./services/stranger-counters.js";
 import { version } from "./version.js";
@@ -41,7 +42,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export const defaultLimits: AdmissionLimits = { unauthenticated: 512, deadlines };
+export const defaultLimits: AdmissionLimits = { unauthenticated: 512, authenticated: 4096, deadlines };
 
 const HOUR_MS = 3_600_000;
 
@@ -54,37 +55,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const hosts = certificateHosts(options);
   const { identity, leaf } = await currentIdentity(barrier, tools, hosts);
   const credentials = tlsCredentials(identity, leaf);
-  let issuer = options.publicUrl ?? "";
+  const { publicUrl, limits = defaultLimits } = options;
+  let issuer = publicUrl ?? `https://${(options.http ?? options.listen).key}`;
   const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer };
 
-  const wire = await listenWire({
-    ...options.listen,
-    credentials,
-    limits: options.limits ?? defaultLimits,
-    context: { services, server: { name: "posternd", version } },
-    log,
-  });
-  const listen = bound(options.listen, wire.address.port);
-  let http: HttpListener | undefined;
-  let httpAddress: ServerAddress | undefined;
+  const http = options.http && (await listenHttp({ ...options.http, credentials, services, log }));
+  const httpAddress = options.http && http && bound(options.http, http.address.port);
+  if (publicUrl === undefined && httpAddress !== undefined) issuer = `https://${httpAddress.key}`;
+  let wire: WireListener;
   try {
-    http = options.http && (await listenHttp({ ...options.http, credentials, services, log }));
-    httpAddress = options.http && http && bound(options.http, http.address.port);
-    if (issuer === "") issuer = `https://${(httpAddress ?? listen).key}`;
     await auditService(barrier, node, tools, "server.start");
+    const context = { services, server: { name: "posternd", version } };
+    wire = await listenWire({ ...options.listen, credentials, limits, context, log });
   } catch (thrown) {
     // A start that failed must not go on listening: the process would stay, and serve.
-    await Promise.all([wire.close(), http?.close()]);
+    await http?.close();
     throw thrown;
   }
 
-  const upkeep = setInterval(() => {
-    keepUp(services, { wire, http, hosts }).catch((err: unknown) => log.error({ err }, "the hourly upkeep failed"));
-  }, HOUR_MS);
+  const upkeep = setInterval(() => void keepUp(services, { wire, http, hosts }, log), HOUR_MS);
   upkeep.unref();
 
   return {
-    listen,
+    listen: bound(options.listen, wire.address.port),
     http: httpAddress,
     fingerprint: identityFingerprint(identity),
     close: async () => {
@@ -95,16 +88,25 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-/** What a server does by itself now and then: renews its leaf, and forgets counters that have expired. */
+/** What a server does by itself now and then: renews its leaf, and forgets what has ended. One failing stops no other. */
 async function keepUp(
   services: ServiceContext,
   { wire, http, hosts }: { wire: WireListener; http: HttpListener | undefined; hosts: readonly string[] },
+  log: Log,
 ): Promise<void> {
-  const { identity, leaf } = await currentIdentity(services.barrier, services, hosts);
-  const credentials = tlsCredentials(identity, leaf);
-  wire.setCredentials(credentials);
-  http?.setCredentials(credentials);
-  await sweepStrangerCounters(services);
+  const renew = async () => {
+    const { identity, leaf } = await currentIdentity(services.barrier, services, hosts);
+    const credentials = tlsCredentials(identity, leaf);
+    wire.setCredentials(credentials);
+    http?.setCredentials(credentials);
+  };
+  for (const task of [renew, () => sweepStrangerCounters(services), () => sweepSessions(services)]) {
+    try {
+      await task();
+    } catch (err) {
+      log.error({ err }, "a part of the hourly upkeep failed");
+    }
+  }
 }
 
 function bound({ host, key }: ServerAddress, port: number): ServerAddress {

@@ -72,7 +72,12 @@ function sealedStore(storage: Storage): SealedStore {
 }
 
 async function opened(storage: Storage, barrier: Barrier): Promise<OpenStore> {
-  if (await isEmpty(barrier)) await initialiseStore(barrier, tools, ["localhost"]);
+  try {
+    if (await isEmpty(barrier)) await initialiseStore(barrier, tools, ["localhost"]);
+  } catch (thrown) {
+    await barrier.close();
+    throw thrown;
+  }
   return {
     barrier,
     close: async () => {

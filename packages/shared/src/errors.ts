@@ -52,6 +52,8 @@ export const errors = {
     hint: "nothing was granted; the server's log says more",
   },
 
+  not_found: { rpc: -32006, http: 404, exit: unreachable, message: "there is nothing here" },
+
   // Registration.
   registration_closed: {
     rpc: -32010,

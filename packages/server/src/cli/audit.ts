@@ -4,14 +4,16 @@ import { say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import { auditTrail, verifyTrail } from "../services/audit-trail.js";
 import { type StoreOptions, unsealStore } from "./unseal.js";
 
-type AuditRow = ReturnType<typeof auditTrail> extends AsyncGenerator<infer Row> ? Row : never;
+type Row = ReturnType<typeof auditTrail> extends AsyncGenerator<infer Row> ? Row : never;
+type DamagedRow = Extract<Row, { damaged: true }>;
+type AuditRow = Exclude<Row, DamagedRow>;
 
 /** Prints the last entries of the log, oldest first; under --json one line each. */
 export async function auditListCommand(output: Output, options: StoreOptions & { limit: string }): Promise<void> {
   const limit = parseLimit(options.limit);
   const store = await unsealStore(output, options);
   try {
-    for await (const row of auditTrail(store.barrier, limit)) output.result(fieldsOf(row), lineOf(row));
+    for await (const row of auditTrail(store.barrier, limit)) print(output, row);
   } finally {
     await store.close();
   }
@@ -29,6 +31,11 @@ export async function auditVerifyCommand(output: Output, options: StoreOptions):
   } finally {
     await store.close();
   }
+}
+
+function print(output: Output, row: Row): void {
+  if ("damaged" in row) output.result({ ...row }, say`${String(row.index).padStart(4)} (damaged)`);
+  else output.result(fieldsOf(row), lineOf(row));
 }
 
 function fieldsOf({ personal, commitments, prev, time, ...row }: AuditRow) {

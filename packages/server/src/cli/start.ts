@@ -3,9 +3,9 @@ import { parseListenAddress } from "@postern/shared/server-address";
 import { typedAs } from "@postern/shared/terminal/command-name";
 import type { Output } from "@postern/shared/terminal/output";
 import { bold, say } from "@postern/shared/terminal/terminal-text";
-import { type RunningServer, startServer } from "../server.js";
+import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
-import { createLog, type LogFormat, type LogLevel } from "./logger.js";
+import type { LogFormat, LogLevel } from "./logger.js";
 import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
 export interface StartOptions extends StoreOptions {
@@ -23,9 +23,11 @@ export async function startCommand(output: Output, options: StartOptions): Promi
   const listen = parseListenAddress(options.listen);
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
-  const log = createLog({ level: options.logLevel, format: options.logFormat });
   const store = await unsealOrCreateStore(output, options);
   try {
+    // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
+    const [{ startServer }, { createLog }] = await Promise.all([import("../server.js"), import("./logger.js")]);
+    const log = createLog({ level: options.logLevel, format: options.logFormat });
     const { registration } = options;
     const server = await startServer({ barrier: store.barrier, listen, http, registration, publicUrl, log });
     try {

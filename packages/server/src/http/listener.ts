@@ -1,9 +1,10 @@
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { errors, PosternError } from "@postern/shared/errors";
 import Fastify, { type FastifyInstance } from "fastify";
+import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
 import type { ServiceContext } from "../services/context.js";
-import { readSettings } from "../services/store.js";
+import { probeStore } from "../services/store.js";
 import { publicKeySet, TOKEN_LIFETIME } from "../services/tokens.js";
 
 export interface HttpOptions {
@@ -24,25 +25,31 @@ export interface HttpListener {
 /** No request of today's has a body. */
 const BODY_LIMIT = 1024;
 
+/** Silent sockets must not take the file descriptors that logins need. */
+const MAX_CONNECTIONS = 512;
+const HANDSHAKE_MS = 5_000;
+
+/** How long an answer of `/readyz` is good for: it costs a durable transaction, and anybody may ask. */
+const READY_MS = 1_000;
+
 /** @throws PosternError `address_in_use`, `address_unavailable` */
 export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
   const { host, port, credentials, services, log } = options;
   const app = Fastify({
-    https: { ...credentials, minVersion: "TLSv1.2" },
+    https: { ...credentials, minVersion: "TLSv1.2", handshakeTimeout: HANDSHAKE_MS },
     bodyLimit: BODY_LIMIT,
     requestTimeout: 10_000,
     connectionTimeout: 30_000,
+    keepAliveTimeout: 5_000,
     forceCloseConnections: true,
   });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  destroyFailedHandshakes(app);
   addRoutes(app, services);
   addProblems(app, log);
-  try {
-    await app.listen({ host, port });
-  } catch (cause) {
-    const inUse = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
-    const detail = `${host} port ${port}`;
-    throw new PosternError(inUse ? "address_in_use" : "address_unavailable", { detail, cause });
-  }
+  await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
+    throw listenError(cause, { host, port });
+  });
   return {
     address: app.server.address() as AddressInfo,
     setCredentials: (renewed) => app.server.setSecureContext(renewed),
@@ -53,9 +60,9 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
 function addRoutes(app: FastifyInstance, services: ServiceContext): void {
   app.get("/livez", async () => ({ status: "ok" }));
 
-  // Ready means: a transaction of the store can be had and opened.
+  const ready = atMostEvery(READY_MS, services.now, () => probeStore(services.barrier));
   app.get("/readyz", async () => {
-    await readSettings(services.barrier);
+    await ready();
     return { status: "ready" };
   });
 
@@ -65,10 +72,27 @@ function addRoutes(app: FastifyInstance, services: ServiceContext): void {
   });
 }
 
-/** Every refusal is a problem document (RFC 9457) whose `code` is the one of the table of errors. */
+/** A TLS server of Node only tells of a handshake that took too long: the socket stays until it is destroyed. */
+function destroyFailedHandshakes(app: FastifyInstance): void {
+  app.server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
+}
+
+/** Shares one run of `fn` among all who ask within `ms` milliseconds, its failure too. */
+function atMostEvery(ms: number, now: () => number, fn: () => Promise<void>): () => Promise<void> {
+  let last: { at: number; run: Promise<void> } | undefined;
+  return () => {
+    if (last === undefined || Math.abs(now() - last.at) >= ms) last = { at: now(), run: fn() };
+    return last.run;
+  };
+}
+
+/** Every refusal is a problem document (RFC 9457) whose `code` is one of the table of errors. */
 function addProblems(app: FastifyInstance, log: Log): void {
   app.setNotFoundHandler((_request, reply) =>
-    reply.code(404).type("application/problem+json").send({ title: "there is nothing here", status: 404 }),
+    reply
+      .code(404)
+      .type("application/problem+json")
+      .send({ title: errors.not_found.message, status: 404, code: "not_found" }),
   );
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const known = error instanceof PosternError ? error.code : undefined;

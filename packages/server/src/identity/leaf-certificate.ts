@@ -59,18 +59,17 @@ export async function issueLeaf(
   return { privateKeyPkcs8: await exportPrivateKey(keys), certificateDer: Buffer.from(certificate.rawData) };
 }
 
-/** Fewer than 30 days left, not valid yet (our clock was set back), for other hosts, or not of this identity. */
+/** Fewer than 30 days left, not valid yet (our clock was set back), not for all these hosts, or not of this identity. */
 export function leafNeedsRenewal(
   leaf: Leaf,
   expected: { readonly identity: ServerIdentity; readonly hosts: readonly string[]; readonly now: number },
 ): boolean {
   const certificate = new X509Certificate(leaf.certificateDer);
-  const hosts = hostsOf(certificate);
+  const hosts = hostsOf(leaf);
   const wanted = canonicalHosts(expected.hosts);
   return (
     Date.parse(certificate.validTo) - expected.now < RENEW_BEFORE_END_MS ||
     expected.now < Date.parse(certificate.validFrom) ||
-    hosts.length !== wanted.length ||
     !wanted.every((host) => hosts.includes(host)) ||
     !certificate.verify(identityPublicKey(expected.identity))
   );
@@ -95,8 +94,8 @@ function canonicalHosts(hosts: readonly string[]): string[] {
   return [...new Set(hosts.map((host) => parseHost(isIPv6(host) ? `[${host}]` : host)))];
 }
 
-/** The names were canonical when they were signed, so none holds the separator. */
-function hostsOf(certificate: X509Certificate): string[] {
-  const names = certificate.subjectAltName?.split(", ") ?? [];
+/** The hosts that it is for. The names were canonical when they were signed, so none holds the separator. */
+export function hostsOf({ certificateDer }: Leaf): string[] {
+  const names = new X509Certificate(certificateDer).subjectAltName?.split(", ") ?? [];
   return canonicalHosts(names.map((name) => name.replace(/^(?:DNS|IP Address):/, "")));
 }

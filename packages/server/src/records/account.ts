@@ -1,3 +1,4 @@
+import { PosternError } from "@postern/shared/errors";
 import type { AccountId, FactorId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
@@ -68,7 +69,8 @@ export async function findAccountOrDummy(
   const stored = found ?? (await tx.get(dummyKey));
   // The known name asks once more for nothing, as the unknown one did.
   if (found !== undefined) await tx.get(recordKey("account", Buffer.from("nobody")));
-  if (stored === undefined) throw new Error("the store has no dummy account");
+  if (stored === undefined)
+    throw new PosternError("store_damaged", { detail: "the record for unknown names is missing" });
   return { known: found !== undefined, account: codec.decode(stored) };
 }
 

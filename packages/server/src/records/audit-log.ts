@@ -1,3 +1,4 @@
+import { PosternError } from "@postern/shared/errors";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import {
@@ -14,7 +15,7 @@ import {
   personalFields,
 } from "./audit-chain.js";
 import { bytes, recordCodec } from "./codec.js";
-import { idBytes, indexBytes, recordKey, recordRange } from "./keys.js";
+import { idBytes, indexBytes, recordKey } from "./keys.js";
 
 /** What happened, before it has its place in the chain. */
 export interface AuditEvent extends Pick<AuditEntry, "event" | "outcome" | "time"> {
@@ -36,7 +37,15 @@ const fieldsSchema = z.partialRecord(z.enum(personalFields), z.strictObject({ va
 type Fields = z.infer<typeof fieldsSchema>;
 const fieldsCodec = recordCodec(fieldsSchema, { format: 1 });
 
-/** Appends to the node's chain, in the caller's transaction: the state change and its record stand or fall together. */
+/** Begins a node's chain. Its head is there from now on: a head that is missing later was taken away. */
+export async function beginAudit(tx: SealedWriteTransaction, node: string): Promise<void> {
+  await putAuditHead(tx, node, { length: 0, hash: chainOrigin(node) });
+}
+
+/**
+ * Appends to the node's chain, in the caller's transaction: the state change and its record stand or fall together.
+ * @throws PosternError `audit_damaged` when the head is not the chain's: nothing may be written over an entry
+ */
 export async function appendAudit(
   tx: SealedWriteTransaction,
   node: string,
@@ -44,6 +53,7 @@ export async function appendAudit(
   random: (size: number) => Buffer,
 ): Promise<AuditEntry> {
   const head = await auditHead(tx, node);
+  if ((await tx.get(auditKey("auditEntry", node, head.length))) !== undefined) throw beyondHead(head);
   const fields: Fields = {};
   const commitments: AuditEntry["commitments"] = {};
   for (const field of personalFields) {
@@ -63,34 +73,46 @@ export async function appendAudit(
   return entry;
 }
 
+/** @throws PosternError `audit_damaged` when it is missing */
 export async function auditHead(tx: SealedReadTransaction, node: string): Promise<ChainHead> {
   const stored = await tx.get(recordKey("auditHead", idBytes(node)));
-  return stored ? headCodec.decode(stored) : { length: 0, hash: chainOrigin(node) };
+  if (stored === undefined) throw new PosternError("audit_damaged", { detail: "the head of the chain is missing" });
+  return headCodec.decode(stored);
+}
+
+function beyondHead({ length }: ChainHead): PosternError {
+  return new PosternError("audit_damaged", { detail: `entry ${length} is beyond the chain's end` });
 }
 
 async function putAuditHead(tx: SealedWriteTransaction, node: string, head: ChainHead): Promise<void> {
   await tx.put(recordKey("auditHead", idBytes(node)), headCodec.encode(head));
 }
 
-/** A page of the chain from `from` on. A row whose text is not an entry is left out: verifying says which it is. */
+/** An entry that does not open, or is none. */
+export interface DamagedRow {
+  readonly index: number;
+  readonly damaged: true;
+}
+
+/** A page of the chain from `from` on. */
 export async function readAudit(
   tx: SealedReadTransaction,
   node: string,
   { from, limit }: { from: number; limit: number },
-): Promise<AuditRow[]> {
-  const rows: AuditRow[] = [];
-  for (const { text, index } of await entryTexts(tx, node, from, limit)) {
-    const entry = parseEntry(text);
-    if (entry !== undefined) rows.push({ ...entry, personal: await personalOf(tx, node, index) });
+): Promise<(AuditRow | DamagedRow)[]> {
+  const rows: (AuditRow | DamagedRow)[] = [];
+  for (let index = from; index < from + limit; index++) {
+    const text = await entryTextAt(tx, node, index);
+    const entry = text === undefined ? undefined : parseEntry(text);
+    const fields = await fieldsAt(tx, node, index);
+    const intact = entry !== undefined && fields !== "damaged";
+    rows.push(intact ? { ...entry, personal: valuesOf(fields) } : { index, damaged: true });
   }
   return rows;
 }
 
-async function personalOf(tx: SealedReadTransaction, node: string, index: number): Promise<AuditRow["personal"]> {
-  const stored = await tx.get(auditKey("auditFields", node, index));
-  if (stored === undefined) return {};
-  const fields = Object.entries(fieldsCodec.decode(stored));
-  return Object.fromEntries(fields.map(([field, { value }]) => [field, value]));
+function valuesOf(fields: Fields): AuditRow["personal"] {
+  return Object.fromEntries(Object.entries(fields).map(([field, { value }]) => [field, value]));
 }
 
 /**
@@ -102,61 +124,69 @@ export async function verifyAudit(
   node: string,
   pageSize = 512,
 ): Promise<ChainVerdict> {
-  const head = await page((tx) => auditHead(tx, node));
+  const head = await page((tx) => soundHead(tx, node));
   const verifier = new ChainVerifier(node);
   for (let from = 0; from < head.length; from += pageSize) {
-    const limit = Math.min(pageSize, head.length - from);
-    const verdict = await page((tx) => verifyPage(tx, node, verifier, from, limit));
+    const to = Math.min(from + pageSize, head.length);
+    const verdict = await page((tx) => verifyPage(tx, node, verifier, { from, to }));
     if (verdict !== undefined) return verdict;
   }
   return verifier.end(head);
+}
+
+/** The head, with nothing behind it: an older head that was put back would leave entries there. */
+async function soundHead(tx: SealedReadTransaction, node: string): Promise<ChainHead> {
+  const head = await auditHead(tx, node);
+  if ((await entryTextAt(tx, node, head.length)) !== undefined) throw beyondHead(head);
+  return head;
 }
 
 async function verifyPage(
   tx: SealedReadTransaction,
   node: string,
   verifier: ChainVerifier,
-  from: number,
-  limit: number,
+  { from, to }: { from: number; to: number },
 ): Promise<ChainVerdict | undefined> {
-  const texts = new Map((await entryTexts(tx, node, from, limit)).map(({ index, text }) => [index, text]));
-  for (let index = from; index < from + limit; index++) {
-    const text = texts.get(index);
+  for (let index = from; index < to; index++) {
+    const text = await entryTextAt(tx, node, index);
     const verdict = verifier.next(text);
     if (verdict !== undefined) return verdict;
-    if (text !== undefined && !(await fieldsMatch(tx, node, index, parseEntry(text)))) {
-      return { ok: false, firstBad: index, why: "a personal field is not the one committed to" };
+    if (!fieldsMatch(await fieldsAt(tx, node, index), text)) {
+      return { ok: false, firstBad: index, why: "not what it committed to" };
     }
   }
   return undefined;
 }
 
-async function fieldsMatch(
-  tx: SealedReadTransaction,
-  node: string,
-  index: number,
-  entry: AuditEntry | undefined,
-): Promise<boolean> {
-  const stored = await tx.get(auditKey("auditFields", node, index));
-  if (stored === undefined) return true;
-  return Object.entries(fieldsCodec.decode(stored)).every(
-    ([field, { value, salt }]) =>
-      entry?.commitments[field as PersonalField] === commitment(field as PersonalField, value, salt),
-  );
+function fieldsMatch(fields: Fields | "damaged", text: string | undefined): boolean {
+  if (fields === "damaged") return false;
+  const commitments = text === undefined ? undefined : parseEntry(text)?.commitments;
+  return personalFields.every((field) => {
+    const stored = fields[field];
+    return stored === undefined || commitments?.[field] === commitment(field, stored.value, stored.salt);
+  });
 }
 
-async function entryTexts(
-  tx: SealedReadTransaction,
-  node: string,
-  from: number,
-  limit: number,
-): Promise<{ index: number; text: string }[]> {
-  const { to } = recordRange("auditEntry", idBytes(node));
-  const entries = await tx.scan({ from: auditKey("auditEntry", node, from), to, limit });
-  return entries.map(({ key, value }) => ({
-    index: Number(key.readBigUInt64BE(key.length - 8)),
-    text: value.toString("utf8"),
-  }));
+/** The text of an entry; undefined where none is, and an empty text, which is no entry, where it does not open. */
+async function entryTextAt(tx: SealedReadTransaction, node: string, index: number): Promise<string | undefined> {
+  const stored = await orDamaged(() => tx.get(auditKey("auditEntry", node, index)));
+  return stored === "damaged" ? "" : stored?.toString("utf8");
+}
+
+async function fieldsAt(tx: SealedReadTransaction, node: string, index: number): Promise<Fields | "damaged"> {
+  return orDamaged(async () => {
+    const stored = await tx.get(auditKey("auditFields", node, index));
+    return stored === undefined ? {} : fieldsCodec.decode(stored);
+  });
+}
+
+async function orDamaged<T>(read: () => Promise<T>): Promise<T | "damaged"> {
+  try {
+    return await read();
+  } catch (thrown) {
+    if (thrown instanceof PosternError && thrown.code === "store_damaged") return "damaged";
+    throw thrown;
+  }
 }
 
 function auditKey(kind: "auditEntry" | "auditFields", node: string, index: number): Buffer {

@@ -38,6 +38,12 @@ function justBehind(prefix: Buffer): Buffer {
   return behind;
 }
 
+/** Where a scan of `limit` entries goes on: just behind its last key, or undefined when that was the end. */
+export function nextAfter(entries: readonly { key: Buffer }[], limit: number): Buffer | undefined {
+  const last = entries.length < limit ? undefined : entries.at(-1);
+  return last && Buffer.concat([last.key, Buffer.of(0)]);
+}
+
 /** Every record of every kind. */
 export const wholeRange = { from: Buffer.of(0), to: Buffer.of(0xff) } as const;
 

@@ -2,7 +2,7 @@ import type { AccountId, SessionId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { bytes, instant, recordCodec } from "./codec.js";
-import { idBytes, recordKey, recordRange } from "./keys.js";
+import { idBytes, nextAfter, recordKey, recordRange } from "./keys.js";
 
 /** A session as the server keeps it. The secret itself is only with the client; here stands its hash. */
 const schema = z.strictObject({
@@ -43,6 +43,17 @@ export async function deleteSession(
   { account, id }: Pick<Session, "account" | "id">,
 ): Promise<void> {
   await tx.delete(sessionKey(account, id));
+}
+
+/** One page of all sessions in the order of their keys, and the key to go on from; none when it was the last. */
+export async function scanSessions(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ sessions: Session[]; next: Buffer | undefined }> {
+  const range = recordRange("session");
+  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
+  return { sessions: entries.map(({ value }) => codec.decode(value)), next: nextAfter(entries, limit) };
 }
 
 export async function sessionsOf(tx: SealedReadTransaction, account: AccountId): Promise<Session[]> {

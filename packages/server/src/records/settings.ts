@@ -4,11 +4,10 @@ import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/b
 import { instant, recordCodec } from "./codec.js";
 import { recordKey } from "./keys.js";
 
-/** What the store knows of itself. `accounts` counts the account records, so that a lost one can be noticed. */
+/** What the store knows of itself. */
 const schema = z.strictObject({
   node: z.custom<NodeId>((value) => typeof value === "string"),
   createdAt: instant,
-  accounts: z.number().int().nonnegative(),
 });
 export type Settings = z.infer<typeof schema>;
 

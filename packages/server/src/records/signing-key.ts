@@ -12,6 +12,8 @@ const schema = z.strictObject({
         id: z.custom<KeyId>((value) => typeof value === "string"),
         /** PKCS #8, DER. */
         privateKey: bytes(),
+        /** The 32 bytes of the public key (RFC 8032), so that publishing it does not touch the private one. */
+        publicKey: bytes(32),
         createdAt: instant,
       }),
     )

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { type Budget, budgetSchema, untouchedBudget } from "./budget.js";
 import { instant, recordCodec } from "./codec.js";
-import { recordKey, recordRange } from "./keys.js";
+import { nextAfter, recordKey, recordRange } from "./keys.js";
 
 /**
  * The password budget that strangers have for one name, known or not: it stands under the name's keyed hash, apart
@@ -36,9 +36,7 @@ export async function scanStrangerCounters(
   const range = recordRange("strangerCounter");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
   const counters = entries.map(({ key, value }) => ({ key, counter: codec.decode(value) }));
-  const last = entries.at(-1);
-  const next = last && entries.length === limit ? Buffer.concat([last.key, Buffer.of(0)]) : undefined;
-  return { counters, next };
+  return { counters, next: nextAfter(entries, limit) };
 }
 
 /** How many new counters were made in the hour that began at `hour`. One record, so that its size is bounded. */

@@ -1,12 +1,12 @@
 import type { Barrier } from "../barrier/barrier.js";
 import type { ChainVerdict } from "../records/audit-chain.js";
-import { type AuditRow, auditHead, readAudit, verifyAudit } from "../records/audit-log.js";
+import { type AuditRow, auditHead, type DamagedRow, readAudit, verifyAudit } from "../records/audit-log.js";
 import { readSettings } from "./store.js";
 
 const PAGE = 256;
 
 /** The last `limit` entries of this store's chain, oldest first, read in pages: each is a snapshot of its own. */
-export async function* auditTrail(barrier: Barrier, limit: number): AsyncGenerator<AuditRow> {
+export async function* auditTrail(barrier: Barrier, limit: number): AsyncGenerator<AuditRow | DamagedRow> {
   const { node } = await readSettings(barrier);
   const { length } = await barrier.read((tx) => auditHead(tx, node));
   for (let from = Math.max(0, length - limit); from < length; from += PAGE) {

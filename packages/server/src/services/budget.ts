@@ -20,11 +20,9 @@ export type BudgetState =
 /** What a guess meets at `now` (ms). `retryAfter` is in seconds, rounded up. `lockAt`: failures that lock for good. */
 export function budgetState(budget: Budget, now: number, lockAt = Number.POSITIVE_INFINITY): BudgetState {
   if (budget.failures >= lockAt) return { kind: "locked" };
-  if (budget.blockedUntil > now) {
-    // A clock that was set back must not turn a short wait into a long one.
-    const wait = Math.min(budget.blockedUntil - now, LONGEST_BLOCK_MS);
-    return { kind: "blocked", retryAfter: Math.ceil(wait / 1000) };
-  }
+  const wait = budget.blockedUntil - now;
+  // A longer block than there is was made by a clock that ran ahead: it must not lock anybody out for years.
+  if (wait > 0 && wait <= LONGEST_BLOCK_MS) return { kind: "blocked", retryAfter: Math.ceil(wait / 1000) };
   return { kind: "open" };
 }
 

@@ -1,9 +1,26 @@
 import { timingSafeEqual } from "node:crypto";
+import { newId } from "@postern/shared/ids";
 import type { FactorKind } from "@postern/shared/messages";
 import { parseCode } from "@postern/shared/otp/code";
+import { otpAlgorithms, totpDefaults } from "@postern/shared/otp/parameters";
 import { hashRecoveryCode, parseRecoveryCode } from "@postern/shared/otp/recovery-code";
-import { matchTotp } from "@postern/shared/otp/totp";
+import { newSecret } from "@postern/shared/otp/secret";
+import { matchTotp, NO_STEP } from "@postern/shared/otp/totp";
 import type { Account, TotpFactor } from "../records/account.js";
+import type { ServiceContext } from "./context.js";
+
+/** A fresh authenticator, with the parameters that every app assumes. */
+export function newTotpFactor({ now, random }: Pick<ServiceContext, "now" | "random">): TotpFactor {
+  return {
+    kind: "totp",
+    id: newId("factor", random),
+    label: "authenticator",
+    secret: newSecret(otpAlgorithms[totpDefaults.algorithm].secretBytes, random),
+    ...totpDefaults,
+    lastStep: NO_STEP,
+    createdAt: now(),
+  };
+}
 
 /** A code as a person gave it, and which kind of factor it is meant for. */
 export interface CodeGuess {

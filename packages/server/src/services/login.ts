@@ -3,7 +3,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { AccountId } from "@postern/shared/ids";
 import { type FactorKind, factorKinds } from "@postern/shared/messages";
 import { type Identity, parseName } from "@postern/shared/names/name";
-import { parseProof, parsePublicValue, parseVerifier, type Salt, type Verifier } from "@postern/shared/srp/parse";
+import { parseProof, parsePublicValue, type Salt, toVerifier, type Verifier } from "@postern/shared/srp/parse";
 import {
   type ClientVerdict,
   discard,
@@ -18,7 +18,7 @@ import { untouchedBudget } from "../records/budget.js";
 import { type BudgetState, budgetState, CODE_FAILURES_MAX, chargeBudget } from "./budget.js";
 import { audit, type Peer, type ServiceContext } from "./context.js";
 import { type CodeGuess, type SpentCode, spendCode } from "./factors.js";
-import { decoyVerifierBytes, type Stretch, saltOf, stretchOf } from "./salts.js";
+import { decoyVerifierBytes, newStretch, type Stretch, saltOf, stretchOf } from "./salts.js";
 import { type Grant, grantSession } from "./sessions.js";
 import { type GuessVerdict, judgeStrangerGuess } from "./stranger-counters.js";
 
@@ -69,12 +69,12 @@ export async function beginLogin(context: ServiceContext, typedName: string, typ
   const { known, account } = await barrier.read((tx) => findAccountOrDummy(tx, nameIndex));
   // Both are made for both kinds of name; only which one is taken differs.
   const decoy = verifierFromBytes(decoyVerifierBytes(barrier, identity));
-  const verifier = parseVerifier((known ? account.verifier : decoy).toString("hex"));
+  const verifier = toVerifier(known ? account.verifier : decoy);
   return {
     identity,
     nameIndex,
     salt: saltOf(barrier, identity),
-    stretch: stretchOf(account.stretch),
+    stretch: known ? stretchOf(account.stretch) : newStretch,
     ephemeral: serverEphemeral({ clientPublic, verifier }, random),
     account: known ? account.id : undefined,
   };
@@ -122,8 +122,9 @@ export async function provePassword(
     const judged = await judgeStrangerGuess(tx, nameIndex, right, context.now());
     const reason = refusalReason(judged, { known: account !== undefined, bound: serverMac !== undefined });
     if (reason !== undefined) {
-      const event = { event: "login.password", outcome: "refused", reason, name: identity } as const;
-      await audit(context, tx, peer, account === undefined ? event : { ...event, account });
+      const event = { event: "login.password", outcome: "refused", reason } as const;
+      const who = account === undefined ? { name: pseudonym(nameIndex) } : { name: identity, account };
+      await audit(context, tx, peer, { ...event, ...who });
     }
     return judged;
   });
@@ -139,11 +140,20 @@ export async function provePassword(
 
 /** The server's channel MAC for a client that proved the password over this channel. Wipes K: nothing else needs it. */
 function answerOverChannel(verdict: ClientVerdict, { exporter, mac }: PasswordProof): Buffer | undefined {
-  if (!verdict.proved) return undefined;
-  const bound = verifyChannelMac("client", verdict.key, exporter, mac);
-  const answer = bound ? channelMac("server", verdict.key, exporter) : undefined;
-  verdict.key.fill(0);
-  return answer;
+  // A wrong proof goes the same way, over a key of zeros: else a closed budget would tell by its time which it was.
+  const key = verdict.proved ? verdict.key : Buffer.alloc(32);
+  const bound = verifyChannelMac("client", key, exporter, mac);
+  const answer = channelMac("server", key, exporter);
+  key.fill(0);
+  return bound && verdict.proved ? answer : undefined;
+}
+
+/**
+ * How the log names someone who is not registered: what stands there may be a password that was typed in the wrong
+ * place. The same name has the same pseudonym, so that guesses at it can be seen together.
+ */
+function pseudonym(nameIndex: Buffer): string {
+  return `unknown-${nameIndex.toString("hex", 0, 6)}`;
 }
 
 /**

@@ -1,21 +1,18 @@
 import { PosternError } from "@postern/shared/errors";
 import { type AccountId, newId } from "@postern/shared/ids";
 import { type Identity, parseName } from "@postern/shared/names/name";
-import { otpAlgorithms, totpDefaults } from "@postern/shared/otp/parameters";
 import { formatRecoveryCode, hashRecoveryCode, newRecoveryCodes } from "@postern/shared/otp/recovery-code";
-import { encodeSecret, newSecret } from "@postern/shared/otp/secret";
-import { NO_STEP } from "@postern/shared/otp/totp";
+import { encodeSecret } from "@postern/shared/otp/secret";
 import { otpauthUri } from "@postern/shared/otp/uri";
 import { parseVerifier } from "@postern/shared/srp/parse";
 import { type Account, findAccount, putAccount, type TotpFactor } from "../records/account.js";
 import { untouchedBudget } from "../records/budget.js";
-import { getSettings, putSettings } from "../records/settings.js";
 import { audit, type Peer, type ServiceContext } from "./context.js";
-import { judgeTotp } from "./factors.js";
+import { judgeTotp, newTotpFactor } from "./factors.js";
 import { newStretch, type Stretch, saltOf } from "./salts.js";
 
 /** The issuer that authenticator apps show beside the name. */
-export const OTP_ISSUER = "Postern";
+const OTP_ISSUER = "Postern";
 
 /** Wrong first codes that are taken before the enrolment is dropped. */
 const FIRST_CODE_TRIES = 10;
@@ -65,28 +62,10 @@ export async function beginRegistration(context: ServiceContext, peer: Peer, typ
 /** Takes the verifier and makes the TOTP secret. @throws PosternError `verifier_invalid`. */
 export function offerFactor(context: ServiceContext, name: NameFree, verifierHex: string): Enrolment {
   const verifier = parseVerifier(verifierHex);
-  const { algorithm, digits, period } = totpDefaults;
-  const secret = newSecret(otpAlgorithms[algorithm].secretBytes, context.random);
-  const factor: TotpFactor = {
-    kind: "totp",
-    id: newId("factor", context.random),
-    label: "authenticator",
-    secret,
-    algorithm,
-    digits,
-    period,
-    lastStep: NO_STEP,
-    createdAt: context.now(),
-  };
-  const uri = otpauthUri({
-    type: "totp",
-    issuer: OTP_ISSUER,
-    account: name.identity,
-    secret,
-    algorithm,
-    digits,
-    period,
-  });
+  const factor = newTotpFactor(context);
+  const { secret, algorithm, digits, period } = factor;
+  const parameters = { secret, algorithm, digits, period };
+  const uri = otpauthUri({ type: "totp", issuer: OTP_ISSUER, account: name.identity, ...parameters });
   return { name, verifier, factor, uri, secretText: encodeSecret(secret), triesLeft: FIRST_CODE_TRIES };
 }
 
@@ -126,7 +105,6 @@ export async function confirmRegistration(
       codeBudget: untouchedBudget,
     };
     await putAccount(tx, nameIndex, account);
-    await countAccount(tx);
     await audit(context, tx, peer, { event: "register", outcome: "done", account: account.id, name: identity });
     return { account: account.id, identity, recoveryCodes: recoveryCodes.map((shown) => formatRecoveryCode(shown)) };
   });
@@ -139,12 +117,6 @@ export async function confirmRegistration(
 export function wipeEnrolment({ factor, verifier }: Enrolment): void {
   factor.secret.fill(0);
   verifier.fill(0);
-}
-
-async function countAccount(tx: Parameters<typeof putSettings>[0]): Promise<void> {
-  const settings = await getSettings(tx);
-  if (settings === undefined) throw new PosternError("store_damaged", { detail: "the settings record is missing" });
-  await putSettings(tx, { ...settings, accounts: settings.accounts + 1 });
 }
 
 async function refuse(context: ServiceContext, peer: Peer, name: string | undefined, reason: string): Promise<void> {

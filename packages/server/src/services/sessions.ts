@@ -3,7 +3,7 @@ import { PosternError } from "@postern/shared/errors";
 import { type AccountId, newId, type SessionId } from "@postern/shared/ids";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { findAccount } from "../records/account.js";
-import { deleteSession, findSession, putSession, type Session, sessionsOf } from "../records/session.js";
+import { deleteSession, findSession, putSession, type Session, scanSessions, sessionsOf } from "../records/session.js";
 import { audit, type Peer, type ServiceContext } from "./context.js";
 import type { CodeVerified, PasswordVerified } from "./login.js";
 
@@ -131,6 +131,27 @@ export async function findLiveSession(
   return owner?.id === account ? session : undefined;
 }
 
+/** Deletes the sessions that have ended, a page a transaction; run now and then, so that no clock revives one. */
+export async function sweepSessions(
+  { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
+  pageSize = 256,
+): Promise<number> {
+  let deleted = 0;
+  let after: Buffer | undefined;
+  do {
+    const from = after;
+    const page = await barrier.transact(async (tx) => {
+      const { sessions, next } = await scanSessions(tx, from, pageSize);
+      const ended = sessions.filter((session) => !isLive(session, now()));
+      for (const session of ended) await deleteSession(tx, session);
+      return { count: ended.length, next };
+    });
+    deleted += page.count;
+    after = page.next;
+  } while (after !== undefined);
+  return deleted;
+}
+
 /** Ends a session, durably, before it returns. Ending one that has ended is no error. */
 export async function endSession(context: ServiceContext, peer: Peer, session: Session): Promise<void> {
   await context.barrier.transact(async (tx) => {
@@ -146,7 +167,11 @@ export async function endSession(context: ServiceContext, peer: Peer, session: S
   });
 }
 
+/** How far the clock may have been set back under a session: more, and its limits could not be told any more. */
+const CLOCK_SLACK_MS = 5 * 60_000;
+
 function isLive(session: Session, now: number): boolean {
+  if (now < session.authenticatedAt - CLOCK_SLACK_MS) return false;
   return now < session.expiresAt && now < session.lastSeenAt + sessionLimits.idleMs;
 }
 

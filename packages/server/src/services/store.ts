@@ -1,16 +1,17 @@
 import { PosternError } from "@postern/shared/errors";
 import { type NodeId, newId } from "@postern/shared/ids";
-import { totpDefaults } from "@postern/shared/otp/parameters";
-import { NO_STEP } from "@postern/shared/otp/totp";
-import type { Barrier, SealedWriteTransaction } from "../barrier/barrier.js";
+import { RECOVERY_CODES } from "@postern/shared/otp/recovery-code";
+import type { Barrier, SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { createIdentity, type ServerIdentity } from "../identity/identity-key.js";
-import { issueLeaf, type Leaf, leafNeedsRenewal } from "../identity/leaf-certificate.js";
+import { hostsOf, issueLeaf, type Leaf, leafNeedsRenewal } from "../identity/leaf-certificate.js";
 import { putDummyAccount } from "../records/account.js";
-import { appendAudit } from "../records/audit-log.js";
+import { appendAudit, beginAudit } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
 import { wholeRange } from "../records/keys.js";
-import { getServerIdentity, putServerIdentity } from "../records/server-identity.js";
+import { getServerIdentity, putServerIdentity, type StoredIdentity } from "../records/server-identity.js";
 import { getSettings, putSettings, type Settings } from "../records/settings.js";
+import { newTotpFactor } from "./factors.js";
+import { newStretch } from "./salts.js";
 import { createSigningKey } from "./tokens.js";
 
 type Tools = { readonly now: () => number; readonly random: (size: number) => Buffer };
@@ -25,10 +26,11 @@ export async function initialiseStore(barrier: Barrier, tools: Tools, hosts: rea
   await barrier.transact(async (tx) => {
     if ((await getSettings(tx)) !== undefined) return;
     const node = newId("node", tools.random);
-    await putSettings(tx, { node, createdAt: tools.now(), accounts: 0 });
+    await putSettings(tx, { node, createdAt: tools.now() });
     await putDummy(tx, tools);
-    await putServerIdentity(tx, storedIdentity(identity, leaf));
+    await putServerIdentity(tx, toStored(identity, leaf));
     await createSigningKey(tx, tools);
+    await beginAudit(tx, node);
     await appendAudit(tx, node, { event: "store.create", outcome: "done", time: tools.now() }, tools.random);
   });
 }
@@ -45,29 +47,44 @@ export async function readSettings(barrier: Barrier): Promise<Settings> {
   return settings;
 }
 
-/** The identity, and a leaf that is good for these hosts: a new one is made, and stored, when the last one is not. */
+/**
+ * The identity, and a leaf that is good for these hosts among others: a new one is made, and stored, when the last one
+ * is not. The new one is for the last one's hosts too, so that processes with different hosts share it.
+ * @throws PosternError `store_damaged`
+ */
 export async function currentIdentity(
   barrier: Barrier,
   tools: Tools,
   hosts: readonly string[],
 ): Promise<{ identity: ServerIdentity; leaf: Leaf }> {
-  const stored = await barrier.read((tx) => getServerIdentity(tx));
-  if (stored === undefined) throw new PosternError("store_damaged", { detail: "the server identity is missing" });
-  const identity = { privateKeyPkcs8: stored.privateKey, certificateDer: stored.certificate };
-  const leaf = { privateKeyPkcs8: stored.leaf.privateKey, certificateDer: stored.leaf.certificate };
+  const stored = await barrier.read(storedIdentity);
+  const { identity, leaf } = fromStored(stored);
   const now = tools.now();
   if (!leafNeedsRenewal(leaf, { identity, hosts, now })) return { identity, leaf };
-  const renewed = await issueLeaf(identity, { hosts, now, random: tools.random });
-  await barrier.transact((tx) => putServerIdentity(tx, storedIdentity(identity, renewed)));
-  return { identity, leaf: renewed };
+  const renewed = await issueLeaf(identity, { hosts: [...hostsOf(leaf), ...hosts], now, random: tools.random });
+  return barrier.transact(async (tx) => {
+    const current = await storedIdentity(tx);
+    // Another process was first, or the identity is another one now: what is stored counts.
+    if (!current.leaf.certificate.equals(stored.leaf.certificate)) return fromStored(current);
+    await putServerIdentity(tx, toStored(identity, renewed));
+    return { identity, leaf: renewed };
+  });
 }
 
-/** Records that a server began or ended its service. */
-export async function auditService(barrier: Barrier, node: NodeId, tools: Tools, event: string): Promise<void> {
-  await barrier.transact((tx) => appendAudit(tx, node, { event, outcome: "done", time: tools.now() }, tools.random));
+async function storedIdentity(tx: SealedReadTransaction): Promise<StoredIdentity> {
+  const stored = await getServerIdentity(tx);
+  if (stored === undefined) throw new PosternError("store_damaged", { detail: "the server identity is missing" });
+  return stored;
 }
 
-function storedIdentity(identity: ServerIdentity, leaf: Leaf) {
+function fromStored({ privateKey, certificate, leaf }: StoredIdentity): { identity: ServerIdentity; leaf: Leaf } {
+  return {
+    identity: { privateKeyPkcs8: privateKey, certificateDer: certificate },
+    leaf: { privateKeyPkcs8: leaf.privateKey, certificateDer: leaf.certificate },
+  };
+}
+
+function toStored(identity: ServerIdentity, leaf: Leaf): StoredIdentity {
   return {
     privateKey: identity.privateKeyPkcs8,
     certificate: identity.certificateDer,
@@ -75,30 +92,29 @@ function storedIdentity(identity: ServerIdentity, leaf: Leaf) {
   };
 }
 
+/** Whether a transaction can be had, opened and made durable: what a login needs. */
+export async function probeStore(barrier: Barrier): Promise<void> {
+  await barrier.transact(async (tx) => {
+    if ((await getSettings(tx)) === undefined) throw new PosternError("store_damaged");
+  });
+}
+
+/** Records that a server began or ended its service. */
+export async function auditService(barrier: Barrier, node: NodeId, tools: Tools, event: string): Promise<void> {
+  await barrier.transact((tx) => appendAudit(tx, node, { event, outcome: "done", time: tools.now() }, tools.random));
+}
+
 /** As large as a real account, so that reading it takes as long. Its verifier is never used for anything. */
-async function putDummy(tx: SealedWriteTransaction, { now, random }: Tools): Promise<void> {
-  const { algorithm, digits, period } = totpDefaults;
-  const secret = random(20);
+async function putDummy(tx: SealedWriteTransaction, tools: Tools): Promise<void> {
+  const { now, random } = tools;
   await putDummyAccount(tx, {
     id: newId("account", random),
     identity: "nobody",
     createdAt: now(),
     verifier: random(256),
-    stretch: 1,
-    factors: [
-      {
-        kind: "totp",
-        id: newId("factor", random),
-        label: "authenticator",
-        secret,
-        algorithm,
-        digits,
-        period,
-        lastStep: NO_STEP,
-        createdAt: now(),
-      },
-    ],
-    recovery: Array.from({ length: 10 }, () => random(32)),
+    stretch: newStretch.generation,
+    factors: [newTotpFactor(tools)],
+    recovery: Array.from({ length: RECOVERY_CODES }, () => random(32)),
     codeBudget: untouchedBudget,
   });
 }

@@ -62,7 +62,10 @@ function takenFrom({ hour, made }: CounterQuota, now: number): CounterQuota {
   return { hour: hourOf(now), made: hour === hourOf(now) ? made + 1 : 1 };
 }
 
-const isExpired = (counter: Budget, now: number) => counter.lastFailure + LIFETIME_MS <= now;
+/** A last failure that lies ahead by more than an hour was noted by a clock that ran ahead: it has no end either. */
+function isExpired({ lastFailure }: Budget, now: number): boolean {
+  return lastFailure + LIFETIME_MS <= now || lastFailure > now + HOUR_MS;
+}
 
 /** Deletes the counters that have expired, a page a transaction; run now and then. Returns how many it deleted. */
 export async function sweepStrangerCounters(

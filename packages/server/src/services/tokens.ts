@@ -1,7 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
 import { newId } from "@postern/shared/ids";
-import { exportJWK, type JWK, SignJWT } from "jose";
+import { type JWK, SignJWT } from "jose";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { getSigningKeys, putSigningKeys, type SigningKeys } from "../records/signing-key.js";
 import { audit, type Peer, type ServiceContext } from "./context.js";
@@ -11,16 +11,21 @@ import { findLiveSession, type SessionName } from "./sessions.js";
 export const TOKEN_LIFETIME = 300;
 
 /** `aud` when the person names no other service. */
-export const DEFAULT_AUDIENCE = "postern";
+const DEFAULT_AUDIENCE = "postern";
 
 /** Makes the first signing key, when the store is made. */
 export async function createSigningKey(
   tx: SealedWriteTransaction,
   { now, random }: Pick<ServiceContext, "now" | "random">,
 ): Promise<void> {
-  const { privateKey } = generateKeyPairSync("ed25519");
-  const der = privateKey.export({ format: "der", type: "pkcs8" });
-  await putSigningKeys(tx, { keys: [{ id: newId("key", random), privateKey: der, createdAt: now() }] });
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const key = {
+    id: newId("key", random),
+    privateKey: privateKey.export({ format: "der", type: "pkcs8" }),
+    publicKey: Buffer.from(String(publicKey.export({ format: "jwk" }).x), "base64url"),
+    createdAt: now(),
+  };
+  await putSigningKeys(tx, { keys: [key] });
 }
 
 /**
@@ -65,18 +70,18 @@ export async function mintToken(
   return { token, expiresIn: TOKEN_LIFETIME };
 }
 
-/** The public halves, for `/.well-known/jwks.json`. RFC 7517. */
+/** The public halves, for `/.well-known/jwks.json`. RFC 7517, RFC 8037. */
 export async function publicKeySet({ barrier }: Pick<ServiceContext, "barrier">): Promise<{ keys: JWK[] }> {
   const { keys } = await barrier.read(signingKeys);
   return {
-    keys: await Promise.all(
-      keys.map(async ({ id, privateKey }) => ({
-        ...(await exportJWK(createPublicKey(privateKeyOf(privateKey)))),
-        alg: "EdDSA",
-        use: "sig",
-        kid: id,
-      })),
-    ),
+    keys: keys.map(({ id, publicKey }) => ({
+      kty: "OKP",
+      crv: "Ed25519",
+      x: publicKey.toString("base64url"),
+      alg: "EdDSA",
+      use: "sig",
+      kid: id,
+    })),
   };
 }
 

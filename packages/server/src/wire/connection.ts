@@ -7,7 +7,7 @@ import { lineLimits } from "@postern/shared/messages";
 import type { Log } from "../log.js";
 import { abandonLogin, forgetChallenge } from "../services/login.js";
 import { wipeEnrolment } from "../services/registration.js";
-import type { Place } from "./admission.js";
+import type { Place, Rank } from "./admission.js";
 import { awaitHello, awaitStart, deadlineOf, type State } from "./states.js";
 import { type StepContext, stateAfter, takeStep } from "./steps.js";
 
@@ -32,8 +32,14 @@ export class Connection {
   #state: State = awaitHello;
   #registrationEnds = 0;
   #working = false;
+  #overdue = false;
   #closed = false;
   #draining = false;
+  #settle: () => void = () => undefined;
+  /** Resolves when the connection is gone and all that it had under way is stored. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#settle = resolve;
+  });
 
   constructor(
     socket: TLSSocket,
@@ -57,12 +63,12 @@ export class Connection {
         socket.exportKeyingMaterial(channelExporter.bytes, channelExporter.label, channelExporter.context),
       secondsLeft: () => Math.max(0, Math.floor((this.#registrationEnds - this.#now()) / 1000)),
     };
-    this.#place.onDeadline(() => this.#fail(null, new PosternError("step_timeout")));
-    this.#place.step(deadlineOf.hello, { authenticated: false });
+    this.#place.onDeadline(() => this.#late());
+    this.#place.step(deadlineOf.hello, "stranger");
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("error", () => socket.destroy());
-    socket.once("close", () => this.#ended());
+    socket.once("close", () => this.#leave());
   }
 
   /** Ends the connection once nothing is under way: what was begun is answered. */
@@ -83,8 +89,19 @@ export class Connection {
     }
   }
 
+  /** What was asked in time is answered: it may be a code that is used up by now, or an account that exists. */
+  #late(): void {
+    if (this.#working) this.#overdue = true;
+    else this.#fail(null, new PosternError("step_timeout"));
+  }
+
+  #work(working: boolean): void {
+    this.#working = working;
+    this.#place.busy = working;
+  }
+
   async #answer(line: Buffer): Promise<void> {
-    this.#working = true;
+    this.#work(true);
     let id: number | null = null;
     try {
       const request = parseRequest(line);
@@ -95,10 +112,11 @@ export class Connection {
     } catch (thrown) {
       this.#refuse(id, thrown);
     } finally {
-      this.#working = false;
+      this.#work(false);
     }
-    if (this.#closed) this.#ended();
+    if (this.#socket.closed) this.#leave();
     else if (this.#draining) this.#fail(null, new PosternError("shutting_down"));
+    else if (this.#overdue) this.#fail(null, new PosternError("step_timeout"));
   }
 
   #refuse(id: number | null, thrown: unknown): void {
@@ -109,21 +127,23 @@ export class Connection {
       return;
     }
     this.#log.debug({ code: error.code, awaits: this.#state.awaits }, "refused");
-    this.#enter(next);
+    if (next.awaits === this.#state.awaits) this.#state = next;
+    else this.#enter(next);
     this.#send(encodeError(id, error));
   }
 
+  /** Begins a step. A refusal that leaves a connection where it was begins none: else refusals would keep a place. */
   #enter(next: State): void {
     const left = this.#state;
     this.#state = next;
     this.#forget(left, next);
     if (this.#closed) return;
-    const authenticated = next.awaits === "session-call";
-    this.#lines.setLimit(authenticated ? lineLimits.authenticated : lineLimits.unauthenticated);
+    this.#lines.setLimit(next.awaits === "session-call" ? lineLimits.authenticated : lineLimits.unauthenticated);
     const registering = deadlineOf[left.awaits] === "registration" && deadlineOf[next.awaits] === "registration";
     if (registering) return;
     if (next.awaits === "verifier") this.#registrationEnds = this.#now() + this.#registrationSeconds * 1000;
-    this.#place.step(deadlineOf[next.awaits], { authenticated });
+    this.#overdue = false;
+    this.#place.step(deadlineOf[next.awaits], rankOf(next));
   }
 
   /** Wipes what a left state held and no later one needs. */
@@ -148,16 +168,30 @@ export class Connection {
   }
 
   /** A login that stopped after the right password is worth a record: someone may know it who should not. */
-  #ended(): void {
-    this.#closed = true;
-    const state = this.#state;
-    if (this.#working) return;
-    this.#state = awaitStart;
-    this.#forget(state, awaitStart);
+  async #abandon(state: State): Promise<void> {
     if (state.awaits !== "code" || state.tried) return;
     const { services, peer } = this.#context;
-    abandonLogin(services, peer, state.password).catch((thrown: unknown) => toPeer(thrown, this.#log));
+    try {
+      await abandonLogin(services, peer, state.password);
+    } catch (thrown) {
+      toPeer(thrown, this.#log);
+    }
   }
+
+  /** The socket is closed. When a request is under way still, this comes again at its end. */
+  #leave(): void {
+    this.#closed = true;
+    if (this.#working) return;
+    const state = this.#state;
+    this.#state = awaitStart;
+    this.#forget(state, awaitStart);
+    void this.#abandon(state).then(() => this.#settle());
+  }
+}
+
+function rankOf({ awaits }: State): Rank {
+  if (awaits === "session-call") return "session";
+  return awaits === "code" ? "proved" : "stranger";
 }
 
 /** What a peer is told of an error. What it cannot have caused is `internal` to it, and whole only in the log. */

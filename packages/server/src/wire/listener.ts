@@ -1,8 +1,8 @@
 import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
-import { PosternError } from "@postern/shared/errors";
 import { PROTOCOL } from "@postern/shared/messages";
+import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
 import { Admission, type AdmissionLimits, type Place } from "./admission.js";
 import { Connection } from "./connection.js";
@@ -51,15 +51,16 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
   });
 
   server.on("connection", (socket: Socket) => {
-    const key = endpoint(socket);
+    const key = endpoints(socket);
     handshaking.set(key, admission.admit(socket));
     socket.on("error", () => socket.destroy());
     socket.once("close", () => handshaking.delete(key));
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   server.on("secureConnection", (socket: TLSSocket) => {
-    const place = handshaking.get(endpoint(socket));
-    handshaking.delete(endpoint(socket));
+    const key = endpoints(socket);
+    const place = handshaking.get(key);
+    handshaking.delete(key);
     // A client that offers no ALPN at all is let through by TLS; it is none of ours.
     if (place === undefined || socket.alpnProtocol !== PROTOCOL) return void socket.destroy();
     place.take(socket);
@@ -82,24 +83,20 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     setCredentials: (credentials) => server.setSecureContext({ ...tlsSettings, ...credentials }),
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const place of handshaking.values()) place.evict();
         for (const connection of connections) connection.drain();
+        const settled = Promise.all([...connections].map(({ ended }) => ended));
+        server.close(() => settled.then(() => resolve()));
+        for (const place of handshaking.values()) place.evict();
       }),
   };
 }
 
-/** The peer's end of a TCP connection: TLS hands out another object than the raw socket, with the same end. */
-function endpoint({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+/** Both ends of a TCP connection: TLS hands out another object than the raw socket, with the same ends. */
+function endpoints({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return [remoteAddress, remotePort, localAddress, localPort].join(" ");
 }
 
 /** An IPv4 peer of a dual-stack listener is the same peer as on an IPv4 one. */
 function plainAddress(address: string | undefined): string {
   return (address ?? "unknown").replace(/^::ffff:(?=[0-9.]+$)/i, "");
-}
-
-function listenError(cause: NodeJS.ErrnoException, { host, port }: Pick<WireOptions, "host" | "port">): PosternError {
-  const code = cause.code === "EADDRINUSE" ? "address_in_use" : "address_unavailable";
-  return new PosternError(code, { detail: `${host} port ${port}`, cause });
 }

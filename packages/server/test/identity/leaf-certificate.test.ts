@@ -96,7 +96,7 @@ describe("renewal of a leaf", () => {
 
   it.each([
     ["a host more", [...hosts, "new.example"], true],
-    ["a host less", hosts.slice(1), true],
+    ["a host less, as another process on the store may have", hosts.slice(1), false],
     ["another host", ["other.example", ...hosts.slice(1)], true],
     ["another order", hosts.toReversed(), false],
     ["another spelling", hosts.map((host) => host.toUpperCase()), false],

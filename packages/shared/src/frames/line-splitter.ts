@@ -1,11 +1,5 @@
 import { PosternError } from "../errors.js";
 
-/**
- * How many bytes a line may have, its `\n` not counted: little before a peer has authenticated, so that strangers
- * cannot make the server hold much, and more after.
- */
-export const lineLimits = { beforeAuthentication: 4 * 1024, afterAuthentication: 64 * 1024 } as const;
-
 const LF = 0x0a;
 const LEAST_CAPACITY = 256;
 
@@ -26,7 +20,7 @@ export class LineSplitter {
   #pending = 0;
   #broken = false;
 
-  /** `limit` is in bytes; see `lineLimits`. */
+  /** `limit` is in bytes. */
   constructor(limit: number) {
     this.#limit = limit;
   }

@@ -34,6 +34,12 @@ export function parseVerifier(hex: unknown, refusal: ErrorCode = "verifier_inval
   return parseElement(group, hex, refusal) as Verifier;
 }
 
+/** A verifier that was kept as bytes. @throws PosternError `verifier_invalid` */
+export function toVerifier(bytes: Buffer): Verifier {
+  if (!inRange(group, bytes)) throw new PosternError("verifier_invalid");
+  return bytes as Verifier;
+}
+
 /** @throws PosternError `bad_request`, or what a client says of its server's M2. */
 export function parseProof(hex: unknown, refusal: ErrorCode = "bad_request"): Proof {
   return parseBytes(hex, PROOF_BYTES, refusal) as Proof;

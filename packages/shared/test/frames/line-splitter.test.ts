@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { PosternError } from "../../src/errors.js";
-import { LineSplitter, lineLimits } from "../../src/frames/line-splitter.js";
+import { LineSplitter } from "../../src/frames/line-splitter.js";
+import { lineLimits } from "../../src/messages.js";
 
 const texts = (lines: Buffer[]) => lines.map((line) => line.toString("latin1"));
 
@@ -19,7 +20,7 @@ afterEach(() => vi.restoreAllMocks());
 
 describe("the limits", () => {
   it("are 4 KiB before authentication and 64 KiB after", () => {
-    expect(lineLimits).toEqual({ beforeAuthentication: 4096, afterAuthentication: 65536 });
+    expect(lineLimits).toEqual({ unauthenticated: 4096, authenticated: 65536 });
   });
 
   it("a line of exactly the limit passes, whole or in pieces, and its end is not counted", () => {
@@ -55,10 +56,10 @@ describe("attack 1: a line longer than the cap, or never ended", () => {
   });
 
   it("is refused at the first byte too many, one byte at a time", () => {
-    const splitter = new LineSplitter(lineLimits.beforeAuthentication);
+    const splitter = new LineSplitter(lineLimits.unauthenticated);
     const byte = Buffer.from("x");
-    for (let sent = 0; sent < lineLimits.beforeAuthentication; sent += 1) splitter.push(byte);
-    expect(splitter.pending).toBe(lineLimits.beforeAuthentication);
+    for (let sent = 0; sent < lineLimits.unauthenticated; sent += 1) splitter.push(byte);
+    expect(splitter.pending).toBe(lineLimits.unauthenticated);
     expect(refusalOf(() => splitter.push(byte))).toBe("line_too_long");
   });
 
@@ -74,15 +75,15 @@ describe("attack 1: a line longer than the cap, or never ended", () => {
 describe("attack 2: one byte at a time, several requests in one packet", () => {
   it("64 KiB byte by byte copies each byte at most about once more, so that the work is not quadratic", () => {
     const allocate = vi.spyOn(Buffer, "allocUnsafe");
-    const splitter = new LineSplitter(lineLimits.afterAuthentication);
-    const line = Buffer.from(Array.from({ length: lineLimits.afterAuthentication }, (_, at) => 32 + (at % 90)));
+    const splitter = new LineSplitter(lineLimits.authenticated);
+    const line = Buffer.from(Array.from({ length: lineLimits.authenticated }, (_, at) => 32 + (at % 90)));
     let early = 0;
     for (const byte of line) early += splitter.push(Buffer.of(byte)).length;
     expect(early).toBe(0);
     const [whole] = splitter.push(Buffer.from("\n"));
     expect(whole?.equals(line)).toBe(true);
     const allocated = allocate.mock.calls.reduce((sum, [size]) => sum + size, 0);
-    expect(allocated).toBeLessThanOrEqual(2 * lineLimits.afterAuthentication);
+    expect(allocated).toBeLessThanOrEqual(2 * lineLimits.authenticated);
   });
 
   it("hands out every line of a packet, so that the caller sees that a peer did not wait", () => {

@@ -1,0 +1,226 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { group2048 } from "@postern/shared/srp/group";
+import { warmPower } from "@postern/shared/srp/power";
+import { onTestFinished } from "vitest";
+import { type Barrier, createBarrier, openBarrier } from "../../packages/server/src/barrier/barrier.js";
+import { tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
+import type { Log } from "../../packages/server/src/log.js";
+import type { ChainVerdict } from "../../packages/server/src/records/audit-chain.js";
+import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
+import { defaultLimits, type RunningServer, startServer } from "../../packages/server/src/server.js";
+import { auditTrail, verifyTrail } from "../../packages/server/src/services/audit-trail.js";
+import type { RegistrationMode, ServiceContext } from "../../packages/server/src/services/context.js";
+import { currentIdentity, initialiseStore, readSettings } from "../../packages/server/src/services/store.js";
+import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
+import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
+import type { Storage } from "../../packages/server/src/storage/storage.js";
+import type { Admission, AdmissionLimits } from "../../packages/server/src/wire/admission.js";
+import { listenWire } from "../../packages/server/src/wire/listener.js";
+
+/**
+ * Servers inside of the test's own process: their clock moves when the test says so, their store is in memory or in a
+ * folder that goes with the test, and the admin password costs next to nothing.
+ */
+
+/** Stands still until it is moved; milliseconds since 1970. It begins in the middle of a TOTP step. */
+export class Clock {
+  #now = Date.UTC(2026, 10, 21, 12, 0, 15);
+
+  readonly now = (): number => this.#now;
+
+  advance(milliseconds: number): void {
+    this.#now += milliseconds;
+  }
+}
+
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+export const adminPassword = Buffer.from("correct horse battery");
+
+/** Argon2id at the least that it can cost, so that a server takes no half second to open its store. */
+export const cheap = { stretch: { memoryKiB: 8, passes: 1 } } as const;
+
+/** Keeps what a server logs, for the test to look through. */
+export class CapturedLog implements Log {
+  readonly entries: { level: string; facts: object; message: string }[] = [];
+  /** Hears each entry the moment it is logged. */
+  onEntry: (message: string) => void = () => {};
+
+  debug(facts: object, message: string): void {
+    this.#add("debug", facts, message);
+  }
+  info(facts: object, message: string): void {
+    this.#add("info", facts, message);
+  }
+  warn(facts: object, message: string): void {
+    this.#add("warn", facts, message);
+  }
+  error(facts: object, message: string): void {
+    this.#add("error", facts, message);
+  }
+
+  /** What an operator would be alarmed by. */
+  get errors(): readonly object[] {
+    return this.entries.filter(({ level }) => level === "error");
+  }
+
+  #add(level: string, facts: object, message: string): void {
+    this.entries.push({ level, facts, message });
+    this.onEntry(message);
+  }
+}
+
+export interface StoreOptions {
+  readonly clock?: Clock;
+  readonly storage?: Storage;
+}
+
+export interface TestStore {
+  readonly clock: Clock;
+  readonly storage: Storage;
+  readonly barrier: Barrier;
+}
+
+/** A new store, initialised, and closed when the test ends. In memory, unless a storage is given. */
+export async function newStore(options: StoreOptions = {}): Promise<TestStore> {
+  const { clock = new Clock(), storage = createMemoryStorage() } = options;
+  const barrier = await createBarrier(storage, adminPassword, cheap);
+  await initialiseStore(barrier, { now: clock.now, random: randomBytes }, ["localhost"]);
+  onTestFinished(() => barrier.close());
+  return { clock, storage, barrier };
+}
+
+/** The same store by another barrier: what a process that opens it later, or beside the first, has. */
+export async function reopened({ clock, storage }: TestStore): Promise<TestStore> {
+  const barrier = await openBarrier(storage, adminPassword, cheap);
+  onTestFinished(() => barrier.close());
+  return { clock, storage, barrier };
+}
+
+/** A new empty folder, gone when the test is. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "postern-attack-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export async function newLmdbStore(directory: string, clock = new Clock()): Promise<TestStore> {
+  const storage = await openLmdbStorage({ directory, create: true, mapSize: 2 ** 28 });
+  onTestFinished(() => storage.close());
+  return newStore({ clock, storage });
+}
+
+/** What the rules get: to call them without a socket in between. */
+export async function contextOf({ barrier, clock }: TestStore): Promise<ServiceContext> {
+  const { node } = await readSettings(barrier);
+  const issuer = () => "https://postern.test";
+  return { barrier, node, now: clock.now, random: randomBytes, registration: "open", issuer };
+}
+
+export interface ServerOptions {
+  readonly registration?: RegistrationMode;
+  readonly limits?: TestLimits;
+  readonly http?: boolean;
+  /** The port to listen on; by default one that the system chooses. */
+  readonly port?: number;
+}
+
+/** What differs from the limits of the product: places, and seconds. */
+export interface TestLimits {
+  readonly unauthenticated?: number;
+  readonly deadlines?: Partial<AdmissionLimits["deadlines"]>;
+}
+
+export interface TestServer extends TestStore {
+  readonly port: number;
+  readonly log: CapturedLog;
+  readonly context: ServiceContext;
+  readonly running: Omit<RunningServer, "close">;
+  /** Ends the service before the test does; once is enough. */
+  close(): Promise<void>;
+  /** Every row of the audit chain, oldest first. */
+  audit(): Promise<AuditRow[]>;
+  verifyAudit(): Promise<ChainVerdict>;
+}
+
+/** The whole server, as `posternd start` composes it, on 127.0.0.1; closed when the test ends. */
+export async function startInProcess(store?: TestStore, options: ServerOptions = {}): Promise<TestServer> {
+  const opened = store ?? (await newStore());
+  const { barrier, clock } = opened;
+  const log = new CapturedLog();
+  const running = await startServer({
+    barrier,
+    listen: loopback(options.port ?? 0),
+    http: options.http === true ? loopback(0) : undefined,
+    registration: options.registration ?? "open",
+    publicUrl: undefined,
+    log,
+    now: clock.now,
+    limits: limitsOf(options.limits),
+  });
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= running.close();
+    return closing;
+  };
+  onTestFinished(close);
+  return {
+    ...opened,
+    port: running.listen.port,
+    log,
+    running,
+    close,
+    context: await contextOf(opened),
+    audit: () => auditRows(barrier),
+    verifyAudit: () => verifyTrail(barrier),
+  };
+}
+
+export interface TestWire extends TestStore {
+  readonly port: number;
+  readonly log: CapturedLog;
+  /** Which sockets the server thinks it has. */
+  readonly admission: Admission;
+}
+
+/** The wire port alone, with a view of its places. */
+export async function startWire(limits: TestLimits = {}): Promise<TestWire> {
+  const store = await newStore();
+  const { barrier, clock } = store;
+  const { identity, leaf } = await currentIdentity(barrier, { now: clock.now, random: randomBytes }, ["localhost"]);
+  const log = new CapturedLog();
+  warmPower(group2048);
+  const wire = await listenWire({
+    host: "127.0.0.1",
+    port: 0,
+    credentials: tlsCredentials(identity, leaf),
+    limits: limitsOf(limits),
+    context: { services: await contextOf(store), server: { name: "posternd", version: "0" } },
+    log,
+  });
+  onTestFinished(() => wire.close());
+  return { ...store, port: wire.address.port, log, admission: wire.admission };
+}
+
+export async function auditRows(barrier: Barrier): Promise<AuditRow[]> {
+  const rows: AuditRow[] = [];
+  for await (const row of auditTrail(barrier, Number.MAX_SAFE_INTEGER)) {
+    if ("damaged" in row) throw new Error(`audit entry ${row.index} is damaged`);
+    rows.push(row);
+  }
+  return rows;
+}
+
+function loopback(port: number) {
+  return { host: "127.0.0.1", port, key: `127.0.0.1:${port}` };
+}
+
+function limitsOf({ deadlines, ...limits }: TestLimits = {}): AdmissionLimits {
+  return { ...defaultLimits, ...limits, deadlines: { ...defaultLimits.deadlines, ...deadlines } };
+}
