@@ -1,0 +1,259 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { PassThrough } from "node:stream";
+import { createServer, type TLSSocket } from "node:tls";
+import { channelMac } from "@postern/shared/channel";
+import { exitCodes, type PosternError } from "@postern/shared/errors";
+import type { Fingerprint } from "@postern/shared/fingerprint";
+import { currentStretchGeneration, stretchFloor } from "@postern/shared/kdf";
+import { PROTOCOL } from "@postern/shared/messages";
+import { parseServerAddress } from "@postern/shared/server-address";
+import { clientEphemeral, derivePrivateKey, verifierOf } from "@postern/shared/srp/client";
+import { drawSecret } from "@postern/shared/srp/ephemeral";
+import { group2048, pad } from "@postern/shared/srp/group";
+import { mod, toInteger } from "@postern/shared/srp/integer";
+import { parseProof, parsePublicValue, parseSalt, parseVerifier } from "@postern/shared/srp/parse";
+import { type ServerEphemeral, serverEphemeral, serverPublicValue, serverSession } from "@postern/shared/srp/server";
+import { postern } from "@postern/shared/srp/suite";
+import { multiplier } from "@postern/shared/srp/transcript";
+import { createOutput } from "@postern/shared/terminal/output";
+import { createPrompter } from "@postern/shared/terminal/prompts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { RpcClient } from "../../packages/client/src/connection/rpc-client.js";
+import { channelExporter, connectTls } from "../../packages/client/src/connection/tls.js";
+import type { Environment, ServerChoice } from "../../packages/client/src/environment.js";
+import { LoginPassword, login } from "../../packages/client/src/flows/login.js";
+import { type OpenServer, openServer } from "../../packages/client/src/flows/open-server.js";
+import { pathsFrom } from "../../packages/client/src/paths.js";
+import { addPin, readPins } from "../../packages/client/src/trust/pins.js";
+import { createIdentity, identityFingerprint } from "../../packages/server/src/identity/identity-key.js";
+import { issueLeaf, tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
+import { temporaryDirectory } from "../support/in-process.js";
+
+const NAME = "alice";
+const PASSWORD = "purple monkey dishwasher";
+const salt = randomBytes(32);
+/** As cheap as a client accepts. */
+const stretch = { generation: currentStretchGeneration, ...stretchFloor };
+
+type Respond = (request: { method: string; params: Record<string, string> }, socket: TLSSocket) => object;
+
+interface FalseServer {
+  readonly port: number;
+  /** What clients can pin. */
+  readonly fingerprint: Fingerprint;
+  /** The methods that it was called with. */
+  readonly called: string[];
+  /** Its ends of the connections. */
+  readonly sockets: TLSSocket[];
+}
+
+/** A server that speaks the protocol, and answers as a test says. */
+async function falseServer(respond: Respond): Promise<FalseServer> {
+  const now = Date.now();
+  const identity = await createIdentity({ now });
+  const leaf = await issueLeaf(identity, { hosts: ["localhost"], now });
+  const called: string[] = [];
+  const sockets: TLSSocket[] = [];
+  const listener = createServer({ ...tlsCredentials(identity, leaf), ALPNProtocols: [PROTOCOL] }, (socket) => {
+    sockets.push(socket);
+    socket.on("error", () => socket.destroy());
+    socket.on("data", (line: Buffer) => {
+      const request = JSON.parse(line.toString("utf8"));
+      called.push(request.method);
+      socket.write(`${JSON.stringify({ jsonrpc: "2.0", id: request.id, result: respond(request, socket) })}\n`);
+    });
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void listener.close());
+  const address = listener.address();
+  if (address === null || typeof address === "string") throw new Error("the false server does not listen");
+  return { port: address.port, fingerprint: identityFingerprint(identity), called, sockets };
+}
+
+/** What the real client makes of it; whether it asked the person for a code on the way. */
+async function logInAt({ port }: FalseServer): Promise<{ error: PosternError; asked: boolean }> {
+  const socket = await connectTls(parseServerAddress(`127.0.0.1:${port}`));
+  onTestFinished(() => void socket.destroy());
+  const server: OpenServer = {
+    rpc: new RpcClient(socket),
+    greeting: { server: "posternd", version: "0", features: [], registration: "open" },
+    exporter: channelExporter(socket),
+  };
+  let asked = false;
+  const askCode = async () => {
+    asked = true;
+    return { factor: "totp", code: "123456" } as const;
+  };
+  const attempt = login(async () => server, server, { name: NAME, password: new LoginPassword(PASSWORD), askCode });
+  const error = await attempt.then(
+    () => Promise.reject(new Error("the client logged in")),
+    (thrown: PosternError) => thrown,
+  );
+  return { error, asked };
+}
+
+async function verifier() {
+  const password = await new LoginPassword(PASSWORD).stretch(parseSalt(salt.toString("hex")), stretch);
+  const x = derivePrivateKey({ identity: NAME, salt: parseSalt(salt.toString("hex")), password });
+  return parseVerifier(verifierOf(postern, x).toString("hex"));
+}
+
+const challenge = (B: string) => ({ identity: NAME, salt: salt.toString("hex"), stretch, B });
+const noProof = () => ({
+  M2: randomBytes(32).toString("hex"),
+  mac: randomBytes(32).toString("hex"),
+  factors: ["totp"],
+});
+const hexOf = (value: bigint) => pad(group2048, value).toString("hex");
+
+describe("attack 10: a false server", () => {
+  const { prime } = group2048;
+  it.each([
+    ["0", hexOf(0n)],
+    ["1", hexOf(1n)],
+    ["N-1", hexOf(prime - 1n)],
+    ["N", hexOf(prime)],
+    ["N+1", hexOf(prime + 1n)],
+  ])("that sends B = %s gets no proof of the password", async (_name, B) => {
+    const server = await falseServer(() => challenge(B));
+    const { error, asked } = await logInAt(server);
+    expect(error).toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["login.start"]);
+    expect(asked).toBe(false);
+  });
+
+  it.each([
+    ["2N, a digit longer", (2n * prime).toString(16)],
+    ["upper case", hexOf(prime - 2n).toUpperCase()],
+    ["nothing", ""],
+  ])("that sends B as %s gets no proof of the password", async (_name, B) => {
+    const server = await falseServer(() => challenge(B));
+    const { error } = await logInAt(server);
+    expect(error).toMatchObject({ code: "server_failed", exit: exitCodes.unreachable });
+    expect(server.called).toEqual(["login.start"]);
+  });
+
+  it("that knows the verifier and sends B = k*v, where S would be 0, gets no proof", async () => {
+    const kv = mod(toInteger(multiplier(postern)) * toInteger(await verifier()), prime);
+    const server = await falseServer(() => challenge(hexOf(kv)));
+    expect((await logInAt(server)).error).toMatchObject({ code: "server_not_proved" });
+    expect(server.called).toEqual(["login.start"]);
+  });
+
+  it("that does not know the verifier cannot make M2, and gets no code", async () => {
+    const guessed = parseVerifier(clientEphemeral().publicHex);
+    const B = serverPublicValue(postern, guessed, drawSecret(randomBytes)).toString("hex");
+    const server = await falseServer(({ method }) => (method === "login.start" ? challenge(B) : noProof()));
+    const { error, asked } = await logInAt(server);
+    expect(error).toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["login.start", "login.proof"]);
+    expect(asked).toBe(false);
+  });
+
+  it.each([
+    ["zeros", () => "0".repeat(64)],
+    ["the client's own MAC", (_key: Buffer, _exporter: Buffer, clients: string) => clients],
+    ["the MAC of another connection", (key: Buffer) => channelMac("server", key, randomBytes(32)).toString("hex")],
+    [
+      "the MAC of the other direction",
+      (key: Buffer, exporter: Buffer) => channelMac("client", key, exporter).toString("hex"),
+    ],
+  ])("that proves the verifier, but sends %s in place of its channel MAC, gets no code", async (_name, macOf) => {
+    const known = await verifier();
+    let ephemeral: ServerEphemeral | undefined;
+    const server = await falseServer(({ method, params }, socket) => {
+      if (method === "login.start") {
+        ephemeral = serverEphemeral({ clientPublic: parsePublicValue(params["A"]), verifier: known });
+        return challenge(ephemeral.publicHex);
+      }
+      if (ephemeral === undefined) throw new Error("a proof before its challenge");
+      const session = serverSession({ identity: NAME, salt: parseSalt(salt.toString("hex")), ephemeral });
+      const verdict = session.verifyClientProof(parseProof(params["M1"]));
+      if (!verdict.proved) throw new Error("the client's proof is wrong");
+      const mac = macOf(verdict.key, channelExporter(socket), params["mac"] ?? "");
+      return { M2: verdict.proofHex, mac, factors: ["totp"] };
+    });
+    const { error, asked } = await logInAt(server);
+    expect(error).toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["login.start", "login.proof"]);
+    expect(asked).toBe(false);
+  });
+
+  it.each([
+    ["less memory than is safe", { memory_kib: stretchFloor.memory_kib - 1, passes: 2 }],
+    ["one pass", { memory_kib: 65536, passes: 1 }],
+    ["two GiB", { memory_kib: 2 * 1024 * 1024, passes: 3 }],
+    ["a million passes", { memory_kib: 65536, passes: 1_000_000 }],
+  ])("that asks for %s gets nothing that was made of the password", async (_name, parameters) => {
+    const B = clientEphemeral().publicHex;
+    const server = await falseServer(() => ({ ...challenge(B), stretch: { generation: 1, ...parameters } }));
+    expect((await logInAt(server)).error).toMatchObject({ code: "stretch_refused", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["login.start"]);
+  });
+});
+
+describe("a server that is not the one that was pinned", () => {
+  const greeting: Respond = () => ({ server: "x", version: "0", features: [], registration: "open" });
+
+  /** A person's machine, where somebody at the terminal would answer `confirm` so. */
+  async function machine(confirm?: () => Promise<boolean>): Promise<Environment> {
+    const paths = pathsFrom({ HOME: await temporaryDirectory() });
+    const { stdout, stderr } = { stdout: new PassThrough(), stderr: new PassThrough() };
+    const prompter = createPrompter({ noInput: true });
+    return {
+      output: createOutput({ json: false, stdout, stderr, env: {} }),
+      prompter: confirm === undefined ? prompter : { ...prompter, confirm },
+      interactive: confirm !== undefined,
+      paths,
+      now: Date.now,
+      window: () => ({ columns: 80, rows: 24 }),
+    };
+  }
+
+  const choiceOf = ({ port }: FalseServer, fingerprint?: Fingerprint): ServerChoice => ({
+    address: parseServerAddress(`127.0.0.1:${port}`),
+    fingerprint,
+    trustOnFirstUse: false,
+  });
+
+  it("P1, the client did not verify the certificate: here it ends before a first byte is said", async () => {
+    const [honest, impostor] = [await falseServer(greeting), await falseServer(greeting)];
+    const given = openServer(await machine(), choiceOf(impostor, honest.fingerprint));
+    await expect(given).rejects.toMatchObject({ code: "server_fingerprint_mismatch", exit: exitCodes.untrusted });
+
+    const pinned = await machine();
+    const choice = choiceOf(impostor);
+    await addPin(pinned.paths.knownServers, choice.address, honest.fingerprint, Date.now());
+    const changed = openServer(pinned, { ...choice, trustOnFirstUse: true });
+    await expect(changed).rejects.toMatchObject({ code: "server_identity_changed", exit: exitCodes.untrusted });
+
+    const unknown = openServer(await machine(), choice);
+    await expect(unknown).rejects.toMatchObject({ code: "server_unknown", exit: exitCodes.untrusted });
+    expect(impostor.called).toEqual([]);
+    expect((await openServer(await machine(), choiceOf(impostor, impostor.fingerprint))).greeting.server).toBe("x");
+  });
+
+  it("a connection that ends while a person compares the fingerprint is made anew, to the same identity", async () => {
+    const server = await falseServer(greeting);
+    let asked = 0;
+    const environment = await machine(async () => {
+      asked += 1;
+      // The client's side of a handshake is done before the server's.
+      while (server.sockets.length === 0) await new Promise((resolve) => setImmediate(resolve));
+      await Promise.all(server.sockets.map((socket) => once(socket.destroy(), "close")));
+      for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+      return true;
+    });
+    const opened = await openServer(environment, choiceOf(server));
+    onTestFinished(() => opened.rpc.close());
+    expect(opened.greeting.server).toBe("x");
+    expect({ asked, connections: server.sockets.length, called: server.called }).toEqual({
+      asked: 1,
+      connections: 2,
+      called: ["hello"],
+    });
+    const pins = await readPins(environment.paths.knownServers);
+    expect([...pins.values()].map(({ fingerprint }) => fingerprint)).toEqual([server.fingerprint]);
+  });
+});
