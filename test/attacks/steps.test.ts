@@ -1,9 +1,12 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Method, methods } from "@postern/shared/messages";
 import { clientEphemeral } from "@postern/shared/srp/client";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
-import type { CodeVerified, PasswordVerified } from "../../packages/server/src/services/login.js";
 import type { grantSession } from "../../packages/server/src/services/sessions.js";
+import type { CodeVerified, PasswordVerified } from "../../packages/server/src/services/witnesses.js";
 import type { StateOf } from "../../packages/server/src/wire/states.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
 import { guessedProof, logIn, Person, provePassword, register, registered, startLogin } from "../support/person.js";
@@ -179,6 +182,18 @@ describe("promise 5: a forgotten factor is a type error", () => {
     >().not.toExtend<PasswordVerified>();
     expectTypeOf<Pick<CodeVerified, "amr">>().not.toExtend<CodeVerified>();
     expectTypeOf<PasswordVerified>().not.toExtend<CodeVerified>();
+  });
+
+  it("a witness is made in login.ts, behind the checks, and nowhere else", async () => {
+    const source = fileURLToPath(new URL("../../packages/server/src", import.meta.url));
+    const made: string[] = [];
+    for (const file of (await readdir(source, { recursive: true })).filter((name) => name.endsWith(".ts"))) {
+      const text = await readFile(join(source, file), "utf8");
+      for (const [cast] of text.matchAll(/\bas (?:unknown as )?(?:PasswordVerified|CodeVerified)\b/g)) {
+        made.push(`${file}: ${cast}`);
+      }
+    }
+    expect(made.sort()).toEqual(["services/login.ts: as CodeVerified", "services/login.ts: as PasswordVerified"]);
   });
 
   it("a state that awaits a code carries the proved password and no session", () => {

@@ -108,6 +108,9 @@ describe("attack 39: sealed values that stand at another key", () => {
     await provePassword(client, alice);
     const code = alice.code(server.clock, 0);
     expect(await client.outcome("login.code", { factor: "totp", code })).toBe("internal");
+    await swap(server.storage, one, head?.key ?? one);
+    await client.closed;
+    expect(await verifyTrail(server.barrier)).toMatchObject({ ok: true });
   });
 });
 

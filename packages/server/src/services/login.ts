@@ -3,7 +3,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { AccountId } from "@postern/shared/ids";
 import { type FactorKind, factorKinds } from "@postern/shared/messages";
 import { type Identity, parseName } from "@postern/shared/names/name";
-import { parseProof, parsePublicValue, type Salt, toVerifier, type Verifier } from "@postern/shared/srp/parse";
+import { parseProof, parsePublicValue, type Salt, toVerifier } from "@postern/shared/srp/parse";
 import {
   type ClientVerdict,
   discard,
@@ -21,6 +21,7 @@ import { type CodeGuess, type SpentCode, spendCode } from "./factors.js";
 import { decoyVerifierBytes, newStretch, type Stretch, saltOf, stretchOf } from "./salts.js";
 import { type Grant, grantSession } from "./sessions.js";
 import { type GuessVerdict, judgeStrangerGuess } from "./stranger-counters.js";
+import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
 /**
  * A login: name and A, then the proof of the password over this very channel, then a code. Each step gives a witness
@@ -36,25 +37,6 @@ export interface LoginChallenge {
   readonly ephemeral: ServerEphemeral;
   /** The account that the proof is for; undefined for a name that nobody has. */
   readonly account: AccountId | undefined;
-}
-
-const passwordWitness: unique symbol = Symbol("password verified");
-const codeWitness: unique symbol = Symbol("code verified");
-
-/** Someone proved the password of this account, over this channel. Made only by `provePassword`. */
-export interface PasswordVerified {
-  readonly [passwordWitness]: true;
-  readonly account: AccountId;
-  readonly identity: Identity;
-  readonly nameIndex: Buffer;
-  /** The verifier that was proved: one that was replaced meanwhile is not proved any more. */
-  readonly verifier: Verifier;
-}
-
-/** A code of this account was right and is used up. Made only by `verifyCode`. */
-export interface CodeVerified {
-  readonly [codeWitness]: true;
-  readonly amr: readonly string[];
 }
 
 /**
@@ -134,7 +116,7 @@ export async function provePassword(
     throw new PosternError("login_failed");
   }
   const { verifier } = ephemeral;
-  const password: PasswordVerified = { [passwordWitness]: true, account, identity, nameIndex, verifier };
+  const password = { account, identity, nameIndex, verifier } as PasswordVerified;
   return { password, proofHex: verdict.proofHex, serverMac, factors: factorKinds };
 }
 
@@ -241,7 +223,7 @@ async function grant(
 ): Promise<LoggedIn> {
   const account = { ...spent.account, codeBudget: untouchedBudget };
   await putAccount(tx, password.nameIndex, account);
-  const code: CodeVerified = { [codeWitness]: true, amr: spent.amr };
+  const code = { amr: spent.amr } as CodeVerified;
   const granted = await grantSession(context, tx, peer, password, code);
   await audit(context, tx, peer, {
     event: "login",

@@ -5,7 +5,7 @@ import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/b
 import { findAccount } from "../records/account.js";
 import { deleteSession, findSession, putSession, type Session, scanSessions, sessionsOf } from "../records/session.js";
 import { audit, type Peer, type ServiceContext } from "./context.js";
-import type { CodeVerified, PasswordVerified } from "./login.js";
+import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
 /** How long a session lasts, and how many a person may have. */
 export const sessionLimits = {

@@ -1,6 +1,7 @@
 import type { Session } from "../records/session.js";
-import type { LoginChallenge, PasswordVerified } from "../services/login.js";
+import type { LoginChallenge } from "../services/login.js";
 import type { Enrolment, NameFree } from "../services/registration.js";
+import type { PasswordVerified } from "../services/witnesses.js";
 import type { DeadlineKind } from "./admission.js";
 
 /**
