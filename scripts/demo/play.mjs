@@ -87,7 +87,7 @@ async function play() {
   const server = await run("posternd", "start", "--listen", "127.0.0.1:0", "--http", "off");
   await server.answer(/New admin password/, adminPassword);
   await server.answer(/Once more/, adminPassword);
-  [, listening] = await server.running.expect(/posternd ready listen=(\S+)[\s\S]*stops the server/);
+  [, listening] = await server.running.expect(/posternd ready listen=(\S+)[\s\S]*Ctrl-C here stops the server/);
   await sleep(pace.read);
   await server.shown();
   try {

@@ -72,12 +72,13 @@ async function falseServer(respond: Respond): Promise<FalseServer> {
 }
 
 /** What the real client makes of it; whether it asked the person for a code on the way. */
-async function logInAt({ port }: FalseServer): Promise<{ error: PosternError; asked: boolean }> {
+async function logInAt({ port, fingerprint }: FalseServer): Promise<{ error: PosternError; asked: boolean }> {
   const socket = await connectTls(parseServerAddress(`127.0.0.1:${port}`));
   onTestFinished(() => void socket.destroy());
   const server: OpenServer = {
     rpc: new RpcClient(socket),
     greeting: { server: "posternd", version: "0", features: [], registration: "open" },
+    identity: fingerprint,
     exporter: channelExporter(socket),
   };
   let asked = false;

@@ -204,6 +204,14 @@ export const errors = {
     hint: "compare it with what the operator's terminal shows; someone may be in between",
   },
 
+  memory_short: {
+    rpc: -32074,
+    http: 500,
+    exit: unreachable,
+    message: "there is not enough memory to stretch the password",
+    hint: "free some: it takes as much as the server asks for, 64 MiB by default",
+  },
+
   // The programs' own input.
   usage: { rpc: -32050, http: 400, exit: usage, message: "the command line was not understood" },
   input_needed: {
@@ -211,7 +219,7 @@ export const errors = {
     http: 400,
     exit: noTerminal,
     message: "input is needed and there is no terminal to ask on",
-    hint: "give --password-file, --code and the name, or run it in a terminal",
+    hint: "give it as an argument or option (--help lists them), or run it in a terminal",
   },
   file_unreadable: { rpc: -32052, http: 400, exit: usage, message: "a file cannot be read" },
   file_unwritable: { rpc: -32053, http: 500, exit: usage, message: "a file cannot be written" },
@@ -236,6 +244,7 @@ export const errors = {
     hint: "write it as the server shows it: SHA256: and 43 characters",
   },
   cancelled: { rpc: -32057, http: 400, exit: cancelled, message: "cancelled" },
+  otp_wrong: { rpc: -32073, http: 422, exit: refused, message: "the code is not right" },
   otp_invalid: {
     rpc: -32058,
     http: 422,

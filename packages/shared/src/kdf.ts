@@ -49,7 +49,7 @@ export interface StretchInput {
  * The password of SRP: hex(Argon2id v1.3(NFC(password) in UTF-8, salt[0..16], memory, passes, 1 lane, 32 bytes)), 64
  * digits of lower-case hex. Two keyboards that compose an accent differently give the same. RFC 9106.
  *
- * @throws PosternError `stretch_refused` for parameters that only a false server would send
+ * @throws PosternError `stretch_refused` for parameters that only a false server would send; `memory_short`
  */
 export async function stretchPassword({ password, salt, parameters }: StretchInput): Promise<string> {
   checkStretch(parameters);
@@ -67,6 +67,8 @@ export async function stretchPassword({ password, salt, parameters }: StretchInp
       sodium.crypto_pwhash_ALG_ARGON2ID13,
     );
     return stretched.toString("hex");
+  } catch (cause) {
+    throw new PosternError("memory_short", { cause });
   } finally {
     sodium.sodium_memzero(secret);
     sodium.sodium_memzero(stretched);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { digitLimits, periodLimits } from "./otp/parameters.js";
 
 /**
  * The messages of `postern/1`, once for both ends: each method's parameters and result. Requests are strict (an
@@ -16,7 +17,8 @@ export const deadlines = { handshake: 5, step: 60, registration: 600, idle: 600 
 
 const text = (max: number) => z.string().min(1).max(max);
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`));
-const seconds = z.number().int().nonnegative();
+/** Up to the last second that a date can show (the year 9999). */
+const seconds = z.number().int().nonnegative().max(253_402_300_799);
 
 /** The form of a public value, of a verifier: 256 bytes in lower-case hex, leading zeros kept. */
 const publicValue = hex(512);
@@ -31,9 +33,9 @@ const typedCode = text(64);
 
 /** Argon2id parameters: which generation they are, memory in KiB, passes. */
 const stretch = z.object({
-  generation: z.number().int().positive(),
-  memory_kib: z.number().int().positive(),
-  passes: z.number().int().positive(),
+  generation: z.number().int(),
+  memory_kib: z.number().int(),
+  passes: z.number().int(),
 });
 
 export const factorKinds = ["totp", "recovery"] as const;
@@ -80,8 +82,8 @@ export const methods = {
       secret: z.string(),
       uri: z.string(),
       algorithm: z.enum(["SHA1", "SHA256", "SHA512"]),
-      digits: z.number().int(),
-      period: z.number().int(),
+      digits: z.number().int().min(digitLimits.least).max(digitLimits.most),
+      period: z.number().int().min(periodLimits.least).max(periodLimits.most),
       /** Seconds that are left to type the first code. */
       expires_in: seconds,
     }),

@@ -1,22 +1,23 @@
 import { totpDefaults } from "@postern/shared/otp/parameters";
-import { parseRecoveryCode } from "@postern/shared/otp/recovery-code";
 import { untilNextStep } from "@postern/shared/otp/totp";
 import type { Output } from "@postern/shared/terminal/output";
 import type { StdinLines } from "@postern/shared/terminal/stdin-lines";
 import { bold, say } from "@postern/shared/terminal/terminal-text";
-import type { Environment } from "../environment.js";
+import type { Environment, ServerChoice } from "../environment.js";
 import { type AskCode, type LoggedIn, LoginPassword, login, type TypedCode } from "../flows/login.js";
-import { openServer } from "../flows/open-server.js";
-import { keepSession } from "../session/session-file.js";
+import { type OpenServer, openServer } from "../flows/open-server.js";
+import { checkSessionFile, keepSession } from "../session/session-file.js";
 import { localTime } from "./local-time.js";
 import {
   environmentOf,
   type GlobalOptions,
+  nameFrom,
   passwordFrom,
   pipedLines,
   requireInput,
   serverChoiceOf,
 } from "./options.js";
+import { parseTypedCode, requireTypedCode } from "./typed-code.js";
 
 export interface LoginOptions extends GlobalOptions {
   readonly passwordFile?: string;
@@ -26,25 +27,47 @@ export interface LoginOptions extends GlobalOptions {
 /** Wrong codes that a person may type in one go. */
 const CODE_TRIES = 3;
 
-export async function loginCommand(output: Output, name: string | undefined, options: LoginOptions): Promise<void> {
+export async function loginCommand(output: Output, given: string | undefined, options: LoginOptions): Promise<void> {
   const environment = environmentOf(output, options);
   const choice = serverChoiceOf(options);
-  requireInput(environment, missingOf(name, options));
+  requireInput(environment, missingOf(given, options));
+  await checkSessionFile(environment.paths);
   const stdin = pipedLines();
-  const open = () => openServer(environment, choice);
-  let server = await open();
+  const askCode = askCodeOf(environment, options, stdin);
+  const { passwordFile } = options;
+  const scripted = passwordFile === undefined ? undefined : await passwordFrom(output, passwordFile, stdin);
+  const opened: OpenServer[] = [];
+  const open = async () => {
+    const server = await openServer(environment, choice);
+    opened.push(server);
+    return server;
+  };
   try {
-    const typedName = name ?? (await environment.prompter.text("Name"));
-    const password = new LoginPassword(await askPassword(environment, options, stdin));
+    let server = await open();
+    const name = await nameFrom(environment, given);
+    const password = new LoginPassword(scripted ?? (await environment.prompter.password("Password")));
     // Typing takes a person longer, now and then, than a server waits for a stranger.
     if (server.rpc.ended.aborted) server = await open();
-    const askCode = askCodeOf(environment, options, stdin);
-    const done = await login(open, server, { name: typedName, password, askCode });
-    server = done.server;
-    await keepSession(environment.paths, choice.address, { name: done.loggedIn.name, secret: done.loggedIn.secret });
+    const done = await login(open, server, { name, password, askCode });
+    await keep(environment, choice, done);
     showLoggedIn(output, done.loggedIn);
   } finally {
-    server.rpc.close();
+    for (const { rpc } of opened) rpc.close();
+  }
+}
+
+/** A session that cannot be kept here must not live on over there. */
+async function keep(
+  { paths }: Environment,
+  { address }: ServerChoice,
+  { loggedIn, server }: { loggedIn: LoggedIn; server: OpenServer },
+): Promise<void> {
+  const { name, secret } = loggedIn;
+  try {
+    await keepSession(paths, address, { name, secret, fingerprint: server.identity });
+  } catch (thrown) {
+    await server.rpc.call("session.logout", {});
+    throw thrown;
   }
 }
 
@@ -55,24 +78,21 @@ function missingOf(name: string | undefined, { passwordFile, code }: LoginOption
   return code === undefined && passwordFile !== "-" ? "the code" : undefined;
 }
 
-async function askPassword(
-  { prompter, output }: Environment,
-  { passwordFile }: LoginOptions,
-  stdin: StdinLines | undefined,
-): Promise<string> {
-  return passwordFile === undefined ? prompter.password("Password") : passwordFrom(output, passwordFile, stdin);
-}
-
 function askCodeOf(environment: Environment, options: LoginOptions, stdin: StdinLines | undefined): AskCode {
   const { code, passwordFile } = options;
-  if (code !== undefined) return once(async () => parseTyped(code));
-  if (passwordFile === "-" && stdin !== undefined) return once(async () => parseTyped(await stdin.next()));
+  if (code !== undefined) {
+    const typed = requireTypedCode(code);
+    return once(async () => typed);
+  }
+  if (passwordFile === "-" && stdin !== undefined) return once(async () => requireTypedCode(await stdin.next()));
   let tries = 0;
   return async ({ refused }) => {
-    if (refused) environment.output.note(say`That code was not accepted. A code works once: wait for the next one.`);
-    else environment.output.note(say`The password is right, and the server has proved itself.`);
+    if (tries === CODE_TRIES) return undefined;
     tries += 1;
-    return tries > CODE_TRIES ? undefined : askPerson(environment);
+    const { output } = environment;
+    if (refused) output.note(say`That code was not accepted. A code works once: wait for the next one.`);
+    else output.note(say`The password is right, and the server has proved itself.`);
+    return askPerson(environment);
   };
 }
 
@@ -84,18 +104,9 @@ function once(give: () => Promise<TypedCode>): AskCode {
 async function askPerson({ prompter, now }: Environment): Promise<TypedCode> {
   const seconds = Math.ceil(untilNextStep(now(), totpDefaults.period) / 1000);
   const validate = (text: string) =>
-    isCode(text) || parseRecoveryCode(text) !== undefined
-      ? undefined
-      : "A code has 6 digits, a recovery code 25 characters";
-  return parseTyped(await prompter.text(`Code (a new one comes in ${seconds} s):`, { validate }));
+    parseTypedCode(text) === undefined ? "A code has 6 digits, a recovery code 25 characters" : undefined;
+  return requireTypedCode(await prompter.text(`Code (a new one comes in ${seconds} s):`, { validate }));
 }
-
-function parseTyped(text: string): TypedCode {
-  if (parseRecoveryCode(text) !== undefined) return { factor: "recovery", code: text };
-  return { factor: "totp", code: text.replaceAll(" ", "") };
-}
-
-const isCode = (text: string) => /^\d{6,8}$/.test(text.replaceAll(" ", ""));
 
 function showLoggedIn(output: Output, loggedIn: LoggedIn): void {
   const { secret: _kept, ...facts } = loggedIn;

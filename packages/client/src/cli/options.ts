@@ -8,6 +8,7 @@ import { StdinLines } from "@postern/shared/terminal/stdin-lines";
 import { say } from "@postern/shared/terminal/terminal-text";
 import type { Environment, ServerChoice } from "../environment.js";
 import { pathsFrom } from "../paths.js";
+import { DEFAULT_SERVER } from "./default-server.js";
 
 /** The options that every command takes, as commander hands them over. */
 export interface GlobalOptions {
@@ -24,7 +25,10 @@ export function environmentOf(output: Output, { input }: GlobalOptions): Environ
     interactive: input && process.stdin.isTTY === true && process.stderr.isTTY === true,
     paths: pathsFrom(process.env),
     now: Date.now,
-    window: () => ({ columns: process.stdout.columns, rows: process.stdout.rows }),
+    window: () => {
+      const { columns, rows } = process.stdout.isTTY === true ? process.stdout : process.stderr;
+      return { columns, rows };
+    },
   };
 }
 
@@ -40,10 +44,27 @@ export function requireInput({ interactive }: Environment, missing: string | und
 /** @throws PosternError `address_invalid`, `fingerprint_invalid` */
 export function serverChoiceOf({ server, fingerprint, trustOnFirstUse }: GlobalOptions): ServerChoice {
   return {
-    address: parseServerAddress(server),
+    address: parseServerAddress(server === "" ? DEFAULT_SERVER : server),
     fingerprint: fingerprint === undefined ? undefined : parseFingerprint(fingerprint),
     trustOnFirstUse: trustOnFirstUse === true,
   };
+}
+
+/** What the protocol takes for a name, in UTF-16 units: the server has the rules for what it is made of. */
+const NAME_LENGTH_MAX = 256;
+
+/**
+ * The name that was given, or that a person types.
+ * @throws PosternError `name_invalid` for one that cannot be sent
+ */
+export async function nameFrom({ prompter }: Environment, given: string | undefined): Promise<string> {
+  const canBeSent = (name: string) => name !== "" && name.length <= NAME_LENGTH_MAX;
+  if (given === undefined) {
+    const validate = (name: string) => (canBeSent(name) ? undefined : "A name has 1 to 64 characters");
+    return prompter.text("Name", { validate });
+  }
+  if (!canBeSent(given)) throw new PosternError("name_invalid");
+  return given;
 }
 
 /** Standard input as lines, for what is piped in; undefined when it is a terminal. */

@@ -2,6 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { Output } from "@postern/shared/terminal/output";
 import { Command, Option } from "commander";
 import { version } from "../version.js";
+import { DEFAULT_SERVER } from "./default-server.js";
 import { addOtpCommands } from "./otp/commands.js";
 
 /**
@@ -14,12 +15,18 @@ export function buildProgram(output: Output): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
-    .addOption(new Option("--server <host:port>", "which server").env("POSTERN_SERVER").default("localhost:7465"))
-    .option("--fingerprint <SHA256:…>", "the identity that the server must show, as its operator's terminal shows it")
+    .addOption(new Option("--server <host:port>", "which server").env("POSTERN_SERVER").default(DEFAULT_SERVER))
+    .addOption(
+      new Option(
+        "--fingerprint <SHA256:…>",
+        "the identity that the server must show, as its operator's terminal shows it",
+      ).env("POSTERN_FINGERPRINT"),
+    )
     .option("--trust-on-first-use", "trust a server that was never seen before, without asking")
     .option("--json", "one line of JSON for each result and error, on stdout")
     .option("--no-input", "never ask; what is missing is an error")
-    .showHelpAfterError(false)
+    .helpCommand(true)
+    .configureHelp({ showGlobalOptions: true })
     .action(async (_options: object, command: Command) => {
       const [unknown] = command.args;
       if (unknown !== undefined) throw new PosternError("usage", { detail: `unknown command '${unknown}'` });

@@ -12,11 +12,13 @@ import { enrolmentScreen } from "../terminal/enrolment-screen.js";
 import {
   environmentOf,
   type GlobalOptions,
+  nameFrom,
   passwordFrom,
   pipedLines,
   requireInput,
   serverChoiceOf,
 } from "./options.js";
+import { parseDigits, withoutSpaces } from "./typed-code.js";
 
 export interface RegisterOptions extends GlobalOptions {
   readonly passwordFile?: string;
@@ -24,15 +26,19 @@ export interface RegisterOptions extends GlobalOptions {
 
 export async function registerCommand(
   output: Output,
-  name: string | undefined,
+  given: string | undefined,
   options: RegisterOptions,
 ): Promise<void> {
   const environment = environmentOf(output, options);
-  requireInput(environment, missingOf(name, options));
-  const server = await openServer(environment, serverChoiceOf(options));
+  const choice = serverChoiceOf(options);
+  requireInput(environment, missingOf(given, options));
+  const stdin = pipedLines();
+  const { passwordFile } = options;
+  const password = passwordFile === undefined ? undefined : await passwordFrom(output, passwordFile, stdin);
+  const name = await nameFrom(environment, given);
+  const server = await openServer(environment, choice);
   try {
-    const dialogue = dialogueOf(environment, name, options);
-    showRegistered(output, await register(server, dialogue));
+    showRegistered(output, await register(server, name, dialogueOf(environment, password, stdin)));
   } finally {
     server.rpc.close();
   }
@@ -44,26 +50,32 @@ function missingOf(name: string | undefined, { passwordFile }: RegisterOptions):
   return passwordFile === undefined ? "the password" : undefined;
 }
 
-/** With a password file the rest is scripted too: the first code is a line of standard input. */
-function dialogueOf(environment: Environment, name: string | undefined, options: RegisterOptions): RegisterDialogue {
-  const { prompter, output, window } = environment;
-  const stdin = pipedLines();
+function dialogueOf(
+  environment: Environment,
+  given: string | undefined,
+  stdin: StdinLines | undefined,
+): RegisterDialogue {
+  const { prompter, output } = environment;
   return {
-    name: async () => name ?? (await prompter.text("Name")),
-    newPassword: async (identity) => {
-      if (options.passwordFile === undefined) {
-        return askNewPassword(prompter, output, { message: "New password", context: [identity] });
+    newPassword: async (identity, signal) => {
+      if (given === undefined) {
+        return askNewPassword(prompter, output, { message: "New password", context: [identity], signal });
       }
-      const password = await passwordFrom(output, options.passwordFile, stdin);
-      const verdict = await assessPassword(password, { context: [identity] });
+      const verdict = await assessPassword(given, { context: [identity] });
       if (!verdict.ok) throw new PosternError(verdict.code);
-      return password;
+      return given;
     },
-    showEnrolment: ({ uri, secret }) => {
-      output.result({ uri, secret }, drawn(enrolmentScreen({ uri, secret, ...window() })));
-    },
+    showEnrolment: (enrolment) => showEnrolment(environment, enrolment),
     firstCode: (enrolment, state) => firstCode(environment, stdin, enrolment, state),
   };
+}
+
+/** On the terminal, wherever that is: with stdout in a file a person would be asked to scan what they cannot see. */
+function showEnrolment({ output, window }: Environment, { uri, secret }: Enrolment): void {
+  const screen = drawn(enrolmentScreen({ uri, secret, ...window() }));
+  const elsewhere = process.stdout.isTTY !== true && process.stderr.isTTY === true;
+  if (elsewhere && !output.json) output.note(screen);
+  else output.result({ uri, secret }, screen);
 }
 
 async function firstCode(
@@ -72,18 +84,18 @@ async function firstCode(
   { digits }: Enrolment,
   { refused, signal }: { refused: boolean; signal: AbortSignal },
 ): Promise<string> {
+  const complaint = `A code has ${digits} digits`;
   if (stdin !== undefined) {
     if (refused) throw new PosternError("code_refused");
-    return withoutSpaces(await stdin.next(signal));
+    const code = parseDigits(await stdin.next(signal), digits);
+    if (code === undefined) throw new PosternError("usage", { detail: complaint });
+    return code;
   }
   if (refused) output.note(say`That code was not right. Wait for the next one, and type that.`);
-  const isCode = (text: string) => new RegExp(`^\\d{${digits}}$`).test(withoutSpaces(text));
-  const validate = (text: string) => (isCode(text) ? undefined : `A code has ${digits} digits`);
+  const validate = (text: string) => (parseDigits(text, digits) === undefined ? complaint : undefined);
   const message = "Scan it with an authenticator app, then type the code it shows:";
   return withoutSpaces(await prompter.text(message, { validate, signal }));
 }
-
-const withoutSpaces = (text: string) => text.replaceAll(" ", "");
 
 function showRegistered(output: Output, { account, name, recovery_codes }: Registered): void {
   output.result(

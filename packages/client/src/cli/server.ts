@@ -2,6 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import { parseServerAddress } from "@postern/shared/server-address";
 import type { Output } from "@postern/shared/terminal/output";
 import { say } from "@postern/shared/terminal/terminal-text";
+import { forgetSession } from "../session/session-file.js";
 import { forgetPin, readPins } from "../trust/pins.js";
 import { environmentOf, type GlobalOptions } from "./options.js";
 
@@ -27,5 +28,6 @@ export async function serverForgetCommand(output: Output, address: string, optio
   const { paths } = environmentOf(output, options);
   const server = parseServerAddress(address);
   if (!(await forgetPin(paths.knownServers, server))) throw new PosternError("server_not_known");
+  await forgetSession(paths, server);
   output.result({ forgotten: server.key }, say`Forgot ${server.key}: the next contact is a first one.`);
 }

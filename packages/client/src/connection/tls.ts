@@ -42,8 +42,12 @@ export function connectTls({ host, port }: ServerAddress): Promise<TLSSocket> {
   });
 }
 
-/** The value that this connection, and no other, has at both of its ends. RFC 9266. */
+/**
+ * The value that this connection, and no other, has at both of its ends. RFC 9266.
+ * @throws PosternError `connection_lost` when it has none any more
+ */
 export function channelExporter(socket: TLSSocket): Buffer {
+  if (socket.destroyed) throw new PosternError("connection_lost");
   return socket.exportKeyingMaterial(exporter.bytes, exporter.label, exporter.context);
 }
 

@@ -57,7 +57,9 @@ function announce(output: Output, { listen, http, fingerprint }: RunningServer):
     say`Now, in another terminal:`,
     say`  ${bold(`${postern} register`)}   makes an account`,
     say`  ${bold(`${postern} login`)}      logs in`,
-    say`The first time, it shows a fingerprint. It must be the one above.`,
+    say``,
+    say`The first time, it shows a fingerprint, which must be this one:`,
+    say`  ${fingerprint}`,
     say`Ctrl-C here stops the server.`,
     say``,
   );

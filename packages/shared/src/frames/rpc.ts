@@ -1,4 +1,4 @@
-import { errors, isErrorCode, PosternError } from "../errors.js";
+import { type ErrorCode, errors, isErrorCode, PosternError } from "../errors.js";
 import { encodeLine } from "./encode.js";
 import { type JsonObject, type JsonValue, parseStrictJson } from "./strict-json.js";
 
@@ -91,12 +91,40 @@ export function encodeError(id: number | null, { code, hint, retryAfter }: Poste
 }
 
 /**
+ * What a server can have to say. Every other code of the table is about this machine, and a false server must not be
+ * able to say it: "remove the file of known servers", "forget the server", "cancelled".
+ */
+const serverCodes: ReadonlySet<ErrorCode> = new Set([
+  "bad_request",
+  "line_too_long",
+  "out_of_order",
+  "step_timeout",
+  "busy",
+  "shutting_down",
+  "internal",
+  "registration_closed",
+  "name_invalid",
+  "name_taken",
+  "verifier_invalid",
+  "login_failed",
+  "code_refused",
+  "throttled",
+  "codes_locked",
+  "ephemeral_invalid",
+  "session_invalid",
+]);
+
+/** No wait that a server asks for is longer, in seconds. */
+const LONGEST_WAIT = 3600;
+
+/**
  * The error that a server reported, in this program's own words: no text of a peer reaches the terminal. A code that
  * this version does not know becomes `server_failed`.
  */
 export function errorOfReply({ data }: RpcError): PosternError {
-  if (!isErrorCode(data?.code)) return new PosternError("server_failed");
-  return new PosternError(data.code, data.retry_after === undefined ? {} : { retryAfter: data.retry_after });
+  if (!isErrorCode(data?.code) || !serverCodes.has(data.code)) return new PosternError("server_failed");
+  const { code, retry_after: wait } = data;
+  return new PosternError(code, wait === undefined ? {} : { retryAfter: Math.min(wait, LONGEST_WAIT) });
 }
 
 function isCount(value: JsonValue | undefined): value is number {

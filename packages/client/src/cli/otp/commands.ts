@@ -5,8 +5,10 @@ import { type Command, Option } from "commander";
 export function addOtpCommands(program: Command, output: Output): void {
   const otp = program.command("otp").description("one-time passwords offline: secrets, URIs, QR codes, codes");
 
-  withParameters(otp.command("secret"))
+  otp
+    .command("secret")
     .description("make a random secret and print it in base32")
+    .addOption(algorithmOption())
     .action(async (_options: object, command: Command) => {
       const { otpSecretCommand } = await import("./toolkit.js");
       await otpSecretCommand(output, command.optsWithGlobals());
@@ -43,17 +45,18 @@ export function addOtpCommands(program: Command, output: Output): void {
     });
 }
 
+/** The options have no default here: with a URI, which says all of it, one that is given contradicts. */
 function withKey(command: Command): Command {
-  return withParameters(command)
+  return command
     .option("--secret-file <file>", "the base32 secret, from a file or with - from stdin; without it, it is asked for")
     .option("--uri-file <file>", "an otpauth URI instead, from a file or with - from stdin")
-    .option("--account <name>", "whose secret it is", "account")
-    .option("--issuer <name>", "who asks for its codes", "Postern");
+    .option("--account <name>", 'whose secret it is (default: "account")')
+    .option("--issuer <name>", 'who asks for its codes (default: "Postern")')
+    .addOption(algorithmOption())
+    .addOption(new Option("--digits <n>", "how many a code has (default: 6)").choices(["6", "7", "8"]))
+    .option("--period <seconds>", "how long a code lasts (default: 30)");
 }
 
-function withParameters(command: Command): Command {
-  return command
-    .addOption(new Option("--algorithm <name>", "the hash").choices(["SHA1", "SHA256", "SHA512"]).default("SHA1"))
-    .addOption(new Option("--digits <n>", "of a code").choices(["6", "7", "8"]).default("6"))
-    .option("--period <seconds>", "how long a code lasts", "30");
+function algorithmOption(): Option {
+  return new Option("--algorithm <name>", "the hash (default: SHA1)").choices(["SHA1", "SHA256", "SHA512"]);
 }
