@@ -253,7 +253,13 @@ export const errors = {
   },
 
   // The operator's store.
-  admin_password_wrong: { rpc: -32060, http: 500, exit: refused, message: "the admin password is not right" },
+  admin_password_wrong: {
+    rpc: -32060,
+    http: 500,
+    exit: refused,
+    message: "the admin password is not right",
+    hint: "nothing was changed; check that --data names the store that you mean",
+  },
   store_missing: {
     rpc: -32061,
     http: 500,

@@ -5,10 +5,11 @@ import { askNewPassword } from "@postern/shared/terminal/new-password";
 import type { Output } from "@postern/shared/terminal/output";
 import type { StdinLines } from "@postern/shared/terminal/stdin-lines";
 import { bold, drawn, say } from "@postern/shared/terminal/terminal-text";
-import type { Environment } from "../environment.js";
+import type { Environment, ServerChoice } from "../environment.js";
 import { openServer } from "../flows/open-server.js";
 import { type Enrolment, type RegisterDialogue, type Registered, register } from "../flows/register.js";
 import { enrolmentScreen } from "../terminal/enrolment-screen.js";
+import { DEFAULT_SERVER } from "./default-server.js";
 import {
   environmentOf,
   type GlobalOptions,
@@ -38,7 +39,8 @@ export async function registerCommand(
   const name = await nameFrom(environment, given);
   const server = await openServer(environment, choice);
   try {
-    showRegistered(output, await register(server, name, dialogueOf(environment, password, stdin)));
+    const registered = await register(server, name, dialogueOf(environment, password, stdin));
+    showRegistered(output, registered, choice);
   } finally {
     server.rpc.close();
   }
@@ -97,7 +99,13 @@ async function firstCode(
   return withoutSpaces(await prompter.text(message, { validate, signal }));
 }
 
-function showRegistered(output: Output, { account, name, recovery_codes }: Registered): void {
+function showRegistered(
+  output: Output,
+  { account, name, recovery_codes }: Registered,
+  { address }: ServerChoice,
+): void {
+  const usual = [DEFAULT_SERVER, process.env["POSTERN_SERVER"]].includes(address.key);
+  const postern = `${typedAs("postern", process.env)}${usual ? "" : ` --server ${address.key}`}`;
   output.result(
     { account, name, recovery_codes },
     say``,
@@ -108,6 +116,6 @@ function showRegistered(output: Output, { account, name, recovery_codes }: Regis
     say``,
     ...recovery_codes.map((code) => say`  ${code}`),
     say``,
-    say`Now log in: ${bold(`${typedAs("postern", process.env)} login ${name}`)}`,
+    say`Now log in: ${bold(`${postern} login ${name}`)}`,
   );
 }
