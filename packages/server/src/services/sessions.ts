@@ -5,6 +5,7 @@ import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/b
 import { findAccount } from "../records/account.js";
 import { deleteSession, findSession, putSession, type Session, scanSessions, sessionsOf } from "../records/session.js";
 import { audit, type Peer, type ServiceContext } from "./context.js";
+import { type SweepPage, sweep } from "./sweep.js";
 import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
 /** How long a session lasts, and how many a person may have. */
@@ -131,25 +132,18 @@ export async function findLiveSession(
   return owner?.id === account ? session : undefined;
 }
 
-/** Deletes the sessions that have ended, a page a transaction; run now and then, so that no clock revives one. */
-export async function sweepSessions(
+/** Deletes the sessions that have ended; run now and then, so that no clock revives one. Returns how many. */
+export function sweepSessions(
   { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
-  pageSize = 256,
+  pageSize?: number,
 ): Promise<number> {
-  let deleted = 0;
-  let after: Buffer | undefined;
-  do {
-    const from = after;
-    const page = await barrier.transact(async (tx) => {
-      const { sessions, next } = await scanSessions(tx, from, pageSize);
-      const ended = sessions.filter((session) => !isLive(session, now()));
-      for (const session of ended) await deleteSession(tx, session);
-      return { count: ended.length, next };
-    });
-    deleted += page.count;
-    after = page.next;
-  } while (after !== undefined);
-  return deleted;
+  const page: SweepPage = async (tx, after, limit) => {
+    const { sessions, next } = await scanSessions(tx, after, limit);
+    const ended = sessions.filter((session) => !isLive(session, now()));
+    for (const session of ended) await deleteSession(tx, session);
+    return { deleted: ended.length, next };
+  };
+  return sweep(barrier, page, pageSize);
 }
 
 /** Ends a session, durably, before it returns. Ending one that has ended is no error. */

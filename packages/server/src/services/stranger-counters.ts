@@ -11,6 +11,7 @@ import {
 } from "../records/stranger-counter.js";
 import { budgetState, chargeBudget } from "./budget.js";
 import type { ServiceContext } from "./context.js";
+import { type SweepPage, sweep } from "./sweep.js";
 
 /**
  * The password budgets of strangers, by name. Names cost an attacker nothing, so the counters are bounded: one dies a
@@ -67,23 +68,16 @@ function isExpired({ lastFailure }: Budget, now: number): boolean {
   return lastFailure + LIFETIME_MS <= now || lastFailure > now + HOUR_MS;
 }
 
-/** Deletes the counters that have expired, a page a transaction; run now and then. Returns how many it deleted. */
-export async function sweepStrangerCounters(
+/** Deletes the counters that have expired; run now and then. Returns how many. */
+export function sweepStrangerCounters(
   { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
-  pageSize = 256,
+  pageSize?: number,
 ): Promise<number> {
-  let deleted = 0;
-  let after: Buffer | undefined;
-  do {
-    const from = after;
-    const page = await barrier.transact(async (tx) => {
-      const { counters, next } = await scanStrangerCounters(tx, from, pageSize);
-      const expired = counters.filter(({ counter }) => isExpired(counter, now()));
-      for (const { key } of expired) await tx.delete(key);
-      return { count: expired.length, next };
-    });
-    deleted += page.count;
-    after = page.next;
-  } while (after !== undefined);
-  return deleted;
+  const page: SweepPage = async (tx, after, limit) => {
+    const { counters, next } = await scanStrangerCounters(tx, after, limit);
+    const expired = counters.filter(({ counter }) => isExpired(counter, now()));
+    for (const { key } of expired) await tx.delete(key);
+    return { deleted: expired.length, next };
+  };
+  return sweep(barrier, page, pageSize);
 }
