@@ -103,8 +103,9 @@ describe("the errors of the page", () => {
   });
 
   it.each(rows)("%s (%s): what becomes of the connection is what the server does", (code, _number, _when, then) => {
-    const next = stateAfter({ awaits: "start" }, new PosternError(code as ErrorCode));
-    expect(then).toBe(next === undefined ? "closes" : "goes on");
+    const next = stateAfter({ awaits: "code" } as State, new PosternError(code as ErrorCode));
+    const becomes = { start: "goes on", code: "stays", closed: "closes" } as Record<string, string>;
+    expect(then).toBe(becomes[next?.awaits ?? "closed"]);
   });
 
   it("are each listed once, with all after which a connection goes on", () => {
@@ -125,12 +126,13 @@ describe("the numbers of the page", () => {
     `at most ${count(lineLimits.unauthenticated)} bytes while the connection has no session`,
     `${count(lineLimits.authenticated)} bytes while it has one`,
     `nesting of more than ${MAX_DEPTH} levels`,
-    `connections without a session are open (${defaultLimits.unauthenticated})`,
+    `connections without a session are open (${defaultLimits.unauthenticated}), or with one (${count(defaultLimits.authenticated)})`,
     `below ${count(stretchFloor.memory_kib)} KiB or ${stretchFloor.passes} passes`,
     `above ${count(stretchCeiling.memory_kib)} KiB or ${stretchCeiling.passes} passes`,
     `ends ${sessionLimits.absoluteMs / 3_600_000} hours after the login`,
     `not used for ${sessionLimits.idleMs / 60_000} minutes`,
     `\`expires_in\` (integer): seconds; ${TOKEN_LIFETIME}.`,
+    `\`cache-control: public, max-age=${TOKEN_LIFETIME}\``,
     `After ${CODE_FAILURES_MAX} wrong codes in a row`,
     `k is \`${byThePage.k.toString("hex")}\``,
   ])("hold: %s", (sentence) => {

@@ -56,12 +56,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { identity, leaf } = await currentIdentity(barrier, tools, hosts);
   const credentials = tlsCredentials(identity, leaf);
   const { publicUrl, limits = defaultLimits } = options;
-  let issuer = publicUrl ?? `https://${(options.http ?? options.listen).key}`;
+  let issuer = publicUrl ?? issuerAt(options.http ?? options.listen);
   const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer };
 
   const http = options.http && (await listenHttp({ ...options.http, credentials, services, log }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
-  if (publicUrl === undefined && httpAddress !== undefined) issuer = `https://${httpAddress.key}`;
+  if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
   let wire: WireListener;
   try {
     await auditService(barrier, node, tools, "server.start");
@@ -113,9 +113,16 @@ function bound({ host, key }: ServerAddress, port: number): ServerAddress {
   return { host, port, key: key.replace(/:[0-9]+$/, `:${port}`) };
 }
 
+/** Addresses that mean "every one of this machine": they can be listened on, and are nobody's name. */
+const wildcards = ["0.0.0.0", "::"];
+
+/** `iss` of a server that was not told its URL. */
+function issuerAt({ host, port, key }: ServerAddress): string {
+  return `https://${wildcards.includes(host) ? `localhost:${port}` : key}`;
+}
+
 /** The names that the leaf is for. Clients of Postern go by the identity; a browser at the HTTPS port by these. */
 function certificateHosts({ listen, http, publicUrl }: ServerOptions): string[] {
-  const wildcards = ["0.0.0.0", "::"];
   const given = [listen.host, http?.host].filter((host) => host !== undefined && !wildcards.includes(host));
   const own = ["localhost", "127.0.0.1", "::1", ...canonical(hostname())];
   const url = publicUrl === undefined ? [] : canonical(new URL(publicUrl).hostname);

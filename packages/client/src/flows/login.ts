@@ -55,12 +55,15 @@ export async function provePassword(
   const serverPublic = parsePublicValue(B, "server_not_proved");
   const credentials = { identity, salt: parsedSalt, password: await password.stretch(parsedSalt, stretch) };
   const session = clientSession({ credentials, ephemeral, serverPublic });
-  const mac = channelMac("client", session.key, exporter).toString("hex");
-  const reply = await rpc.call("login.proof", { M1: session.proofHex, mac });
-  verifyServerProof(session, reply.M2);
-  const bound = verifyChannelMac("server", session.key, exporter, Buffer.from(reply.mac, "hex"));
-  session.key.fill(0);
-  if (!bound) throw new PosternError("server_not_proved");
+  try {
+    const mac = channelMac("client", session.key, exporter).toString("hex");
+    const reply = await rpc.call("login.proof", { M1: session.proofHex, mac });
+    verifyServerProof(session, reply.M2);
+    const bound = verifyChannelMac("server", session.key, exporter, Buffer.from(reply.mac, "hex"));
+    if (!bound) throw new PosternError("server_not_proved");
+  } finally {
+    session.key.fill(0);
+  }
 }
 
 /**

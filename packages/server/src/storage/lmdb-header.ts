@@ -8,6 +8,14 @@ import { PosternError } from "@postern/shared/errors";
  */
 const at = { version: 28, free: 48, main: 96, lastPage: 144, transaction: 152, end: 160 } as const;
 
+/**
+ * What the free tree says of its keys (they are numbers), with what lmdb-js adds for the whole file (it is one file,
+ * not a folder). The tree of entries says nothing. Other bits mean keys of another order, or several values of one
+ * key: LMDB would write what it cannot read, or die.
+ */
+const FREE_TREE_FLAGS = 0x4008;
+const MAIN_TREE_FLAGS = 0;
+
 const MAGIC = 0xbeefc0de;
 const IS_META = 0x08;
 const DATA_VERSION = 2;
@@ -97,12 +105,13 @@ function parseMeta(bytes: Buffer, beginning: Buffer): Meta {
     pageSize,
     transaction: bytes.readBigUInt64LE(at.transaction),
     lastPage: Number(bytes.readBigUInt64LE(at.lastPage)),
-    free: parseTree(bytes.subarray(at.free, at.main)),
-    main: parseTree(bytes.subarray(at.main, at.lastPage)),
+    free: parseTree(bytes.subarray(at.free, at.main), FREE_TREE_FLAGS),
+    main: parseTree(bytes.subarray(at.main, at.lastPage), MAIN_TREE_FLAGS),
   };
 }
 
-function parseTree(bytes: Buffer): Tree {
+function parseTree(bytes: Buffer, flags: number): Tree {
+  if (bytes.readUInt16LE(4) !== flags) throw damaged("one of its trees is of another kind");
   const root = bytes.readBigUInt64LE(40);
   return {
     depth: bytes.readUInt16LE(6),

@@ -1,4 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
+import { blocksOf, Pages } from "./lmdb-free-list.js";
 import { type Meta, PAGE_HEADER_BYTES, type Tree } from "./lmdb-header.js";
 
 /**
@@ -17,10 +18,15 @@ import { type Meta, PAGE_HEADER_BYTES, type Tree } from "./lmdb-header.js";
 const BRANCH = 1;
 const LEAF = 2;
 const OVERFLOW = 4;
-const KIND_FLAGS = 0x6f;
 const NODE_HEADER_BYTES = 8;
 const ON_OVERFLOW_PAGES = 1;
 const MAX_DEPTH = 32;
+
+/**
+ * The header may count pages that were never written, as they were free again when their transaction ended: so many at
+ * most, 4 GiB of the usual ones. LMDB takes new pages behind the last, and dies where it has no address left for them.
+ */
+const MAX_UNWRITTEN = 2 ** 20;
 
 export interface TreeCheck {
   readonly meta: Meta;
@@ -35,25 +41,34 @@ export interface TreeCheck {
 type Compare = (a: Buffer, b: Buffer) => number;
 type Bounds = readonly [low: Buffer | undefined, high: Buffer | undefined];
 
-/** Checks both trees of the file. Errors: `store_damaged`; `store_foreign` for what Postern never writes. */
+/** Checks both trees and the lists of free pages. Errors: `store_damaged`; `store_foreign` for what Postern never writes. */
 export function checkTrees(check: TreeCheck): void {
-  new Walk(check, check.meta.free, compareNumbers).run();
-  new Walk(check, check.meta.main, Buffer.compare).run();
+  const { meta, pages } = check;
+  if (meta.lastPage + 1 - pages > MAX_UNWRITTEN) throw damaged(meta.lastPage, "outside of the file");
+  const places = new Pages(meta.lastPage);
+  const lists: Buffer[] = [];
+  new Walk(check, meta.main, Buffer.compare, places).run();
+  new Walk({ ...check, leaves: true }, meta.free, compareNumbers, places, (list) => lists.push(list)).run();
+  for (const list of lists) for (const block of blocksOf(list)) places.place(block);
 }
 
 class Walk {
   readonly #check: TreeCheck;
   readonly #tree: Tree;
   readonly #compare: Compare;
+  readonly #places: Pages;
+  readonly #onData: ((data: Buffer) => void) | undefined;
   #branchPages = 0;
   #leafPages = 0;
   #overflowPages = 0;
   #entries = 0;
 
-  constructor(check: TreeCheck, tree: Tree, compare: Compare) {
+  constructor(check: TreeCheck, tree: Tree, compare: Compare, places: Pages, onData?: (data: Buffer) => void) {
     this.#check = check;
     this.#tree = tree;
     this.#compare = compare;
+    this.#places = places;
+    this.#onData = onData;
   }
 
   run(): void {
@@ -68,10 +83,9 @@ class Walk {
 
   #visit(number: number, level: number, bounds: Bounds): void {
     const isLeaf = level === this.#tree.depth;
-    if (isLeaf && !this.#check.leaves) {
-      this.#refuseOutside(number, 1);
-      return;
-    }
+    this.#refuseOutside(number, 1);
+    this.#places.place({ first: number, count: 1 });
+    if (isLeaf && !this.#check.leaves) return;
     const page = this.#page(number, isLeaf ? LEAF : BRANCH);
     this.#count(number, isLeaf);
     const nodes = this.#nodes(page, number);
@@ -87,7 +101,6 @@ class Walk {
     });
   }
 
-  /** A cycle or a page with two parents would go on for long: no more pages are read than the meta page counts. */
   #count(number: number, isLeaf: boolean): void {
     if (isLeaf) this.#leafPages++;
     else this.#branchPages++;
@@ -101,7 +114,7 @@ class Walk {
     if (page.length < (length ?? this.#check.meta.pageSize)) throw damaged(number, "cut short");
     if (page.readBigUInt64LE(0) !== BigInt(number)) throw damaged(number, "number");
     if (page.readBigUInt64LE(8) > this.#check.meta.transaction) throw damaged(number, "transaction");
-    if ((page.readUInt16LE(18) & KIND_FLAGS) !== kind) throw damaged(number, "kind");
+    if (page.readUInt16LE(18) !== kind) throw damaged(number, "kind");
     return page;
   }
 
@@ -139,6 +152,7 @@ class Walk {
     this.#entries++;
     if (node.flags === 0) {
       if (node.rest.length < node.size) throw damaged(number, "data");
+      this.#onData?.(node.rest.subarray(0, node.size));
       return;
     }
     if (node.flags !== ON_OVERFLOW_PAGES)
@@ -152,7 +166,9 @@ class Walk {
     if (count < needed) throw damaged(number, "data");
     this.#refuseOutside(first, count);
     if (this.#page(first, OVERFLOW, PAGE_HEADER_BYTES).readUInt32LE(20) !== count) throw damaged(first, "length");
+    this.#places.place({ first, count });
     this.#overflowPages += count;
+    this.#onData?.(this.#check.readPage(first, PAGE_HEADER_BYTES + node.size).subarray(PAGE_HEADER_BYTES));
   }
 }
 

@@ -68,7 +68,8 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     const { registration: registrationSeconds } = limits.deadlines;
     const connection = new Connection(socket, { place, context, address, log, registrationSeconds });
     connections.add(connection);
-    socket.once("close", () => connections.delete(connection));
+    // Not when its socket closes: what it has under way then is still to be waited for.
+    void connection.ended.then(() => connections.delete(connection));
   });
 
   await new Promise<void>((resolve, reject) => {
