@@ -7,6 +7,7 @@ import {
   newWitness,
   registerWitness,
   systemClock,
+  targetOf,
   type Witness,
 } from "../support/crash-load.js";
 import { expectValue, ServerProcess, served } from "../support/crash-process.js";
@@ -121,7 +122,3 @@ describe("attack 36, promise 9: kill -9", () => {
     }
   });
 });
-
-function targetOf({ listen }: Server): Target {
-  return { port: Number(listen.slice(listen.lastIndexOf(":") + 1)) };
-}

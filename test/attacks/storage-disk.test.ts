@@ -10,6 +10,7 @@ import {
   newWitness,
   registerWitness,
   systemClock,
+  targetOf,
   type Witness,
 } from "../support/crash-load.js";
 import { adminPassword, commandOf, Machine, onlyLine, Running } from "../support/programs.js";
@@ -91,8 +92,7 @@ describe("attack 37: a disk that is full", () => {
     const machine = newMachine();
     const people = Array.from({ length: PEOPLE_BEFORE }, (_, index) => newWitness(`before${index}`));
     const first = await machine.startServer(["--http", "off"]);
-    const begun = { port: Number(first.listen.slice(first.listen.lastIndexOf(":") + 1)) };
-    for (const witness of people) await register(begun, witness);
+    for (const witness of people) await register(targetOf(first), witness);
     expect(await first.process.stop()).toMatchObject({ code: 0 });
 
     const size = statSync(join(machine.data, "store.mdb")).size;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Barrier } from "../../packages/server/src/barrier/barrier.js";
 import { loginArgs, password, registerByScript } from "../e2e/account.js";
 import { withStore } from "../support/crash-inspect.js";
-import { systemClock } from "../support/crash-load.js";
+import { systemClock, targetOf } from "../support/crash-load.js";
 import { byteNeedles, foundIn, type Needle, pieceNeedles, textNeedles } from "../support/crash-needles.js";
 import { guessPassword, Person, provePassword, register, startLogin } from "../support/person.js";
 import { adminPassword, Machine } from "../support/programs.js";
@@ -28,7 +28,7 @@ let serverOutput = "";
 
 beforeAll(async () => {
   const server = await machine.startServer(["--log-level", "debug", "--log-format", "json"]);
-  const target = { port: Number(server.listen.slice(server.listen.lastIndexOf(":") + 1)) };
+  const target = targetOf(server);
   for (const [index, name] of names.entries()) await comeAndGo(target, name, addresses[index % addresses.length] ?? "");
   const scripted = await registerByScript(machine, server, "scripted-person");
   const fresh = scripted.authenticator.next();

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type TlsOptions } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { PROTOCOL } from "@postern/shared/messages";
 import { createIdentity, identityFingerprint } from "../../packages/server/src/identity/identity-key.js";
@@ -73,11 +73,31 @@ export interface Impostor {
 }
 
 /** Looks like a posternd until it is spoken to: an identity, a leaf, and TLS as `options` change it. */
-export async function impostor(options: TlsOptions = {}): Promise<Impostor> {
+export async function impostor(
+  options: TlsOptions = {},
+  greet: (socket: TLSSocket) => void = () => {},
+): Promise<Impostor> {
   const now = Date.now();
   const identity = await createIdentity({ now });
   const leaf = await issueLeaf(identity, { now, hosts: ["localhost", "127.0.0.1"] });
   const usual = { ...tlsCredentials(identity, leaf), minVersion: "TLSv1.3", ALPNProtocols: [PROTOCOL] } as const;
-  const server = createTlsServer({ ...usual, ...options }).on("tlsClientError", () => undefined);
+  const server = createTlsServer({ ...usual, ...options }, greet).on("tlsClientError", () => undefined);
   return { server: await FakeServer.start(server, "secureConnection"), fingerprint: identityFingerprint(identity) };
+}
+
+/** What a false server answers to a call: a result, or an error of this code. */
+export type Answer = { readonly result: object } | { readonly error: string };
+
+export const greeting: Answer = { result: { server: "posternd", version: "0", features: [], registration: "open" } };
+
+/** Speaks the protocol, one call at a time, and answers what a test says. */
+export function talker(answer: (method: string) => Answer): Promise<Impostor> {
+  return impostor({}, (socket) => {
+    socket.on("data", (line: Buffer) => {
+      const { id, method } = JSON.parse(line.toString("utf8"));
+      const said = answer(method);
+      const body = "result" in said ? said : { error: { code: -1, message: "m", data: { code: said.error } } };
+      socket.write(`${JSON.stringify({ jsonrpc: "2.0", id, ...body })}\n`);
+    });
+  });
 }

@@ -146,7 +146,16 @@ describe("a script with --json", () => {
 
   it("cannot tell a wrong password from an unknown name: same lines, same exit code", async () => {
     const file = alice.write("wrong-password", "three loud harbours\n");
-    const args = (name: string) => ["login", name, "--server", server.listen, "--password-file", file, "--code", "0"];
+    const args = (name: string) => [
+      "login",
+      name,
+      "--server",
+      server.listen,
+      "--password-file",
+      file,
+      "--code",
+      "000000",
+    ];
     const [known, unknown] = await Promise.all(["alice", "bob"].map((name) => alice.run("postern", args(name))));
     expect(known).toEqual({ code: 1, stdout: "", stderr: "error: the name or the password is not right\n" });
     expect(unknown).toEqual(known);

@@ -3,6 +3,7 @@ import { stepAt } from "@postern/shared/otp/totp";
 import type { Random } from "./crash-random.js";
 import { Clock } from "./in-process.js";
 import { guessPassword, Person, provePassword, register } from "./person.js";
+import type { Server } from "./programs.js";
 import { codeOf, connectRaw, handshake, hello, type Reply, type Target, WireClient } from "./wire-client.js";
 
 /**
@@ -34,7 +35,12 @@ export function systemClock(): Clock {
   return clock;
 }
 
-export const currentStep = (clock: Clock) => stepAt(clock.now(), totpDefaults.period);
+/** Where a posternd that was started as a program takes connections. */
+export function targetOf({ listen }: Pick<Server, "listen">): Target {
+  return { port: Number(listen.slice(listen.lastIndexOf(":") + 1)) };
+}
+
+const currentStep = (clock: Clock) => stepAt(clock.now(), totpDefaults.period);
 
 /** Tells whenever something was sent or came back. */
 class CountingClient extends WireClient {

@@ -134,6 +134,7 @@ export interface ServerOptions {
 /** What differs from the limits of the product: places, and seconds. */
 export interface TestLimits {
   readonly unauthenticated?: number;
+  readonly authenticated?: number;
   readonly deadlines?: Partial<AdmissionLimits["deadlines"]>;
 }
 

@@ -155,7 +155,8 @@ export class Terminal {
     this.#written = new Promise((resolve) => {
       this.#screen.write(data, () => before.then(resolve));
     });
-    this.#changed();
+    // Once it stands on the screen: whoever is told earlier may look too early, and is not told again.
+    void this.#written.then(() => this.#changed());
   }
 
   /** Lines as they were printed: rows that the terminal has broken are put together. */

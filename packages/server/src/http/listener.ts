@@ -1,4 +1,4 @@
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { errors, PosternError } from "@postern/shared/errors";
 import Fastify, { type FastifyInstance } from "fastify";
 import { listenError } from "../listen-error.js";
@@ -44,7 +44,6 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
     forceCloseConnections: true,
   });
   app.server.maxConnections = MAX_CONNECTIONS;
-  destroyFailedHandshakes(app);
   addRoutes(app, services);
   addProblems(app, log);
   await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
@@ -70,11 +69,6 @@ function addRoutes(app: FastifyInstance, services: ServiceContext): void {
     reply.header("cache-control", `public, max-age=${TOKEN_LIFETIME}`).type("application/jwk-set+json");
     return publicKeySet(services);
   });
-}
-
-/** A TLS server of Node only tells of a handshake that took too long: the socket stays until it is destroyed. */
-function destroyFailedHandshakes(app: FastifyInstance): void {
-  app.server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
 }
 
 /** Shares one run of `fn` among all who ask within `ms` milliseconds, its failure too. */

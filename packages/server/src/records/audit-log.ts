@@ -15,7 +15,7 @@ import {
   personalFields,
 } from "./audit-chain.js";
 import { bytes, recordCodec } from "./codec.js";
-import { idBytes, indexBytes, recordKey } from "./keys.js";
+import { idBytes, indexBytes, recordKey, recordRange } from "./keys.js";
 
 /** What happened, before it has its place in the chain. */
 export interface AuditEvent extends Pick<AuditEntry, "event" | "outcome" | "time"> {
@@ -81,7 +81,7 @@ export async function auditHead(tx: SealedReadTransaction, node: string): Promis
 }
 
 function beyondHead({ length }: ChainHead): PosternError {
-  return new PosternError("audit_damaged", { detail: `entry ${length} is beyond the chain's end` });
+  return new PosternError("audit_damaged", { detail: `there are entries beyond the chain's end at ${length}` });
 }
 
 async function putAuditHead(tx: SealedWriteTransaction, node: string, head: ChainHead): Promise<void> {
@@ -137,7 +137,9 @@ export async function verifyAudit(
 /** The head, with nothing behind it: an older head that was put back would leave entries there. */
 async function soundHead(tx: SealedReadTransaction, node: string): Promise<ChainHead> {
   const head = await auditHead(tx, node);
-  if ((await entryTextAt(tx, node, head.length)) !== undefined) throw beyondHead(head);
+  const { to } = recordRange("auditEntry", idBytes(node));
+  const behind = await orDamaged(() => tx.scan({ from: auditKey("auditEntry", node, head.length), to, limit: 1 }));
+  if (behind === "damaged" || behind.length > 0) throw beyondHead(head);
   return head;
 }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { PosternError } from "@postern/shared/errors";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createIdentity, identityPublicKey, type ServerIdentity } from "../../src/identity/identity-key.js";
-import { issueLeaf, leafNeedsRenewal, tlsCredentials } from "../../src/identity/leaf-certificate.js";
+import { hostsOf, issueLeaf, leafNeedsRenewal, tlsCredentials } from "../../src/identity/leaf-certificate.js";
 import { DAY_MS } from "../../src/identity/x509.js";
 
 const now = Date.parse("2026-11-21T12:00:00Z");
@@ -53,6 +53,13 @@ describe("leaf certificate", () => {
     ]);
     expect(certificate.checkIP("::1")).toBeTruthy();
     expect(certificate.checkHost("otp.example")).toBe("otp.example");
+  });
+
+  it("tells its hosts in the spelling that they were given, so that a renewal can go on with them", async () => {
+    const leaf = await issueLeaf(identity, { hosts, now });
+    expect(hostsOf(leaf)).toEqual(["otp.example", "localhost", "127.0.0.1", "::1", "2001:db8::1:0:0:1"]);
+    const renewed = await issueLeaf(identity, { hosts: [...hostsOf(leaf), "localhost", "new.example"], now });
+    expect(hostsOf(renewed)).toEqual([...hostsOf(leaf), "new.example"]);
   });
 
   it.each([[[]], [["*.example"]], [["a, DNS:b"]], [["127.1"]]])("refuses to be made for %j", async (wrong) => {

@@ -27,10 +27,11 @@ export async function runProgram(main: (output: Output) => Promise<void>, host: 
   const { stdout, stderr, env } = host;
   const output = createOutput({ json: asksForJson(host.argv), stdout, stderr, env });
   let running = true;
-  host.exitCode = exitCodes.bug;
   host.on("uncaughtException", (thrown) => host.exit(output.fail(thrown).exit));
+  // Not set before: commander takes an exit code that is there for that of its help.
   host.once("beforeExit", () => {
-    if (running) output.fail(new PosternError("bug", { detail: "the program ended before its work" }));
+    if (running)
+      host.exitCode = output.fail(new PosternError("bug", { detail: "the program ended before its work" })).exit;
   });
   try {
     await main(output);

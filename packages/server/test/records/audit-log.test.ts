@@ -1,0 +1,101 @@
+import { randomBytes } from "node:crypto";
+import { newId } from "@postern/shared/ids";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type Barrier, createBarrier } from "../../src/barrier/barrier.js";
+import type { ChainVerdict } from "../../src/records/audit-chain.js";
+import { appendAudit, auditHead, beginAudit, readAudit, verifyAudit } from "../../src/records/audit-log.js";
+import { idBytes, indexBytes, recordKey } from "../../src/records/keys.js";
+import { createMemoryStorage } from "../../src/storage/memory.js";
+import type { Storage } from "../../src/storage/storage.js";
+import { cheap, password } from "../barrier/support.js";
+
+interface Log {
+  readonly storage: Storage;
+  readonly barrier: Barrier;
+  readonly node: string;
+}
+
+/** A log of so many entries, each with a name. */
+async function logOf(length: number): Promise<Log> {
+  const storage = createMemoryStorage();
+  const barrier = await createBarrier(storage, password, cheap);
+  onTestFinished(() => barrier.close());
+  const log = { storage, barrier, node: newId("node", randomBytes) };
+  await barrier.transact((tx) => beginAudit(tx, log.node));
+  for (let index = 0; index < length; index++) await append(log);
+  return log;
+}
+
+async function append({ barrier, node }: Log): Promise<number> {
+  const event = { event: "login", outcome: "granted", time: 1, personal: { name: "alice" } } as const;
+  const { index } = await barrier.transact((tx) => appendAudit(tx, node, event, randomBytes));
+  return index;
+}
+
+const verify = ({ barrier, node }: Log): Promise<ChainVerdict> => verifyAudit((fn) => barrier.read(fn), node, 2);
+
+/** Where the barrier keeps a record: callers' keys stand behind one byte. */
+const stored = (key: Buffer) => Buffer.concat([Buffer.of(1), key]);
+const headKey = ({ node }: Log) => stored(recordKey("auditHead", idBytes(node)));
+const entryKey = ({ node }: Log, kind: "auditEntry" | "auditFields", index: number) =>
+  stored(recordKey(kind, idBytes(node), indexBytes(index)));
+
+/** Flips the last bit of a sealed value, as whoever can write the storage does. */
+async function flip({ storage }: Log, key: Buffer): Promise<void> {
+  await storage.transact(async (tx) => {
+    const envelope = await tx.get(key);
+    if (envelope === undefined) throw new Error("nothing stands there");
+    envelope.writeUInt8(envelope.readUInt8(envelope.length - 1) ^ 1, envelope.length - 1);
+    await tx.put(key, envelope);
+  });
+}
+
+const damaged = { code: "audit_damaged" };
+
+describe("attack 45: the head of the audit chain", () => {
+  it("that was taken away is found, and nothing is written over the entries", async () => {
+    const log = await logOf(3);
+    await log.storage.transact((tx) => tx.delete(headKey(log)));
+    await expect(verify(log)).rejects.toMatchObject(damaged);
+    await expect(append(log)).rejects.toMatchObject(damaged);
+    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, limit: 3 }));
+    expect(rows).toMatchObject([{ index: 0, event: "login" }, { index: 1 }, { index: 2 }]);
+  });
+
+  it("that was put back to an older one is found, and nothing is written over the entries", async () => {
+    const log = await logOf(3);
+    const older = await log.storage.read((tx) => tx.get(headKey(log)));
+    await append(log);
+    await append(log);
+    const before = await log.storage.read((tx) => tx.get(entryKey(log, "auditEntry", 3)));
+    await log.storage.transact((tx) => tx.put(headKey(log), older ?? Buffer.alloc(0)));
+    await expect(verify(log)).rejects.toMatchObject(damaged);
+    await expect(append(log)).rejects.toMatchObject(damaged);
+    expect(await log.storage.read((tx) => tx.get(entryKey(log, "auditEntry", 3)))).toEqual(before);
+  });
+
+  it("of a chain without entries holds, and one that was never begun takes none", async () => {
+    const log = await logOf(0);
+    expect(await verify(log)).toEqual({ ok: true, length: 0 });
+    const other = { ...log, node: newId("node", randomBytes) };
+    await expect(append(other)).rejects.toMatchObject(damaged);
+  });
+
+  it("tells the length: appends go on from it", async () => {
+    const log = await logOf(2);
+    expect(await append(log)).toBe(2);
+    expect(await log.barrier.read((tx) => auditHead(tx, log.node))).toMatchObject({ length: 3 });
+    expect(await verify(log)).toEqual({ ok: true, length: 3 });
+  });
+});
+
+describe("attack 45: an entry whose sealed bytes were changed", () => {
+  it.each(["auditEntry", "auditFields"] as const)("(%s) is named, and the others can still be read", async (kind) => {
+    const log = await logOf(5);
+    await flip(log, entryKey(log, kind, 2));
+    expect(await verify(log)).toMatchObject({ ok: false, firstBad: 2 });
+    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, limit: 5 }));
+    expect(rows[2]).toEqual({ index: 2, damaged: true });
+    expect(rows.filter((row) => "event" in row)).toHaveLength(4);
+  });
+});
