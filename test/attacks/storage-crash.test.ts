@@ -13,7 +13,7 @@ import {
 import { expectValue, ServerProcess, served } from "../support/crash-process.js";
 import { type Random, seededRandom } from "../support/crash-random.js";
 import { Clock, temporaryDirectory } from "../support/in-process.js";
-import { adminPassword, Machine, type Server } from "../support/programs.js";
+import { adminPassword, Machine } from "../support/programs.js";
 import { type Target, WireClient } from "../support/wire-client.js";
 
 /** How often a server is killed; thousands for a long run. */

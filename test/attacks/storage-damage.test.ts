@@ -19,6 +19,9 @@ const EXAMINERS = 2;
 
 const PAGE = 4096;
 
+/** What LMDB reads of each of the first two pages. */
+const HEADER_BYTES = 168;
+
 /** A storage key and about what stands behind it: the sealed account. */
 const ACCOUNT_BYTES = 1100;
 
@@ -69,6 +72,12 @@ function flip(file: Buffer, random: Random): Damage {
 /** Of pages the first bytes, where LMDB keeps what it goes by. */
 function flipInPageHeader(file: Buffer, random: Random): Damage {
   const at = random.below(file.length / PAGE) * PAGE + random.below(64);
+  return { at, bytes: Buffer.of((file[at] ?? 0) ^ (1 + random.below(255))) };
+}
+
+/** In either of the headers, which say where everything is. */
+function flipInHeader(file: Buffer, random: Random): Damage {
+  const at = random.below(2) * PAGE + random.below(HEADER_BYTES);
   return { at, bytes: Buffer.of((file[at] ?? 0) ^ (1 + random.below(255))) };
 }
 
@@ -211,7 +220,7 @@ describe("attack 38, promise 6: a store whose file is damaged", () => {
     const random = seededRandom("damage");
     const subject = await victim();
     const { file, places } = subject;
-    const kinds = [flip, flipInPageHeader, flipInAccount];
+    const kinds = [flip, flipInHeader, flipInPageHeader, flipInAccount];
     const damages = [
       ...Array.from({ length: FLIPS }, (_, index) => kinds[index % kinds.length]?.(file, random, places) as Damage),
       ...Array.from({ length: file.length / PAGE }, (_, page) => ({ at: page * PAGE, bytes: Buffer.alloc(PAGE) })),

@@ -4,7 +4,7 @@ import { faultsServing, liveUntilCut, systemClock, targetOf, type Witness } from
 import { seededRandom } from "../support/crash-random.js";
 import { logIn, Person, register, tryCode } from "../support/person.js";
 import { adminPassword, Machine, type Server } from "../support/programs.js";
-import { type Target, WireClient } from "../support/wire-client.js";
+import { WireClient } from "../support/wire-client.js";
 
 const machine = new Machine();
 let here: Server;
