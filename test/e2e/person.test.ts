@@ -62,7 +62,7 @@ describe("a person at the menu", () => {
     await terminal.shows("This is the first contact with");
     await terminal.shows(`  ${server.fingerprint}`);
     await terminal.answer("do you trust it from now on?", "n");
-    await terminal.shows("error: this server was never seen before");
+    await terminal.shows("error: you did not trust the server");
     await choose(terminal, 3);
     expect(await terminal.left()).toEqual({ code: 0, cooked: true, cursorShown: true });
     expect(existsSync(join(person.config, "known-servers.json"))).toBe(false);

@@ -156,6 +156,12 @@ export const errors = {
     message: "this server was never seen before, and nothing says that it is the right one",
     hint: "give --fingerprint SHA256:… as the operator's terminal shows it, or --trust-on-first-use",
   },
+  server_declined: {
+    rpc: -32075,
+    http: 502,
+    exit: untrusted,
+    message: "you did not trust the server: nothing was sent to it",
+  },
   server_identity_changed: {
     rpc: -32044,
     http: 502,

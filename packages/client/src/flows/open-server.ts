@@ -45,7 +45,7 @@ export async function openServer(environment: Environment, choice: ServerChoice)
 
 /**
  * Whether to go on; true when a person was asked.
- * @throws PosternError `server_unknown` when the person said no, and as `decideTrust`
+ * @throws PosternError `server_declined` when the person said no, and as `decideTrust`
  */
 async function trust(
   { output, prompter, interactive, paths, now }: Environment,
@@ -62,7 +62,7 @@ async function trust(
       say`The same stands in the terminal where its operator started it.`,
     );
     const yes = await prompter.confirm("Is it the same, and do you trust it from now on?", false);
-    if (!yes) throw new PosternError("server_unknown", { detail: "it was not trusted" });
+    if (!yes) throw new PosternError("server_declined");
   }
   await addPin(paths.knownServers, address, shown, now());
   return decision.kind === "ask";
