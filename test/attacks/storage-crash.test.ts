@@ -35,7 +35,7 @@ interface Life {
 /** Lets people come and go until the server is killed: after so many messages, and then some milliseconds. */
 async function loadUntilKilled({ kill, ...life }: Life): Promise<Witness[]> {
   const witnesses: Witness[] = [];
-  let messages = 30 + life.random.below(300);
+  let messages = 20 + life.random.below(160);
   const delay = life.random.below(2) * life.random.below(12);
   const tick = () => {
     messages -= 1;

@@ -96,7 +96,7 @@ describe("attack 37: a disk that is full", () => {
     expect(await first.process.stop()).toMatchObject({ code: 0 });
 
     const size = statSync(join(machine.data, "store.mdb")).size;
-    const full = startConfined(machine, size / 1024 + 64);
+    const full = startConfined(machine, size / 1024 + 40);
     const target = await listening(full);
     let refused = "ok";
     for (let count = 0; refused === "ok" && count < PEOPLE_MORE; count++) {
