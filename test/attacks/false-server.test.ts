@@ -5,7 +5,7 @@ import { createServer, type TLSSocket } from "node:tls";
 import { channelMac } from "@postern/shared/channel";
 import { exitCodes, type PosternError } from "@postern/shared/errors";
 import type { Fingerprint } from "@postern/shared/fingerprint";
-import { currentStretchGeneration, stretchFloor } from "@postern/shared/kdf";
+import { firstStretchGeneration, stretchFloor } from "@postern/shared/kdf";
 import { PROTOCOL } from "@postern/shared/messages";
 import { parseServerAddress } from "@postern/shared/server-address";
 import { clientEphemeral, derivePrivateKey, verifierOf } from "@postern/shared/srp/client";
@@ -34,7 +34,7 @@ const NAME = "alice";
 const PASSWORD = "purple monkey dishwasher";
 const salt = randomBytes(32);
 /** As cheap as a client accepts. */
-const stretch = { generation: currentStretchGeneration, ...stretchFloor };
+const stretch = { generation: firstStretchGeneration, ...stretchFloor };
 
 type Respond = (request: { method: string; params: Record<string, string> }, socket: TLSSocket) => object;
 

@@ -43,3 +43,26 @@ export function verifyChannelMac(
 ): boolean {
   return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(channelMac(direction, key, exporter), mac);
 }
+
+/** A known device's secret, which it got at a full login. */
+export const DEVICE_SECRET_BYTES = 32;
+
+const deviceLabel = Buffer.from("postern/1 device\0", "ascii");
+
+/**
+ * HMAC-SHA256(device secret, label | exporter), 32 bytes: a device shows over this very connection, before its person
+ * proves anything, that it is the one it was at an earlier login. It takes the place of no factor.
+ *
+ * @throws PosternError `bug` for another length
+ */
+export function deviceMac(secret: Uint8Array, exporter: Uint8Array): Buffer {
+  if (secret.length !== DEVICE_SECRET_BYTES || exporter.length !== channelExporter.bytes) {
+    throw new PosternError("bug", { detail: "a device MAC takes a secret and an exporter value of 32 bytes" });
+  }
+  return createHmac("sha256", secret).update(deviceLabel).update(exporter).digest();
+}
+
+/** Compares in constant time; false for another length. */
+export function verifyDeviceMac(secret: Uint8Array, exporter: Uint8Array, mac: Uint8Array): boolean {
+  return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(deviceMac(secret, exporter), mac);
+}

@@ -138,6 +138,48 @@ export const errors = {
     message: "you are not logged in to this server",
     hint: "log in with `postern login`",
   },
+  step_up_needed: {
+    rpc: -32032,
+    http: 403,
+    exit: refused,
+    message: "this needs a code that is no older than five minutes",
+    hint: "give one with --code",
+  },
+  id_unknown: {
+    rpc: -32033,
+    http: 404,
+    exit: refused,
+    message: "you have nothing of that id",
+    hint: "`list` shows the ids",
+  },
+  last_factor: {
+    rpc: -32034,
+    http: 409,
+    exit: refused,
+    message: "the last authenticator cannot be removed",
+    hint: "add another one first",
+  },
+  too_many_factors: {
+    rpc: -32035,
+    http: 409,
+    exit: refused,
+    message: "you have as many authenticators as one may have",
+    hint: "remove one first",
+  },
+  label_invalid: {
+    rpc: -32036,
+    http: 422,
+    exit: refused,
+    message: "that label cannot be used",
+    hint: "1 to 32 letters, digits, spaces and . _ - ' ( ) of no special kind",
+  },
+  label_taken: {
+    rpc: -32037,
+    http: 409,
+    exit: refused,
+    message: "another authenticator of yours has that label",
+    hint: "choose another one",
+  },
 
   // What the client finds out about the server.
   server_unreachable: {
@@ -367,6 +409,8 @@ export interface ErrorDetail {
   readonly detail?: string;
   /** Seconds until another try may succeed. */
   readonly retryAfter?: number;
+  /** Seconds that the clock of a person's device is behind, as a code that has passed shows. */
+  readonly clockBehind?: number;
   readonly cause?: unknown;
 }
 
@@ -375,13 +419,15 @@ export class PosternError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
   readonly retryAfter: number | undefined;
+  readonly clockBehind: number | undefined;
 
-  constructor(code: ErrorCode, { detail, retryAfter, cause }: ErrorDetail = {}) {
+  constructor(code: ErrorCode, { detail, retryAfter, clockBehind, cause }: ErrorDetail = {}) {
     super(detail === undefined ? errors[code].message : `${errors[code].message}: ${detail}`, { cause });
     this.name = "PosternError";
     this.code = code;
     this.detail = detail;
     this.retryAfter = retryAfter;
+    this.clockBehind = clockBehind;
   }
 
   get hint(): string | undefined {

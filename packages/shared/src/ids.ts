@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { z } from "zod";
 
 /**
  * Ids that say by their prefix what they name: 128 random bits in lower-case hex behind it. Being random they are
@@ -19,6 +20,7 @@ export type AccountId = Id<"account">;
 export type SessionId = Id<"session">;
 export type NodeId = Id<"node">;
 export type FactorId = Id<"factor">;
+export type DeviceId = Id<"device">;
 export type KeyId = Id<"key">;
 
 const ID_BYTES = 16;
@@ -26,6 +28,14 @@ const ID_BYTES = 16;
 /** Draws a fresh id. `random` stands in for the system's generator in tests. */
 export function newId<K extends IdKind>(kind: K, random: (size: number) => Buffer = randomBytes): Id<K> {
   return `${idPrefixes[kind]}_${random(ID_BYTES).toString("hex")}` as Id<K>;
+}
+
+/** How a message says an id. */
+export function idPattern<K extends IdKind>(kind: K): z.ZodType<Id<K>, string> {
+  return z
+    .string()
+    .regex(new RegExp(`^${idPrefixes[kind]}_[0-9a-f]{32}$`))
+    .transform((text) => text as Id<K>);
 }
 
 export function isId<K extends IdKind>(kind: K, text: string): text is Id<K> {

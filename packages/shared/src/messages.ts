@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { idPattern } from "./ids.js";
 import { digitLimits, periodLimits } from "./otp/parameters.js";
 
 /**
@@ -28,8 +29,13 @@ const bytes32 = hex(64);
 /** A name as typed; the server maps it to the identity. The bound is in UTF-16 units, before any work is done. */
 const typedName = text(256);
 
-/** A code as typed. Whether it has the right form is for the rules to judge, which count it as a guess. */
+/**
+ * A code as typed: an authenticator's digits, or a recovery code. Whether it has the right form is for the rules to
+ * judge, which count it as a guess. With a second one, the two are codes in a row of an HOTP device that ran ahead.
+ */
 const typedCode = text(64);
+const codeGuess = z.strictObject({ code: typedCode, second_code: typedCode.optional() });
+export type CodeParams = z.infer<typeof codeGuess>;
 
 /** Argon2id parameters: which generation they are, memory in KiB, passes. */
 const stretch = z.object({
@@ -38,8 +44,20 @@ const stretch = z.object({
   passes: z.number().int(),
 });
 
-export const factorKinds = ["totp", "recovery"] as const;
+/** A verifier of 256 bytes, and the generation of the parameters that its password was stretched with. */
+const stretchedVerifier = z.strictObject({ generation: z.number().int(), verifier: publicValue });
+
+/** What a person can prove besides the password. */
+export const factorKinds = ["totp", "hotp", "recovery"] as const;
 export type FactorKind = (typeof factorKinds)[number];
+
+const authenticatorKind = z.enum(["totp", "hotp"]);
+const algorithm = z.enum(["SHA1", "SHA256", "SHA512"]);
+const digits = z.number().int().min(digitLimits.least).max(digitLimits.most);
+const period = z.number().int().min(periodLimits.least).max(periodLimits.most);
+
+/** What a person calls an authenticator, in UTF-16 units; the rules say what it is made of. */
+const label = text(64);
 
 /** A session secret: `pss_`, the account's and the session's 128-bit ids, `_`, 256 secret bits; all in hex. */
 const sessionSecret = z.string().regex(/^pss_[0-9a-f]{64}_[0-9a-f]{64}$/);
@@ -53,7 +71,54 @@ const sessionFacts = z.object({
   expires_at: seconds,
   /** Seconds without use after which it ends. */
   idle_timeout: seconds,
+  /** Until when what needs fresh authentication is possible without another code. */
+  fresh_until: seconds,
+  /** The known device that it was made on. */
+  device: z.string().optional(),
 });
+
+/** A session as it begins. The device is there when one was made known by this login: it is said this one time. */
+const newSession = sessionFacts.extend({
+  secret: sessionSecret,
+  /** How many recovery codes are left, after this login. */
+  recovery_codes_left: z.number().int().nonnegative(),
+  new_device: z.object({ device: idPattern("device"), secret: bytes32 }).optional(),
+});
+
+const listedSession = z.object({
+  session: z.string(),
+  authenticated_at: seconds,
+  last_seen_at: seconds,
+  expires_at: seconds,
+  address: z.string(),
+  client: z.string(),
+  device: z.string().optional(),
+  /** Whether it is the one that asks. */
+  current: z.boolean(),
+});
+
+const listedDevice = z.object({
+  device: z.string(),
+  first_seen_at: seconds,
+  last_seen_at: seconds,
+  address: z.string(),
+  client: z.string(),
+  current: z.boolean(),
+});
+
+const listedFactor = z.object({
+  factor: z.string(),
+  kind: authenticatorKind,
+  label: z.string(),
+  algorithm,
+  digits,
+  /** Of a TOTP authenticator. */
+  period: period.optional(),
+  created_at: seconds,
+  last_used_at: seconds.optional(),
+});
+
+const recoveryCodes = z.object({ recovery_codes: z.array(z.string()) });
 
 const nothing = z.strictObject({});
 
@@ -81,33 +146,46 @@ export const methods = {
     result: z.object({
       secret: z.string(),
       uri: z.string(),
-      algorithm: z.enum(["SHA1", "SHA256", "SHA512"]),
-      digits: z.number().int().min(digitLimits.least).max(digitLimits.most),
-      period: z.number().int().min(periodLimits.least).max(periodLimits.most),
+      algorithm,
+      digits,
+      period,
       /** Seconds that are left to type the first code. */
       expires_in: seconds,
     }),
   },
   "register.confirm": {
     params: z.strictObject({ code: typedCode }),
-    result: z.object({ account: z.string(), name: z.string(), recovery_codes: z.array(z.string()) }),
+    result: recoveryCodes.extend({ account: z.string(), name: z.string() }),
   },
 
   "login.start": {
-    params: z.strictObject({ name: typedName, A: publicValue }),
+    params: z.strictObject({
+      name: typedName,
+      A: publicValue,
+      /** A device that this person logged in from before shows that it is that one. */
+      device: z.strictObject({ device: idPattern("device"), mac: bytes32 }).optional(),
+    }),
     result: z.object({ identity: z.string(), salt: bytes32, stretch, B: publicValue }),
   },
   "login.proof": {
     params: z.strictObject({ M1: bytes32, mac: bytes32 }),
-    result: z.object({ M2: bytes32, mac: bytes32, factors: z.array(z.string()) }),
+    result: z.object({
+      M2: bytes32,
+      mac: bytes32,
+      factors: z.array(z.string()),
+      /** Seconds that a code lasts, where all authenticators have the same period. */
+      period: period.optional(),
+      /** What the password should be stretched with from now on: the next call may bring a verifier of it. */
+      restretch: stretch.optional(),
+    }),
   },
   "login.code": {
-    params: z.strictObject({ factor: z.enum(factorKinds), code: typedCode }),
-    result: sessionFacts.extend({
-      secret: sessionSecret,
-      /** How many recovery codes are left, after this login. */
-      recovery_codes_left: z.number().int().nonnegative(),
-    }),
+    params: codeGuess.extend({ restretched: stretchedVerifier.optional() }),
+    result: newSession,
+  },
+  "password.change": {
+    params: codeGuess.extend({ new_verifier: stretchedVerifier }),
+    result: newSession,
   },
 
   "session.resume": { params: z.strictObject({ secret: sessionSecret }), result: sessionFacts },
@@ -116,7 +194,46 @@ export const methods = {
     params: z.strictObject({ audience: text(256).optional() }),
     result: z.object({ token: z.string(), expires_in: seconds }),
   },
+  "session.verify": { params: codeGuess, result: sessionFacts },
+  "session.list": { params: nothing, result: z.object({ sessions: z.array(listedSession) }) },
+  "session.revoke": { params: z.strictObject({ session: idPattern("session") }), result: z.object({}) },
+  "session.revoke_others": { params: nothing, result: z.object({ revoked: z.number().int().nonnegative() }) },
   "session.logout": { params: nothing, result: z.object({}) },
+
+  "device.list": { params: nothing, result: z.object({ devices: z.array(listedDevice) }) },
+  "device.forget": { params: z.strictObject({ device: idPattern("device") }), result: z.object({}) },
+  "device.forget_others": { params: nothing, result: z.object({ forgotten: z.number().int().nonnegative() }) },
+
+  "factor.list": { params: nothing, result: z.object({ factors: z.array(listedFactor) }) },
+  "factor.add": {
+    params: z.strictObject({
+      kind: authenticatorKind,
+      label: label.optional(),
+      algorithm: algorithm.optional(),
+      digits: digits.optional(),
+      period: period.optional(),
+    }),
+    result: z.object({
+      label: z.string(),
+      secret: z.string(),
+      uri: z.string(),
+      algorithm,
+      digits,
+      period: period.optional(),
+      /** Seconds that are left to type the first code. */
+      expires_in: seconds,
+    }),
+  },
+  "factor.confirm": { params: z.strictObject({ code: typedCode }), result: listedFactor },
+  "factor.remove": { params: z.strictObject({ factor: idPattern("factor") }), result: z.object({}) },
+
+  "recovery.status": {
+    params: nothing,
+    result: z.object({ left: z.number().int().nonnegative(), total: z.number().int().nonnegative() }),
+  },
+  "recovery.regenerate": { params: nothing, result: recoveryCodes },
+
+  "account.delete": { params: codeGuess, result: z.object({}) },
 } as const;
 
 export type Method = keyof typeof methods;

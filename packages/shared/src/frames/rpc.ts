@@ -25,11 +25,18 @@ export interface RpcFailure {
 
 export type RpcReply = RpcResult | RpcFailure;
 
-/** `data.code` is what programs match on; `retry_after` in seconds. */
+/** `data.code` is what programs match on; `retry_after` and `clock_behind` in seconds. */
 export interface RpcError {
   readonly code: number;
   readonly message: string;
-  readonly data?: { readonly code: string; readonly hint?: string; readonly retry_after?: number };
+  readonly data?: RpcErrorData;
+}
+
+export interface RpcErrorData {
+  readonly code: string;
+  readonly hint?: string;
+  readonly retry_after?: number;
+  readonly clock_behind?: number;
 }
 
 /** Reads a request with exactly the members `jsonrpc`, `id`, `method` and `params`. Throws `bad_request`. */
@@ -66,13 +73,19 @@ function readError(error: JsonValue | undefined): RpcError {
   return data === undefined ? { code, message } : { code, message, data: readErrorData(data) };
 }
 
-function readErrorData(data: JsonValue): NonNullable<RpcError["data"]> {
+function readErrorData(data: JsonValue): RpcErrorData {
   if (!isObject(data)) throw malformed();
-  const { code, hint, retry_after } = data;
+  const { code, hint, retry_after, clock_behind } = data;
   if (typeof code !== "string") throw malformed();
   if (hint !== undefined && typeof hint !== "string") throw malformed();
   if (retry_after !== undefined && !isCount(retry_after)) throw malformed();
-  return { code, ...(hint !== undefined && { hint }), ...(retry_after !== undefined && { retry_after }) };
+  if (clock_behind !== undefined && !isCount(clock_behind)) throw malformed();
+  return {
+    code,
+    ...(hint !== undefined && { hint }),
+    ...(retry_after !== undefined && { retry_after }),
+    ...(clock_behind !== undefined && { clock_behind }),
+  };
 }
 
 export function encodeRequest(id: number, method: string, params: object): Buffer {
@@ -83,11 +96,15 @@ export function encodeResult(id: number, result: object): Buffer {
   return encodeLine({ jsonrpc: VERSION, id, result });
 }
 
-/** Only what the table says of the code, and the seconds to wait: an error's detail and cause stay on this machine. */
-export function encodeError(id: number | null, { code, hint, retryAfter }: PosternError): Buffer {
+/** Only what the table says of the code, and its seconds: an error's detail and cause stay on this machine. */
+export function encodeError(id: number | null, { code, hint, retryAfter, clockBehind }: PosternError): Buffer {
   const { rpc, message } = errors[code];
-  const wait = retryAfter === undefined ? undefined : Math.max(0, Math.ceil(retryAfter));
-  return encodeLine({ jsonrpc: VERSION, id, error: { code: rpc, message, data: { code, hint, retry_after: wait } } });
+  const data = { code, hint, retry_after: wholeSeconds(retryAfter), clock_behind: wholeSeconds(clockBehind) };
+  return encodeLine({ jsonrpc: VERSION, id, error: { code: rpc, message, data } });
+}
+
+function wholeSeconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.max(0, Math.ceil(seconds));
 }
 
 /**
@@ -112,9 +129,15 @@ const serverCodes: ReadonlySet<ErrorCode> = new Set([
   "codes_locked",
   "ephemeral_invalid",
   "session_invalid",
+  "step_up_needed",
+  "id_unknown",
+  "last_factor",
+  "too_many_factors",
+  "label_invalid",
+  "label_taken",
 ]);
 
-/** No wait that a server asks for is longer, in seconds. */
+/** No wait that a server asks for is longer, and no clock that it can judge is further behind; in seconds. */
 const LONGEST_WAIT = 3600;
 
 /**
@@ -123,8 +146,11 @@ const LONGEST_WAIT = 3600;
  */
 export function errorOfReply({ data }: RpcError): PosternError {
   if (!isErrorCode(data?.code) || !serverCodes.has(data.code)) return new PosternError("server_failed");
-  const { code, retry_after: wait } = data;
-  return new PosternError(code, wait === undefined ? {} : { retryAfter: Math.min(wait, LONGEST_WAIT) });
+  const { code, retry_after: wait, clock_behind: behind } = data;
+  return new PosternError(code, {
+    ...(wait !== undefined && { retryAfter: Math.min(wait, LONGEST_WAIT) }),
+    ...(behind !== undefined && { clockBehind: Math.min(behind, LONGEST_WAIT) }),
+  });
 }
 
 function isCount(value: JsonValue | undefined): value is number {
