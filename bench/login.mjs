@@ -63,7 +63,7 @@ async function login(person) {
   const { bytes, label, context } = channelExporter;
   const mac = channelMac("client", session.key, socket.exportKeyingMaterial(bytes, label, context)).toString("hex");
   await call("login.proof", { M1: session.proofHex, mac });
-  await call("login.code", { factor: "totp", code: codeOf(person, 1) });
+  await call("login.code", { code: codeOf(person, 1) });
   socket.destroy();
 }
 

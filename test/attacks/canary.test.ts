@@ -35,15 +35,15 @@ async function story(): Promise<Story> {
   note(await client.call("login.proof", { M1: "0".repeat(64), mac: "0".repeat(64) }));
   await provePassword(client, canary);
   const codes = [canary.wrongCode(server.clock), canary.code(server.clock), canary.code(server.clock, 1)];
-  note(await client.call("login.code", { factor: "totp", code: codes[0] }));
-  note(await client.call("login.code", { factor: "recovery", code: `${canary.recoveryCodes[0]}x` }));
-  const { secret } = await client.ok("login.code", { factor: "totp", code: codes[1] ?? "" });
+  note(await client.call("login.code", { code: codes[0] }));
+  note(await client.call("login.code", { code: `${canary.recoveryCodes[0]}x` }));
+  const { secret } = await client.ok("login.code", { code: codes[1] ?? "" });
   const { token } = await client.ok("session.token", {});
   await client.ok("session.logout", {});
   note(await client.call("session.resume", { secret }));
   await provePassword(client, canary);
   const [, second = ""] = canary.recoveryCodes;
-  const again = await client.ok("login.code", { factor: "recovery", code: second });
+  const again = await client.ok("login.code", { code: second });
 
   // What people and broken programs send where it does not belong.
   for (const line of [

@@ -98,7 +98,7 @@ describe.each(failures)("attack 44, promise 7: %s", (_name, start) => {
       const client = await WireClient.open(server);
       await provePassword(client, alice);
       store.broken = true;
-      await expectFailure(client, await client.call("login.code", { factor, code }));
+      await expectFailure(client, await client.call("login.code", { code }));
       expect(await sessionCount(server, alice)).toBe(0);
       store.broken = false;
       expect(await tryCode(server, alice, code, factor)).toBe("ok");
@@ -125,7 +125,7 @@ describe.each(failures)("attack 44, promise 7: %s", (_name, start) => {
     await provePassword(code, alice);
     store.broken = true;
     await expectFailure(password, await guessPassword(password, "alice"));
-    await expectFailure(code, await code.call("login.code", { factor: "totp", code: alice.wrongCode(server.clock) }));
+    await expectFailure(code, await code.call("login.code", { code: alice.wrongCode(server.clock) }));
     await expectFailure(name, await name.call("register.start", { name: "alice" }));
     store.broken = false;
   });
@@ -212,7 +212,7 @@ describe("promise 6: damaged or missing data never lowers the number of factors"
       if (account === undefined) throw new Error("there is no account to damage");
       await putAccount(tx, nameIndex, damage(account) as Account);
     });
-    const code = { factor: "totp", code: alice.code(server.clock) };
+    const code = { code: alice.code(server.clock) };
     expect(codeOf(await client.call("login.code", code))).toBe("internal");
     const other = await WireClient.open(server);
     await expect(startLogin(other, "alice")).rejects.toThrow("internal");
@@ -227,7 +227,7 @@ describe("promise 6: damaged or missing data never lowers the number of factors"
     await provePassword(halfway, alice);
     const nameIndex = server.barrier.nameIndex(parseName("alice"));
     await server.barrier.transact((tx) => tx.delete(recordKey("account", nameIndex)));
-    const code = { factor: "totp", code: alice.code(server.clock, 1) } as const;
+    const code = { code: alice.code(server.clock, 1) } as const;
     expect(await halfway.outcome("login.code", code)).toBe("login_failed");
     expect(await inside.outcome("session.token", {})).toBe("session_invalid");
     expect(codeOf(await guessPassword(await WireClient.open(server), "alice"))).toBe("login_failed");
@@ -245,7 +245,7 @@ describe("promise 6: damaged or missing data never lowers the number of factors"
       if (own === undefined || other === undefined) throw new Error("both have an account");
       await putAccount(tx, aliceIndex, { ...own, verifier: other.verifier });
     });
-    const code = { factor: "totp", code: alice.code(server.clock) } as const;
+    const code = { code: alice.code(server.clock) } as const;
     expect(await client.outcome("login.code", code)).toBe("login_failed");
     expect(await sessionCount(server, alice)).toBe(0);
   });

@@ -25,7 +25,7 @@ describe("attack 20: 200 parallel uses of one code", () => {
     const alice = await registered(server);
     const clients = await awaitingCode(server, alice, 200);
     const code = alice.code(server.clock);
-    const replies = await Promise.all(clients.map((client) => client.call("login.code", { factor: "totp", code })));
+    const replies = await Promise.all(clients.map((client) => client.call("login.code", { code })));
     const { ok, ...refused } = counted(replies.map(codeOf));
     expect(ok).toBe(1);
     expect(Object.keys(refused).sort()).toEqual(["code_refused", "throttled"]);
@@ -42,7 +42,7 @@ describe("attack 20: 200 parallel uses of one code", () => {
     const clients = await awaitingCode(server, alice, 30);
     const replies = await Promise.all(
       clients.map((client, index) =>
-        client.call("login.code", { factor: "totp", code: alice.code(server.clock, (index % 3) - 1) }),
+        client.call("login.code", { code: alice.code(server.clock, (index % 3) - 1) }),
       ),
     );
     const granted = replies.filter((reply) => codeOf(reply) === "ok").length;
@@ -58,7 +58,7 @@ describe("attack 29: 100 parallel uses of one recovery code", () => {
     const alice = await registered(server);
     const clients = await awaitingCode(server, alice, 100);
     const [code = ""] = alice.recoveryCodes;
-    const replies = await Promise.all(clients.map((client) => client.call("login.code", { factor: "recovery", code })));
+    const replies = await Promise.all(clients.map((client) => client.call("login.code", { code })));
     expect(counted(replies.map(codeOf))["ok"]).toBe(1);
     expect(await sessionCount(server, alice)).toBe(1);
     expect(replies.find(({ result } = { text: "", id: null }) => result !== undefined)?.result).toMatchObject({
@@ -120,10 +120,10 @@ describe("attack 28a: parallel guesses at a code", () => {
     const alice = await registered(server);
     const clients = await awaitingCode(server, alice, 100);
     const [first] = clients;
-    const wrong = { factor: "totp", code: alice.wrongCode(server.clock) };
+    const wrong = { code: alice.wrongCode(server.clock) };
     for (let tries = 0; tries < 4; tries++) expect(codeOf(await first?.call("login.code", wrong))).toBe("code_refused");
     const codes = clients.map((_client, index) => (index === 99 ? alice.code(server.clock) : wrong.code));
-    const calls = clients.map((client, index) => client.call("login.code", { factor: "totp", code: codes[index] }));
+    const calls = clients.map((client, index) => client.call("login.code", { code: codes[index] }));
     const replies = await Promise.all(calls);
     const counts = counted(replies.map(codeOf));
     expect((counts["code_refused"] ?? 0) + (counts["ok"] ?? 0)).toBeLessThanOrEqual(counts["ok"] === 1 ? 6 : 1);

@@ -248,7 +248,7 @@ describe("attack 52: seven strangers at eight places", () => {
     await provePassword(honest, alice);
     for (const stranger of await strangers(server, 7)) await refused(stranger);
     await WireClient.open(server);
-    expect(await honest.outcome("login.code", { factor: "totp", code: alice.code(server.clock) })).toBe("ok");
+    expect(await honest.outcome("login.code", { code: alice.code(server.clock) })).toBe("ok");
   });
 
   it("do not keep theirs by requests that are refused: the oldest of them goes", async () => {
@@ -304,7 +304,7 @@ describe("a deadline that passes while the store is slow", () => {
   /** Sends a code in time, and lets its step end before its transaction does. */
   async function late(client: WireClient, writes: Writes, code: string): Promise<string> {
     const held = hold(writes);
-    const reply = client.outcome("login.code", { factor: "totp", code });
+    const reply = client.outcome("login.code", { code });
     await held.waiting(1);
     vi.advanceTimersByTime(HOUR);
     held.release();

@@ -119,7 +119,7 @@ describe("attack 29, 30: recovery codes as the second factor", () => {
     const client = await WireClient.open(server);
     await provePassword(client, alice);
     const typed = code.toUpperCase().replaceAll("-", " ");
-    expect(await client.ok("login.code", { factor: "recovery", code: typed })).toMatchObject({
+    expect(await client.ok("login.code", { code: typed })).toMatchObject({
       recovery_codes_left: 9,
     });
     for (const form of [code, typed, code.replaceAll("-", "")]) {

@@ -20,7 +20,7 @@ const fitting: Record<Method, object> = {
   "register.confirm": { code: "123456" },
   "login.start": { name: "alice", A: clientEphemeral().publicHex },
   "login.proof": guessedProof(),
-  "login.code": { factor: "totp", code: "123456" },
+  "login.code": { code: "123456" },
   "session.resume": { secret: `pss_${"0".repeat(64)}_${"0".repeat(64)}` },
   "session.whoami": {},
   "session.token": {},
@@ -99,7 +99,7 @@ describe("attack 3: a step skipped, repeated or out of order", () => {
     const client = await WireClient.open(server);
     await startLogin(client, "alice");
     expect(await client.outcome("login.proof", guessedProof())).toBe("login_failed");
-    expect(await client.outcome("login.code", { factor: "totp", code: alice.code(server.clock) })).toBe("out_of_order");
+    expect(await client.outcome("login.code", { code: alice.code(server.clock) })).toBe("out_of_order");
   });
 });
 
@@ -121,7 +121,7 @@ describe("attack 27: half-authenticated state", () => {
     const [alice, bob] = [await registered(server, "alice"), await registered(server, "bob")];
     const client = await WireClient.open(server);
     await provePassword(client, alice);
-    expect(await client.outcome("login.code", { factor: "totp", code: bob.code(server.clock) })).toBe("code_refused");
+    expect(await client.outcome("login.code", { code: bob.code(server.clock) })).toBe("code_refused");
     await startAnew(server, bob);
   });
 

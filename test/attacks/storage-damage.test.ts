@@ -60,7 +60,7 @@ async function victim(): Promise<Victim> {
 async function logInByRecovery(target: Served, alice: Person, code: string): Promise<void> {
   const client = await WireClient.open(target);
   await provePassword(client, alice);
-  await client.ok("login.code", { factor: "recovery", code });
+  await client.ok("login.code", { code });
   await client.close();
 }
 
@@ -203,7 +203,7 @@ async function tryLogin(
 }
 
 const code = (client: WireClient, text: string, factor: "totp" | "recovery" = "totp") =>
-  client.outcome("login.code", { factor, code: text });
+  client.outcome("login.code", { code: text });
 
 /** `ok`, or the code of the error that proving the password came to. */
 async function tryPassword(client: WireClient, alice: Person): Promise<string> {

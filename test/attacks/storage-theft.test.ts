@@ -65,13 +65,13 @@ async function comeAndGo(target: Target, name: string, address: string): Promise
   await guessPassword(client, name);
   await guessPassword(client, "somebody-unknown");
   await provePassword(client, person);
-  await client.call("login.code", { factor: "totp", code: person.wrongCode(clock) });
-  const { secret } = await client.ok("login.code", { factor: "totp", code: person.code(clock, 1) });
+  await client.call("login.code", { code: person.wrongCode(clock) });
+  const { secret } = await client.ok("login.code", { code: person.code(clock, 1) });
   const { token } = await client.ok("session.token", { audience: "an-audience" });
   await client.ok("session.logout", {});
   await provePassword(client, person);
   const [used = "", ...left] = person.recoveryCodes;
-  const again = await client.ok("login.code", { factor: "recovery", code: used });
+  const again = await client.ok("login.code", { code: used });
   await client.close();
   (await open()).reset();
   secrets.push(

@@ -59,7 +59,7 @@ describe("two server processes on one file", () => {
     const alice = await newcomer("alice");
     const clients = (await Promise.all(both().map((server) => awaitingCode(server, alice, 50)))).flat();
     const code = alice.code(clock);
-    const replies = await Promise.all(clients.map((client) => client.call("login.code", { factor: "totp", code })));
+    const replies = await Promise.all(clients.map((client) => client.call("login.code", { code })));
     const outcomes = replies.map(codeOf);
     expect(outcomes.filter((outcome) => outcome === "ok")).toHaveLength(1);
     expect(outcomes.filter((outcome) => outcome === "code_refused")).toHaveLength(5);
@@ -110,7 +110,7 @@ describe("a store on disk", () => {
     const alice = await registered(server);
     const clients = await awaitingCode(server, alice, 60);
     const code = alice.code(server.clock);
-    const replies = await Promise.all(clients.map((client) => client.call("login.code", { factor: "totp", code })));
+    const replies = await Promise.all(clients.map((client) => client.call("login.code", { code })));
     expect(replies.filter((reply) => codeOf(reply) === "ok")).toHaveLength(1);
     const sessions = await store.barrier.read((tx) => sessionsOf(tx, alice.account as `acc_${string}`));
     expect(sessions).toHaveLength(1);

@@ -104,9 +104,9 @@ const provocations: Record<string, () => Promise<Answer>> = {
     });
     const client = await PageClient.open(server);
     await provePassword(client, alice);
-    const failure = await client.refused("login.code", { factor: "totp", code: "123456" });
+    const failure = await client.refused("login.code", { code: "123456" });
     await provePassword(client, alice);
-    await client.call("login.code", { factor: "recovery", code: registered.recoveryCodes[0] });
+    await client.call("login.code", { code: registered.recoveryCodes[0] });
     await client.call("session.logout", {});
     return { client, failure };
   },
@@ -174,10 +174,10 @@ describe("code_refused", () => {
   it("leaves a login where it was: the next code counts", async () => {
     const client = await PageClient.open(server);
     await provePassword(client, alice);
-    const { error } = await client.refused("login.code", { factor: "totp", code: "12345" });
+    const { error } = await client.refused("login.code", { code: "12345" });
     expect(error.data.code).toBe("code_refused");
     const [, code] = registered.recoveryCodes;
-    expect(await client.call("login.code", { factor: "recovery", code })).toHaveProperty("secret");
+    expect(await client.call("login.code", { code })).toHaveProperty("secret");
     client.close();
   });
 });

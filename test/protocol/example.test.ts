@@ -64,7 +64,7 @@ describe("the worked example", () => {
     expect(requests(login).slice(1)).toEqual([
       line(2, "login.start", { name, A }),
       line(3, "login.proof", { M1, mac: client_mac }),
-      line(4, "login.code", { factor: "totp", code: values.login_code }),
+      line(4, "login.code", { code: values.login_code }),
     ]);
     expect(replies(login)[1]).toEqual({ identity, salt, stretch, B });
     expect(replies(login)[2]).toEqual({ M2, mac: server_mac, factors: ["totp", "recovery"] });

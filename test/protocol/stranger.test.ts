@@ -32,14 +32,14 @@ async function login(client: PageClient): Promise<Result> {
   await provePassword(client, alice);
   const [code, ...recoveryCodes] = registered.recoveryCodes;
   registered = { ...registered, recoveryCodes };
-  return client.call("login.code", { factor: "recovery", code });
+  return client.call("login.code", { code });
 }
 
 describe("a client made of the page alone", () => {
   it("logs in, having typed the password in another composition", async () => {
     const client = await PageClient.open(server);
     await provePassword(client, { name: "ＡLICE", password: alice.password.normalize("NFC") });
-    const facts = await client.call("login.code", { factor: "totp", code: codeNow(registered, server) });
+    const facts = await client.call("login.code", { code: codeNow(registered, server) });
     expect(facts).toMatchObject({ name: "alice", authenticated_at: server.time, idle_timeout: 1800 });
     expect(facts.account).toMatch(/^acc_[0-9a-f]{32}$/);
     expect(facts.session).toMatch(/^ses_[0-9a-f]{32}$/);
@@ -104,7 +104,7 @@ describe("a client made of the page alone", () => {
     const client = await PageClient.open(server);
     await provePassword(client, alice);
     const typed = registered.recoveryCodes.at(-1)?.toUpperCase().replaceAll("-", " ").replaceAll("1", "l");
-    expect(await client.call("login.code", { factor: "recovery", code: typed })).toMatchObject({ name: "alice" });
+    expect(await client.call("login.code", { code: typed })).toMatchObject({ name: "alice" });
     registered = { ...registered, recoveryCodes: registered.recoveryCodes.slice(0, -1) };
     client.close();
   });

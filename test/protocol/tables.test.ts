@@ -88,7 +88,7 @@ const someParams: Record<Method, object> = {
   "register.confirm": { code: "123456" },
   "login.start": { name: "alice", A: "ab".repeat(256) },
   "login.proof": { M1: "ab".repeat(32), mac: "ab".repeat(32) },
-  "login.code": { factor: "totp", code: "123456" },
+  "login.code": { code: "123456" },
   "session.resume": { secret: `pss_${"ab".repeat(32)}_${"cd".repeat(32)}` },
   "session.whoami": {},
   "session.token": {},

@@ -165,7 +165,7 @@ function computeLines({ identity, v, A, B, M1, M2, client_mac, server_mac, ...co
       ["login.proof", { M1, mac: client_mac }, { M2, mac: server_mac, factors: ["totp", "recovery"] }],
       [
         "login.code",
-        { factor: "totp", code: codes.login_code },
+        { code: codes.login_code },
         { ...facts, idle_timeout: 1800, secret: sessionSecret, recovery_codes_left: 10 },
       ],
     ]),

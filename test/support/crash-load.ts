@@ -111,8 +111,8 @@ export async function registerWitness(client: WireClient, witness: Witness, cloc
 export async function logInWitness(client: WireClient, witness: Witness, login: Login): Promise<Login> {
   witness.logins.push(login);
   await provePassword(client, witness.person);
-  const { factor, code } = login;
-  const { account, session, secret } = await client.ok("login.code", { factor, code });
+  const { code } = login;
+  const { account, session, secret } = await client.ok("login.code", { code });
   witness.person.account = account;
   login.granted = { session, secret };
   return login;
@@ -143,7 +143,7 @@ async function faultsOfLogin(target: Target, { person }: Witness, login: Login):
   if (granted === undefined) return [];
   const client = await WireClient.open(target);
   await provePassword(client, person);
-  const again = await client.outcome("login.code", { factor, code });
+  const again = await client.outcome("login.code", { code });
   login.refusedAgain = again === "code_refused";
   await client.close();
   const resuming = await WireClient.open(target);

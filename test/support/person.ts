@@ -136,7 +136,7 @@ export async function guessPassword(client: WireClient, name: string) {
 /** A whole login on a connection that awaits `start`. */
 export async function logIn(client: WireClient, person: Person, code: string): Promise<Result<"login.code">> {
   await provePassword(client, person);
-  return client.ok("login.code", { factor: "totp", code });
+  return client.ok("login.code", { code });
 }
 
 /** How a code is judged, over a connection of its own: `ok`, the code of the error, or `closed`. */
@@ -148,7 +148,7 @@ export async function tryCode(
 ): Promise<string> {
   const client = await WireClient.open(server);
   await provePassword(client, person);
-  const outcome = codeOf(await client.call("login.code", { factor, code }));
+  const outcome = codeOf(await client.call("login.code", { code }));
   await client.close();
   return outcome;
 }

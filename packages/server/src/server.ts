@@ -12,7 +12,7 @@ import { tlsCredentials } from "./identity/leaf-certificate.js";
 import type { Log } from "./log.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { sweepSessions } from "./services/sessions.js";
-import { auditService, currentIdentity, readSettings } from "./services/store.js";
+import { auditService, currentIdentity, readSettings, upgradeStore } from "./services/store.js";
 import { sweepStrangerCounters } from "./services/stranger-counters.js";
 import { version } from "./version.js";
 import type { AdmissionLimits } from "./wire/admission.js";
@@ -52,6 +52,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const tools = { now: options.now ?? Date.now, random: options.random ?? randomBytes };
   warmPower(group2048);
   const { node } = await readSettings(barrier);
+  await upgradeStore(barrier);
   const hosts = certificateHosts(options);
   const { identity, leaf } = await currentIdentity(barrier, tools, hosts);
   const credentials = tlsCredentials(identity, leaf);

@@ -3,44 +3,96 @@ import type { AccountId, FactorId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { budgetSchema } from "./budget.js";
-import { bytes, instant, recordCodec } from "./codec.js";
-import { recordKey } from "./keys.js";
+import { bytes, instant, paddedCodec, recordCodec } from "./codec.js";
+import { nextAfter, recordKey, recordRange } from "./keys.js";
 
 /**
  * One record holds all that decides whether a person gets in: verifier, factors, used steps, recovery hashes and the
  * budget for codes. So a missing piece is a missing account, and damage can never lower the number of factors asked.
+ *
+ * It has a head, of the same size for everyone, and details, padded. A login begins with the head alone: how many
+ * authenticators someone has does not show in how long that takes, nor, but for very many, in the record's size.
  */
-const totpFactor = z.strictObject({
-  kind: z.literal("totp"),
+const factorFacts = {
   id: z.custom<FactorId>((value) => typeof value === "string"),
   label: z.string(),
   secret: bytes(),
   algorithm: z.enum(["SHA1", "SHA256", "SHA512"]),
   digits: z.number().int().min(6).max(8),
+  createdAt: instant,
+  lastUsedAt: instant.optional(),
+};
+
+const totpFactor = z.strictObject({
+  kind: z.literal("totp"),
+  ...factorFacts,
   period: z.number().int().positive(),
   /** The last time step whose code was accepted; that step and every one before it are spent. RFC 6238 section 5.2. */
   lastStep: z.number().int(),
-  createdAt: instant,
 });
-export type TotpFactor = z.infer<typeof totpFactor>;
 
-const schema = z.strictObject({
-  id: z.custom<AccountId>((value) => typeof value === "string"),
+const hotpFactor = z.strictObject({
+  kind: z.literal("hotp"),
+  ...factorFacts,
+  /** The counter that is expected next: every code before it is spent. RFC 4226 section 7.2. */
+  counter: z.number().int().nonnegative(),
+});
+
+const detailsSchema = z.strictObject({
   /** The mapped name, which SRP hashes. */
   identity: z.string().min(1),
   createdAt: instant,
+  factors: z.array(z.discriminatedUnion("kind", [totpFactor, hotpFactor])).min(1),
+  /** SHA-256 of each recovery code that is not spent. */
+  recovery: z.array(bytes(32)),
+  /** What strangers have for codes; a known device has a budget of its own. */
+  codeBudget: budgetSchema,
+});
+
+const headSchema = z.strictObject({
+  id: z.custom<AccountId>((value) => typeof value === "string"),
   /** v = g^x mod N, 256 bytes. */
   verifier: bytes(256),
   /** The number of the Argon2id parameters that `verifier` was made with. */
   stretch: z.number().int().positive(),
-  factors: z.array(totpFactor).min(1),
-  /** SHA-256 of each recovery code that is not spent. */
-  recovery: z.array(bytes(32)),
-  codeBudget: budgetSchema,
+  /** Counts the passwords that the account had: what was proved or made known under another one is void. */
+  passwordVersion: z.number().int().nonnegative(),
 });
-export type Account = z.infer<typeof schema>;
 
-const codec = recordCodec(schema, { format: 1 });
+export type TotpFactor = z.infer<typeof totpFactor>;
+export type HotpFactor = z.infer<typeof hotpFactor>;
+export type Factor = TotpFactor | HotpFactor;
+export type AccountHead = z.infer<typeof headSchema>;
+export type Account = AccountHead & z.infer<typeof detailsSchema>;
+
+/** The details of most people fit into one. */
+const DETAILS_BLOCK = 1024;
+
+const details = paddedCodec(detailsSchema, DETAILS_BLOCK);
+
+const codec = recordCodec(headSchema.extend({ details: bytes() }), { format: 2, upgrade: fromFormat1 });
+
+/** Format 1 had everything in one, only TOTP, and did not count passwords. */
+function fromFormat1(fields: unknown): unknown {
+  const known = headSchema.omit({ passwordVersion: true }).extend(detailsSchema.shape).safeParse(fields);
+  if (!known.success) return undefined;
+  const { id, verifier, stretch, ...rest } = known.data;
+  return { id, verifier, stretch, passwordVersion: 0, details: details.encode(rest) };
+}
+
+function encode({ id, verifier, stretch, passwordVersion, ...rest }: Account): Buffer {
+  return codec.encode({ id, verifier, stretch, passwordVersion, details: details.encode(rest) });
+}
+
+function decode(stored: Buffer): Account {
+  const { details: packed, ...head } = codec.decode(stored);
+  return { ...head, ...details.decode(packed) };
+}
+
+function decodeHead(stored: Buffer): AccountHead {
+  const { details: _sealed, ...head } = codec.decode(stored);
+  return head;
+}
 
 /** Where the record of a name stands: `nameIndex` is the barrier's keyed hash of the identity. */
 const accountKey = (nameIndex: Buffer) => recordKey("account", nameIndex);
@@ -50,30 +102,61 @@ const dummyKey = recordKey("account", Buffer.from("dummy"));
 
 export async function findAccount(tx: SealedReadTransaction, nameIndex: Buffer): Promise<Account | undefined> {
   const stored = await tx.get(accountKey(nameIndex));
-  return stored && codec.decode(stored);
+  return stored && decode(stored);
+}
+
+export async function findAccountHead(tx: SealedReadTransaction, nameIndex: Buffer): Promise<AccountHead | undefined> {
+  const stored = await tx.get(accountKey(nameIndex));
+  return stored && decodeHead(stored);
 }
 
 export async function putAccount(tx: SealedWriteTransaction, nameIndex: Buffer, account: Account): Promise<void> {
-  await tx.put(accountKey(nameIndex), codec.encode(account));
+  await tx.put(accountKey(nameIndex), encode(account));
+}
+
+export async function deleteAccount(tx: SealedWriteTransaction, nameIndex: Buffer): Promise<void> {
+  await tx.delete(accountKey(nameIndex));
+}
+
+/** One page of all accounts' heads in the order of their keys, and the key to go on from; none when it was the last. */
+export async function scanAccountHeads(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ heads: AccountHead[]; next: Buffer | undefined }> {
+  const range = recordRange("account");
+  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
+  const people = entries.filter(({ key }) => !key.equals(dummyKey));
+  return { heads: people.map(({ value }) => decodeHead(value)), next: nextAfter(entries, limit) };
 }
 
 /**
- * The record of a name together with one that belongs to nobody. An unknown name is answered from the second, and
- * both are looked for, unsealed and decoded in the same way, so that the time taken does not tell which it was.
+ * The head of a name's record together with one that belongs to nobody. An unknown name is answered from the second,
+ * and both are looked for, unsealed and decoded in the same way, so that the time taken does not tell which it was.
  */
-export async function findAccountOrDummy(
+export async function findHeadOrDummy(
   tx: SealedReadTransaction,
   nameIndex: Buffer,
-): Promise<{ known: boolean; account: Account }> {
+): Promise<{ known: boolean; head: AccountHead }> {
   const found = await tx.get(accountKey(nameIndex));
   const stored = found ?? (await tx.get(dummyKey));
   // The known name asks once more for nothing, as the unknown one did.
   if (found !== undefined) await tx.get(recordKey("account", Buffer.from("nobody")));
-  if (stored === undefined)
-    throw new PosternError("store_damaged", { detail: "the record for unknown names is missing" });
-  return { known: found !== undefined, account: codec.decode(stored) };
+  if (stored === undefined) throw dummyMissing();
+  return { known: found !== undefined, head: decodeHead(stored) };
 }
 
 export async function putDummyAccount(tx: SealedWriteTransaction, account: Account): Promise<void> {
-  await tx.put(dummyKey, codec.encode(account));
+  await tx.put(dummyKey, encode(account));
+}
+
+/** Brings the record for unknown names to today's format, which the records of known ones get at their next login. */
+export async function refreshDummyAccount(tx: SealedWriteTransaction): Promise<void> {
+  const stored = await tx.get(dummyKey);
+  if (stored === undefined) throw dummyMissing();
+  await tx.put(dummyKey, encode(decode(stored)));
+}
+
+function dummyMissing(): PosternError {
+  return new PosternError("store_damaged", { detail: "the record for unknown names is missing" });
 }

@@ -24,6 +24,7 @@ const entrySchema = z.strictObject({
   reason: z.string().optional(),
   account: z.string().optional(),
   session: z.string().optional(),
+  device: z.string().optional(),
   commitments: z.partialRecord(z.enum(personalFields), hash),
 });
 export type AuditEntry = z.infer<typeof entrySchema>;
@@ -35,8 +36,8 @@ export function chainOrigin(node: string): string {
 
 /** The entry's text is what is hashed, stored and exported: its members in this order, no white space. */
 export function entryText(entry: AuditEntry): string {
-  const { index, prev, time, event, outcome, reason, account, session, commitments } = entry;
-  return JSON.stringify({ index, prev, time, event, outcome, reason, account, session, commitments });
+  const { index, prev, time, event, outcome, reason, account, session, device, commitments } = entry;
+  return JSON.stringify({ index, prev, time, event, outcome, reason, account, session, device, commitments });
 }
 
 export function entryHash(text: string): string {

@@ -22,6 +22,7 @@ export interface AuditEvent extends Pick<AuditEntry, "event" | "outcome" | "time
   readonly reason?: string;
   readonly account?: string;
   readonly session?: string;
+  readonly device?: string;
   readonly personal?: Partial<Record<PersonalField, string>>;
 }
 

@@ -33,6 +33,39 @@ export function recordCodec<S extends z.ZodType>(
   };
 }
 
+/**
+ * Fields as bytes of a multiple of `block`: their length in 4 bytes, MessagePack, zeros. They are decoded apart from the
+ * record that holds them, and their size says little of what they hold.
+ */
+export function paddedCodec<S extends z.ZodType>(schema: S, block: number): Codec<z.infer<S>> {
+  return {
+    encode(fields) {
+      const packed = packr.pack(fields);
+      const padded = Buffer.alloc(Math.ceil((4 + packed.length) / block) * block);
+      padded.writeUInt32BE(packed.length);
+      packed.copy(padded, 4);
+      packed.fill(0);
+      return padded;
+    },
+    decode(bytes) {
+      const parsed = schema.safeParse(unpad(bytes));
+      if (!parsed.success)
+        throw new PosternError("store_damaged", { detail: "a record's details do not have their form" });
+      return parsed.data;
+    },
+  };
+}
+
+function unpad(bytes: Buffer): unknown {
+  const length = bytes.length < 4 ? -1 : bytes.readUInt32BE(0);
+  if (length < 0 || 4 + length > bytes.length) return undefined;
+  try {
+    return packr.unpack(bytes.subarray(4, 4 + length));
+  } catch {
+    return undefined;
+  }
+}
+
 function unpack(bytes: Buffer): [number, unknown] {
   try {
     const value: unknown = packr.unpack(bytes);

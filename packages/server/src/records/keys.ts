@@ -10,6 +10,8 @@ export const prefixes = {
   session: 0x11,
   strangerCounter: 0x12,
   counterQuota: 0x13,
+  device: 0x14,
+  stretchCensus: 0x15,
   auditHead: 0x20,
   auditEntry: 0x21,
   auditFields: 0x22,

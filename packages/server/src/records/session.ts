@@ -1,4 +1,4 @@
-import type { AccountId, SessionId } from "@postern/shared/ids";
+import type { AccountId, DeviceId, SessionId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { bytes, instant, recordCodec } from "./codec.js";
@@ -11,16 +11,26 @@ const schema = z.strictObject({
   identity: z.string(),
   secretHash: bytes(32),
   authenticatedAt: instant,
+  /** When a code was last given for it: what needs fresh authentication goes by this. */
+  verifiedAt: instant,
   lastSeenAt: instant,
   expiresAt: instant,
   /** RFC 8176 authentication method references: how the person proved who they are. */
   amr: z.array(z.string()),
   address: z.string(),
   client: z.string(),
+  /** The known device that it was made on. */
+  device: z.custom<DeviceId>((value) => typeof value === "string").optional(),
 });
 export type Session = z.infer<typeof schema>;
 
-const codec = recordCodec(schema, { format: 1 });
+const codec = recordCodec(schema, { format: 2, upgrade: fromFormat1 });
+
+/** Format 1 knew no step-up. */
+function fromFormat1(fields: unknown): unknown {
+  const known = schema.omit({ verifiedAt: true, device: true }).safeParse(fields);
+  return known.success ? { ...known.data, verifiedAt: known.data.authenticatedAt } : undefined;
+}
 
 /** A session's key begins with its account's id, so that one range holds all sessions of a person. */
 const sessionKey = (account: AccountId, id: SessionId) => recordKey("session", idBytes(account), idBytes(id));

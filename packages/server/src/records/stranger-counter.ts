@@ -40,12 +40,20 @@ export async function scanStrangerCounters(
 }
 
 /** How many new counters were made in the hour that began at `hour`. One record, so that its size is bounded. */
-const quotaCodec = recordCodec(z.strictObject({ hour: instant, made: z.number().int().nonnegative() }), { format: 1 });
-export type CounterQuota = { hour: number; made: number };
+const quotaCodec = recordCodec(
+  z.strictObject({
+    hour: instant,
+    made: z.number().int().nonnegative(),
+    /** Whether the log tells of somebody who was turned away in this hour. */
+    noted: z.boolean().default(false),
+  }),
+  { format: 1 },
+);
+export type CounterQuota = { hour: number; made: number; noted: boolean };
 
 export async function getCounterQuota(tx: SealedReadTransaction): Promise<CounterQuota> {
   const stored = await tx.get(recordKey("counterQuota"));
-  return stored ? quotaCodec.decode(stored) : { hour: 0, made: 0 };
+  return stored ? quotaCodec.decode(stored) : { hour: 0, made: 0, noted: false };
 }
 
 export async function putCounterQuota(tx: SealedWriteTransaction, quota: CounterQuota): Promise<void> {

@@ -31,5 +31,5 @@ export function chargeBudget(budget: Budget, now: number): Budget {
   const failures = budget.failures + 1;
   const doublings = failures - FREE_FAILURES - 1;
   const block = doublings < 0 ? 0 : Math.min(FIRST_BLOCK_MS * 2 ** doublings, LONGEST_BLOCK_MS);
-  return { failures, lastFailure: now, blockedUntil: now + block };
+  return { failures, lastFailure: now, blockedUntil: now + block, noted: false };
 }

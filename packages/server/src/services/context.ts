@@ -1,6 +1,8 @@
-import type { NodeId } from "@postern/shared/ids";
+import type { AccountId, DeviceId, NodeId, SessionId } from "@postern/shared/ids";
 import type { Barrier, SealedWriteTransaction } from "../barrier/barrier.js";
+import type { Account } from "../records/account.js";
 import { type AuditEvent, appendAudit } from "../records/audit-log.js";
+import type { Session } from "../records/session.js";
 
 export type RegistrationMode = "open" | "closed";
 
@@ -23,16 +25,56 @@ export interface Peer {
   readonly client: string;
 }
 
+/** What an event tells, with the fields that it does not have left undefined. */
+export interface Told extends Pick<AuditEvent, "event" | "outcome"> {
+  readonly name?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly account?: AccountId | undefined;
+  readonly session?: SessionId | undefined;
+  readonly device?: DeviceId | undefined;
+}
+
 /** Appends an event to the audit chain in the transaction of what it tells of. */
 export async function audit(
   context: ServiceContext,
   tx: SealedWriteTransaction,
   peer: Peer | undefined,
-  { name, ...event }: Omit<AuditEvent, "time" | "personal"> & { name?: string | undefined },
+  { event, outcome, name, reason, account, session, device }: Told,
 ): Promise<void> {
-  const personal = {
-    ...(name !== undefined && { name }),
-    ...(peer !== undefined && { address: peer.address, client: peer.client }),
+  const told: AuditEvent = {
+    event,
+    outcome,
+    time: context.now(),
+    ...(reason !== undefined && { reason }),
+    ...(account !== undefined && { account }),
+    ...(session !== undefined && { session }),
+    ...(device !== undefined && { device }),
+    personal: {
+      ...(name !== undefined && { name }),
+      ...(peer !== undefined && { address: peer.address, client: peer.client }),
+    },
   };
-  await appendAudit(tx, context.node, { ...event, time: context.now(), personal }, context.random);
+  await appendAudit(tx, context.node, told, context.random);
+}
+
+/** Whose event it is. */
+export function aboutAccount({ id, identity }: Pick<Account, "id" | "identity">): Pick<Told, "account" | "name"> {
+  return { account: id, name: identity };
+}
+
+export function aboutSession({
+  account,
+  id,
+  identity,
+  device,
+}: Session): Pick<Told, "account" | "session" | "name" | "device"> {
+  return { account, session: id, name: identity, device };
+}
+
+/**
+ * How the log names someone who is not registered: what stands there may be a password that was typed in the wrong
+ * place. The same name has the same pseudonym, so that guesses at it can be seen together.
+ */
+export function pseudonym(nameIndex: Buffer): string {
+  return `unknown-${nameIndex.toString("hex", 0, 6)}`;
 }

@@ -1,76 +1,103 @@
 import { timingSafeEqual } from "node:crypto";
-import { newId } from "@postern/shared/ids";
-import type { FactorKind } from "@postern/shared/messages";
 import { parseCode } from "@postern/shared/otp/code";
-import { otpAlgorithms, totpDefaults } from "@postern/shared/otp/parameters";
-import { hashRecoveryCode, parseRecoveryCode } from "@postern/shared/otp/recovery-code";
-import { newSecret } from "@postern/shared/otp/secret";
-import { matchTotp, NO_STEP } from "@postern/shared/otp/totp";
-import type { Account, TotpFactor } from "../records/account.js";
-import type { ServiceContext } from "./context.js";
+import { matchHotp, resyncHotp } from "@postern/shared/otp/hotp";
+import { hashRecoveryCode, parseRecoveryCode, type RecoveryCode } from "@postern/shared/otp/recovery-code";
+import { matchTotp } from "@postern/shared/otp/totp";
+import type { Account, Factor, HotpFactor, TotpFactor } from "../records/account.js";
 
-/** A fresh authenticator, with the parameters that every app assumes. */
-export function newTotpFactor({ now, random }: Pick<ServiceContext, "now" | "random">): TotpFactor {
-  return {
-    kind: "totp",
-    id: newId("factor", random),
-    label: "authenticator",
-    secret: newSecret(otpAlgorithms[totpDefaults.algorithm].secretBytes, random),
-    ...totpDefaults,
-    lastStep: NO_STEP,
-    createdAt: now(),
-  };
-}
-
-/** A code as a person gave it, and which kind of factor it is meant for. */
+/** A code as a person gave it; with a second one, two in a row of an HOTP device that ran ahead. */
 export interface CodeGuess {
-  readonly factor: FactorKind;
   readonly code: string;
+  readonly secondCode?: string | undefined;
 }
 
-export interface SpentCode {
-  /** The account with that code used up. Only once this is stored may anything be granted. */
-  readonly account: Account;
-  /** RFC 8176. */
-  readonly amr: readonly string[];
-}
-
-/** Why a code was refused, for the audit record; the person is not told. */
+/** Why a code was refused, for the audit record. */
 export type CodeFault = "wrong_code" | "replayed_code" | "expired_code";
 
+export type SpentCode =
+  | {
+      readonly kind: "spent";
+      /** The account with that code used up. Only once this is stored may anything be granted. */
+      readonly account: Account;
+      /** RFC 8176. */
+      readonly amr: readonly string[];
+    }
+  | {
+      readonly kind: "refused";
+      readonly fault: CodeFault;
+      /** Seconds that the device is behind, by a code that was right for a step that has passed. */
+      readonly clockBehind: number | undefined;
+    };
+
 /**
- * Uses a code up: a TOTP step, with every one before it, or a recovery code. A malformed code is a wrong one, so that
- * every path counts it.
+ * Uses a code up: a TOTP step, with every one before it; an HOTP counter, with every one before it; or a recovery code.
+ * Which it is shows by its form. A malformed code is a wrong one, so that every path counts it. `now` in milliseconds.
  */
-export function spendCode(account: Account, guess: CodeGuess, now: number): SpentCode | CodeFault {
-  return guess.factor === "recovery" ? spendRecoveryCode(account, guess.code) : spendTotpCode(account, guess.code, now);
+export function spendCode(account: Account, guess: CodeGuess, now: number): SpentCode {
+  const recovery = guess.secondCode === undefined ? parseRecoveryCode(guess.code) : undefined;
+  return recovery === undefined ? spendOtp(account, guess, now) : spendRecoveryCode(account, recovery);
 }
 
-function spendTotpCode(account: Account, code: string, now: number): SpentCode | CodeFault {
-  const verdicts = account.factors.map((factor) => ({ factor, verdict: judgeTotp(factor, code, now) }));
-  for (const { factor, verdict } of verdicts) {
-    if (verdict.kind !== "match") continue;
-    const used = { ...factor, lastStep: verdict.step };
-    const factors = account.factors.map((other) => (other === factor ? used : other));
-    return { account: { ...account, factors }, amr: ["otp", "mfa"] };
-  }
-  if (verdicts.some(({ verdict }) => verdict.kind === "replayed")) return "replayed_code";
-  return verdicts.some(({ verdict }) => verdict.kind === "past") ? "expired_code" : "wrong_code";
+/** What a code is to one authenticator: what is left of it once the code is used, or why it is none. */
+export type FactorVerdict =
+  | { readonly kind: "match"; readonly used: Factor }
+  | { readonly kind: "replayed" }
+  | { readonly kind: "past"; readonly clockBehind: number }
+  | { readonly kind: "none" };
+
+export function judgeFactor(factor: Factor, guess: CodeGuess, now: number): FactorVerdict {
+  return factor.kind === "totp" ? judgeTotp(factor, guess, now) : judgeHotp(factor, guess, now);
 }
 
-/** What a code is to one authenticator; `now` in milliseconds. */
-export function judgeTotp(factor: TotpFactor, typed: string, now: number): ReturnType<typeof matchTotp> {
+function judgeTotp(factor: TotpFactor, { code: typed, secondCode }: CodeGuess, now: number): FactorVerdict {
   const { secret, algorithm, digits, period, lastStep } = factor;
   const code = parseCode(typed, digits);
-  if (code === undefined) return { kind: "none" };
-  return matchTotp({ secret, code, now, lastStep, params: { algorithm, digits, period } });
+  if (code === undefined || secondCode !== undefined) return { kind: "none" };
+  const verdict = matchTotp({ secret, code, now, lastStep, params: { algorithm, digits, period } });
+  switch (verdict.kind) {
+    case "match":
+      return { kind: "match", used: { ...factor, lastStep: verdict.step, lastUsedAt: now } };
+    case "past":
+      return { kind: "past", clockBehind: verdict.stepsBehind * period };
+    default:
+      return verdict.kind === "replayed" ? { kind: "replayed" } : { kind: "none" };
+  }
 }
 
-function spendRecoveryCode(account: Account, typed: string): SpentCode | CodeFault {
-  const code = parseRecoveryCode(typed);
-  if (code === undefined) return "wrong_code";
+function judgeHotp(factor: HotpFactor, { code: typed, secondCode }: CodeGuess, now: number): FactorVerdict {
+  const { secret, algorithm, digits, counter } = factor;
+  const attempt = { secret, counter, params: { algorithm, digits } };
+  const code = parseCode(typed, digits);
+  const second = secondCode === undefined ? undefined : parseCode(secondCode, digits);
+  if (code === undefined || (secondCode !== undefined && second === undefined)) return { kind: "none" };
+  const match =
+    second === undefined ? matchHotp({ ...attempt, code }) : resyncHotp({ ...attempt, codes: [code, second] });
+  if (match === undefined) return { kind: "none" };
+  return { kind: "match", used: { ...factor, counter: match.nextCounter, lastUsedAt: now } };
+}
+
+/** Every authenticator is asked; a code that two of them show is used up at both. */
+function spendOtp(account: Account, guess: CodeGuess, now: number): SpentCode {
+  const verdicts = account.factors.map((factor) => judgeFactor(factor, guess, now));
+  if (verdicts.some(({ kind }) => kind === "match")) {
+    const factors = account.factors.map((factor, index) => {
+      const verdict = verdicts[index];
+      return verdict?.kind === "match" ? verdict.used : factor;
+    });
+    return { kind: "spent", account: { ...account, factors }, amr: ["otp", "mfa"] };
+  }
+  if (verdicts.some(({ kind }) => kind === "replayed")) return refused("replayed_code");
+  const past = verdicts.find((verdict) => verdict.kind === "past");
+  return past === undefined ? refused("wrong_code") : refused("expired_code", past.clockBehind);
+}
+
+function spendRecoveryCode(account: Account, code: RecoveryCode): SpentCode {
   const hash = hashRecoveryCode(code);
   const recovery = account.recovery.filter((stored) => !timingSafeEqual(stored, hash));
-  if (recovery.length === account.recovery.length) return "wrong_code";
-  return { account: { ...account, recovery }, amr: ["mfa"] };
+  if (recovery.length === account.recovery.length) return refused("wrong_code");
+  return { kind: "spent", account: { ...account, recovery }, amr: ["mfa"] };
+}
+
+function refused(fault: CodeFault, clockBehind?: number): SpentCode {
+  return { kind: "refused", fault, clockBehind };
 }

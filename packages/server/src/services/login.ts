@@ -3,7 +3,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { AccountId } from "@postern/shared/ids";
 import { type FactorKind, factorKinds } from "@postern/shared/messages";
 import { type Identity, parseName } from "@postern/shared/names/name";
-import { parseProof, parsePublicValue, type Salt, toVerifier } from "@postern/shared/srp/parse";
+import { type PublicValue, parseProof, parsePublicValue, type Salt, toVerifier } from "@postern/shared/srp/parse";
 import {
   type ClientVerdict,
   discard,
@@ -13,20 +13,35 @@ import {
   verifierFromBytes,
 } from "@postern/shared/srp/server";
 import type { SealedWriteTransaction } from "../barrier/barrier.js";
-import { type Account, findAccount, findAccountOrDummy, putAccount } from "../records/account.js";
-import { untouchedBudget } from "../records/budget.js";
-import { type BudgetState, budgetState, CODE_FAILURES_MAX, chargeBudget } from "./budget.js";
-import { audit, type Peer, type ServiceContext } from "./context.js";
-import { type CodeGuess, type SpentCode, spendCode } from "./factors.js";
-import { decoyVerifierBytes, newStretch, type Stretch, saltOf, stretchOf } from "./salts.js";
-import { type Grant, grantSession } from "./sessions.js";
-import { type GuessVerdict, judgeStrangerGuess } from "./stranger-counters.js";
-import type { CodeVerified, PasswordVerified } from "./witnesses.js";
+import { type Account, findAccount, findHeadOrDummy } from "../records/account.js";
+import { getStretchCensus, type StretchCensus } from "../records/stretch-census.js";
+import { audit, type Peer, pseudonym, type ServiceContext } from "./context.js";
+import type { Guesser } from "./guesser.js";
+import { judgePasswordGuess } from "./password-guess.js";
+import { decoyVerifierBytes, placeOf, saltOf } from "./salts.js";
+import type { GuessVerdict } from "./stranger-counters.js";
+import { type Stretch, stretchOf, unknownGeneration } from "./stretching.js";
+import type { PasswordVerified } from "./witnesses.js";
 
 /**
- * A login: name and A, then the proof of the password over this very channel, then a code. Each step gives a witness
- * that the next one needs, and only the two witnesses together make a session.
+ * The first half of a login: name and A, then the proof of the password over this very channel. Each step gives a
+ * witness that the next one needs, and only the two witnesses of password and code together make a session.
  */
+
+export interface LoginName {
+  readonly identity: Identity;
+  readonly nameIndex: Buffer;
+  readonly clientPublic: PublicValue;
+}
+
+/**
+ * Reads what a login begins with. Nothing is looked up yet.
+ * @throws PosternError `name_invalid`, `ephemeral_invalid`
+ */
+export function nameLogin({ barrier }: ServiceContext, typedName: string, typedA: string): LoginName {
+  const identity = parseName(typedName);
+  return { identity, nameIndex: barrier.nameIndex(identity), clientPublic: parsePublicValue(typedA) };
+}
 
 /** What a client is challenged with. For a name that is not registered it is made in the same way, and proves nothing. */
 export interface LoginChallenge {
@@ -36,29 +51,32 @@ export interface LoginChallenge {
   readonly stretch: Stretch;
   readonly ephemeral: ServerEphemeral;
   /** The account that the proof is for; undefined for a name that nobody has. */
-  readonly account: AccountId | undefined;
+  readonly account: { readonly id: AccountId; readonly passwordVersion: number } | undefined;
+  readonly guesser: Guesser;
 }
 
-/**
- * Takes a name and the client's public value A; answers with the salt, the stretching and B.
- * @throws PosternError `name_invalid`, `ephemeral_invalid`
- */
-export async function beginLogin(context: ServiceContext, typedName: string, typedA: string): Promise<LoginChallenge> {
-  const identity = parseName(typedName);
-  const clientPublic = parsePublicValue(typedA);
-  const { barrier, random } = context;
-  const nameIndex = barrier.nameIndex(identity);
-  const { known, account } = await barrier.read((tx) => findAccountOrDummy(tx, nameIndex));
+/** Answers a name and the client's public value A with the salt, the stretching and B. */
+export async function beginLogin(
+  { barrier, random }: ServiceContext,
+  { identity, nameIndex, clientPublic }: LoginName,
+  guesser: Guesser,
+): Promise<LoginChallenge> {
+  const { known, head, census } = await barrier.read(async (tx) => ({
+    ...(await findHeadOrDummy(tx, nameIndex)),
+    census: await getStretchCensus(tx),
+  }));
   // Both are made for both kinds of name; only which one is taken differs.
   const decoy = verifierFromBytes(decoyVerifierBytes(barrier, identity));
-  const verifier = toVerifier(known ? account.verifier : decoy);
+  const decoyGeneration = unknownGeneration(census, placeOf(barrier, identity));
+  const verifier = toVerifier(known ? head.verifier : decoy);
   return {
     identity,
     nameIndex,
     salt: saltOf(barrier, identity),
-    stretch: known ? stretchOf(account.stretch) : newStretch,
+    stretch: stretchOf(known ? head.stretch : decoyGeneration),
     ephemeral: serverEphemeral({ clientPublic, verifier }, random),
-    account: known ? account.id : undefined,
+    account: known ? { id: head.id, passwordVersion: head.passwordVersion } : undefined,
+    guesser,
   };
 }
 
@@ -82,6 +100,10 @@ export interface PasswordAnswer {
   readonly proofHex: string;
   readonly serverMac: Buffer;
   readonly factors: readonly FactorKind[];
+  /** Seconds that a code lasts, where all authenticators have the same period. */
+  readonly period: number | undefined;
+  /** What the password should be stretched with from now on, where that is more than it is. */
+  readonly restretch: Stretch | undefined;
 }
 
 /**
@@ -96,29 +118,52 @@ export async function provePassword(
   challenge: LoginChallenge,
   proof: PasswordProof,
 ): Promise<PasswordAnswer> {
-  const { identity, nameIndex, account, salt, ephemeral } = challenge;
+  const { identity, nameIndex, account, guesser, salt, ephemeral } = challenge;
   const verdict = serverSession({ identity, salt, ephemeral }).verifyClientProof(parseProof(proof.proofHex));
   const serverMac = answerOverChannel(verdict, proof);
   const right = verdict.proved && account !== undefined;
-  const guess = await context.barrier.transact(async (tx) => {
-    const judged = await judgeStrangerGuess(tx, nameIndex, right, context.now());
-    const reason = refusalReason(judged, { known: account !== undefined, bound: serverMac !== undefined });
+  const { guess, proved } = await context.barrier.transact(async (tx) => {
+    const judged = await judgePasswordGuess(tx, challenge, right, context.now());
+    const found = judged.kind === "right" ? await findProved(tx, challenge) : undefined;
+    const reason = refusalReason(judged, { known: account !== undefined, bound: serverMac !== undefined, found });
     if (reason !== undefined) {
-      const event = { event: "login.password", outcome: "refused", reason } as const;
-      const who = account === undefined ? { name: pseudonym(nameIndex) } : { name: identity, account };
+      const event = { event: "login.password", outcome: "refused", reason, device: deviceIn(guesser) } as const;
+      const who = account === undefined ? { name: pseudonym(nameIndex) } : { name: identity, account: account.id };
       await audit(context, tx, peer, { ...event, ...who });
     }
-    return judged;
+    return { guess: judged, proved: found };
   });
   if (guess.kind === "throttled") throw new PosternError("throttled", { retryAfter: guess.retryAfter });
   if (guess.kind === "busy") throw new PosternError("busy");
-  if (guess.kind === "wrong" || !verdict.proved || serverMac === undefined || account === undefined) {
-    throw new PosternError("login_failed");
-  }
-  const { verifier } = ephemeral;
-  const password = { account, identity, nameIndex, verifier } as PasswordVerified;
-  return { password, proofHex: verdict.proofHex, serverMac, factors: factorKinds };
+  if (!verdict.proved || serverMac === undefined || proved === undefined) throw new PosternError("login_failed");
+  const { account: mine, census } = proved;
+  const { id, passwordVersion } = mine;
+  const password = { account: id, identity, nameIndex, passwordVersion, guesser } as PasswordVerified;
+  const restretch = mine.stretch < census.current ? stretchOf(census.current) : undefined;
+  return { password, proofHex: verdict.proofHex, serverMac, ...codesOf(mine), restretch };
 }
+
+/** The account that was proved, as it is now; undefined when it is another one, or has another password, since. */
+async function findProved(
+  tx: SealedWriteTransaction,
+  { nameIndex, account }: LoginChallenge,
+): Promise<{ account: Account; census: StretchCensus } | undefined> {
+  const found = await findAccount(tx, nameIndex);
+  if (found === undefined || found.id !== account?.id || found.passwordVersion !== account.passwordVersion) {
+    return undefined;
+  }
+  return { account: found, census: await getStretchCensus(tx) };
+}
+
+/** What a person will be asked for. */
+function codesOf({ factors }: Account): Pick<PasswordAnswer, "factors" | "period"> {
+  const kinds = new Set<FactorKind>([...factors.map(({ kind }) => kind), "recovery"]);
+  const periods = new Set(factors.map((factor) => (factor.kind === "totp" ? factor.period : undefined)));
+  const [period] = periods;
+  return { factors: factorKinds.filter((kind) => kinds.has(kind)), period: periods.size === 1 ? period : undefined };
+}
+
+const deviceIn = (guesser: Guesser) => (guesser.kind === "device" ? guesser.id : undefined);
 
 /** The server's channel MAC for a client that proved the password over this channel. Wipes K: nothing else needs it. */
 function answerOverChannel(verdict: ClientVerdict, { exporter, mac }: PasswordProof): Buffer | undefined {
@@ -131,114 +176,27 @@ function answerOverChannel(verdict: ClientVerdict, { exporter, mac }: PasswordPr
 }
 
 /**
- * How the log names someone who is not registered: what stands there may be a password that was typed in the wrong
- * place. The same name has the same pseudonym, so that guesses at it can be seen together.
- */
-function pseudonym(nameIndex: Buffer): string {
-  return `unknown-${nameIndex.toString("hex", 0, 6)}`;
-}
-
-/**
- * Why a password step is refused, for the audit record; undefined when it is not. A right proof whose channel MAC is
- * wrong came through somebody in the middle.
+ * Why a password step is refused, for the audit record; undefined when it is not, or when the log tells already that
+ * guesses are turned away. A right proof whose channel MAC is wrong came through somebody in the middle.
  */
 function refusalReason(
-  { kind }: GuessVerdict,
-  { known, bound }: { known: boolean; bound: boolean },
+  verdict: GuessVerdict,
+  { known, bound, found }: { known: boolean; bound: boolean; found: object | undefined },
 ): string | undefined {
-  if (kind === "right") return bound ? undefined : "channel_mismatch";
-  if (kind === "wrong") return known ? "wrong_password" : "unknown_name";
-  return kind;
-}
-
-export interface LoggedIn {
-  readonly grant: Grant;
-  readonly recoveryCodesLeft: number;
-}
-
-type CodeOutcome =
-  | { readonly kind: "granted"; readonly loggedIn: LoggedIn }
-  | { readonly kind: "refused" }
-  | { readonly kind: "gone" }
-  | Exclude<BudgetState, { kind: "open" }>;
-
-/**
- * Judges a code, uses it up and grants the session with its audit record, all in one transaction: of any number of
- * tries with one code exactly one is granted, and none without the record.
- * @throws PosternError `code_refused`, `throttled`, `codes_locked`; `login_failed` when the account changed meanwhile
- */
-export async function verifyCode(
-  context: ServiceContext,
-  peer: Peer,
-  password: PasswordVerified,
-  guess: CodeGuess,
-): Promise<LoggedIn> {
-  const outcome = await context.barrier.transact(async (tx): Promise<CodeOutcome> => {
-    const now = context.now();
-    const account = await findAccount(tx, password.nameIndex);
-    const event = { event: "login.code", account: password.account, name: password.identity } as const;
-    if (account === undefined || account.id !== password.account || !account.verifier.equals(password.verifier)) {
-      await audit(context, tx, peer, { ...event, outcome: "refused", reason: "account_changed" });
-      return { kind: "gone" };
-    }
-    const state = codeBudgetState(account, guess, now);
-    if (state.kind !== "open") {
-      await audit(context, tx, peer, { ...event, outcome: "refused", reason: state.kind });
-      return state;
-    }
-    const spent = spendCode(account, guess, now);
-    if (typeof spent === "string") {
-      const codeBudget = chargeBudget(account.codeBudget, now);
-      await putAccount(tx, password.nameIndex, { ...account, codeBudget });
-      await audit(context, tx, peer, { ...event, outcome: "refused", reason: spent });
-      return { kind: "refused" };
-    }
-    return { kind: "granted", loggedIn: await grant(context, tx, peer, password, spent) };
-  });
-  switch (outcome.kind) {
-    case "granted":
-      return outcome.loggedIn;
-    case "refused":
-      throw new PosternError("code_refused");
-    case "blocked":
-      throw new PosternError("throttled", { retryAfter: outcome.retryAfter });
-    case "locked":
-      throw new PosternError("codes_locked");
-    case "gone":
-      throw new PosternError("login_failed");
+  switch (verdict.kind) {
+    case "right":
+      if (found === undefined) return "account_changed";
+      return bound ? undefined : "channel_mismatch";
+    case "wrong":
+      return known ? "wrong_password" : "unknown_name";
+    default:
+      return verdict.first ? verdict.kind : undefined;
   }
-}
-
-/** A recovery code opens a budget that is locked for good, but waits like any other guess while it is blocked. */
-function codeBudgetState({ codeBudget }: Account, { factor }: CodeGuess, now: number): BudgetState {
-  return budgetState(codeBudget, now, factor === "recovery" ? undefined : CODE_FAILURES_MAX);
-}
-
-async function grant(
-  context: ServiceContext,
-  tx: SealedWriteTransaction,
-  peer: Peer,
-  password: PasswordVerified,
-  spent: SpentCode,
-): Promise<LoggedIn> {
-  const account = { ...spent.account, codeBudget: untouchedBudget };
-  await putAccount(tx, password.nameIndex, account);
-  const code = { amr: spent.amr } as CodeVerified;
-  const granted = await grantSession(context, tx, peer, password, code);
-  await audit(context, tx, peer, {
-    event: "login",
-    outcome: "granted",
-    account: account.id,
-    session: granted.session.id,
-    name: account.identity,
-  });
-  return { grant: granted, recoveryCodesLeft: account.recovery.length };
 }
 
 /** Records that a login stopped after the right password, without a code. */
 export async function abandonLogin(context: ServiceContext, peer: Peer, password: PasswordVerified): Promise<void> {
-  const { account, identity } = password;
-  await context.barrier.transact((tx) =>
-    audit(context, tx, peer, { event: "login.code", outcome: "refused", reason: "no_code", account, name: identity }),
-  );
+  const { account, identity: name, guesser } = password;
+  const event = { event: "login.code", outcome: "refused", reason: "no_code", device: deviceIn(guesser) } as const;
+  await context.barrier.transact((tx) => audit(context, tx, peer, { ...event, account, name }));
 }

@@ -1,21 +1,15 @@
 import { PosternError } from "@postern/shared/errors";
 import { type AccountId, newId } from "@postern/shared/ids";
 import { type Identity, parseName } from "@postern/shared/names/name";
-import { formatRecoveryCode, hashRecoveryCode, newRecoveryCodes } from "@postern/shared/otp/recovery-code";
-import { encodeSecret } from "@postern/shared/otp/secret";
-import { otpauthUri } from "@postern/shared/otp/uri";
 import { parseVerifier } from "@postern/shared/srp/parse";
-import { type Account, findAccount, putAccount, type TotpFactor } from "../records/account.js";
+import { type Account, findAccountHead, putAccount, type TotpFactor } from "../records/account.js";
 import { untouchedBudget } from "../records/budget.js";
-import { audit, type Peer, type ServiceContext } from "./context.js";
-import { judgeTotp, newTotpFactor } from "./factors.js";
-import { newStretch, type Stretch, saltOf } from "./salts.js";
-
-/** The issuer that authenticator apps show beside the name. */
-const OTP_ISSUER = "Postern";
-
-/** Wrong first codes that are taken before the enrolment is dropped. */
-const FIRST_CODE_TRIES = 10;
+import { getStretchCensus } from "../records/stretch-census.js";
+import { aboutAccount, audit, type Peer, pseudonym, type ServiceContext, type Told } from "./context.js";
+import { enrolmentOf, type FactorEnrolment, newTotpFactor, takeFirstCode, wipeFactor } from "./enrolment.js";
+import { newRecoverySet } from "./recovery.js";
+import { saltOf } from "./salts.js";
+import { countAccount, type Stretch, stretchOf } from "./stretching.js";
 
 /** A name that nobody had when it was asked for. Nothing of it is stored. */
 export interface NameFree {
@@ -29,11 +23,7 @@ export interface NameFree {
 export interface Enrolment {
   readonly name: NameFree;
   readonly verifier: Buffer;
-  readonly factor: TotpFactor;
-  readonly uri: string;
-  /** Base32, as it is typed into an app by hand. */
-  readonly secretText: string;
-  triesLeft: number;
+  readonly authenticator: FactorEnrolment<TotpFactor>;
 }
 
 export interface Registered {
@@ -46,27 +36,27 @@ export interface Registered {
 /** @throws PosternError `registration_closed`, `name_invalid`, `name_taken` (the last one audited). */
 export async function beginRegistration(context: ServiceContext, peer: Peer, typedName: string): Promise<NameFree> {
   if (context.registration === "closed") {
-    await refuse(context, peer, undefined, "closed");
+    await refuse(context, peer, { reason: "closed" });
     throw new PosternError("registration_closed");
   }
   const identity = parseName(typedName);
   const nameIndex = context.barrier.nameIndex(identity);
-  const taken = await context.barrier.read((tx) => findAccount(tx, nameIndex));
+  const { taken, census } = await context.barrier.read(async (tx) => ({
+    taken: await findAccountHead(tx, nameIndex),
+    census: await getStretchCensus(tx),
+  }));
   if (taken !== undefined) {
-    await refuse(context, peer, identity, "name_taken");
+    await refuse(context, peer, { reason: "name_taken", account: taken.id, name: identity });
     throw new PosternError("name_taken");
   }
-  return { identity, nameIndex, salt: saltOf(context.barrier, identity), stretch: newStretch };
+  return { identity, nameIndex, salt: saltOf(context.barrier, identity), stretch: stretchOf(census.current) };
 }
 
 /** Takes the verifier and makes the TOTP secret. @throws PosternError `verifier_invalid`. */
 export function offerFactor(context: ServiceContext, name: NameFree, verifierHex: string): Enrolment {
   const verifier = parseVerifier(verifierHex);
-  const factor = newTotpFactor(context);
-  const { secret, algorithm, digits, period } = factor;
-  const parameters = { secret, algorithm, digits, period };
-  const uri = otpauthUri({ type: "totp", issuer: OTP_ISSUER, account: name.identity, ...parameters });
-  return { name, verifier, factor, uri, secretText: encodeSecret(secret), triesLeft: FIRST_CODE_TRIES };
+  const authenticator = enrolmentOf(newTotpFactor(context, { label: "authenticator" }), name.identity);
+  return { name, verifier, authenticator };
 }
 
 /**
@@ -81,32 +71,35 @@ export async function confirmRegistration(
   code: string,
 ): Promise<Registered> {
   const { identity, nameIndex, stretch } = enrolment.name;
-  const match = judgeTotp(enrolment.factor, code, context.now());
-  if (match.kind !== "match") {
-    enrolment.triesLeft -= 1;
-    await refuse(context, peer, identity, "wrong_first_code");
+  const factor = takeFirstCode(enrolment.authenticator, code, context.now());
+  if (factor === undefined) {
+    await refuse(context, peer, { reason: "wrong_first_code", name: pseudonym(nameIndex) });
     throw new PosternError("code_refused");
   }
   const { barrier, random, now } = context;
   const outcome = await barrier.transact(async (tx) => {
-    if ((await findAccount(tx, nameIndex)) !== undefined) {
-      await audit(context, tx, peer, { event: "register", outcome: "refused", reason: "name_taken", name: identity });
+    const taken = await findAccountHead(tx, nameIndex);
+    if (taken !== undefined) {
+      const event = { event: "register", outcome: "refused", reason: "name_taken" } as const;
+      await audit(context, tx, peer, { ...event, account: taken.id, name: identity });
       return undefined;
     }
-    const recoveryCodes = newRecoveryCodes(random);
+    const recovery = newRecoverySet(random);
     const account: Account = {
       id: newId("account", random),
       identity,
       createdAt: now(),
       verifier: enrolment.verifier,
       stretch: stretch.generation,
-      factors: [{ ...enrolment.factor, lastStep: match.step }],
-      recovery: recoveryCodes.map((recoveryCode) => hashRecoveryCode(recoveryCode)),
+      passwordVersion: 0,
+      factors: [factor],
+      recovery: recovery.hashes,
       codeBudget: untouchedBudget,
     };
     await putAccount(tx, nameIndex, account);
-    await audit(context, tx, peer, { event: "register", outcome: "done", account: account.id, name: identity });
-    return { account: account.id, identity, recoveryCodes: recoveryCodes.map((shown) => formatRecoveryCode(shown)) };
+    await countAccount(tx, { to: stretch.generation });
+    await audit(context, tx, peer, { ...aboutAccount(account), event: "register", outcome: "done" });
+    return { account: account.id, identity, recoveryCodes: recovery.shown };
   });
   if (outcome === undefined) throw new PosternError("name_taken");
   wipeEnrolment(enrolment);
@@ -114,13 +107,11 @@ export async function confirmRegistration(
 }
 
 /** Forgets an enrolment that was finished, abandoned or refused. */
-export function wipeEnrolment({ factor, verifier }: Enrolment): void {
-  factor.secret.fill(0);
+export function wipeEnrolment({ authenticator, verifier }: Enrolment): void {
+  wipeFactor(authenticator);
   verifier.fill(0);
 }
 
-async function refuse(context: ServiceContext, peer: Peer, name: string | undefined, reason: string): Promise<void> {
-  await context.barrier.transact((tx) =>
-    audit(context, tx, peer, { event: "register", outcome: "refused", reason, name }),
-  );
+async function refuse(context: ServiceContext, peer: Peer, told: Omit<Told, "event" | "outcome">): Promise<void> {
+  await context.barrier.transact((tx) => audit(context, tx, peer, { ...told, event: "register", outcome: "refused" }));
 }

@@ -1,5 +1,3 @@
-import { PosternError } from "@postern/shared/errors";
-import { currentStretchGeneration, type StretchParameters, stretchGenerations } from "@postern/shared/kdf";
 import { parseSalt, type Salt } from "@postern/shared/srp/parse";
 import { VERIFIER_SEED_BYTES } from "@postern/shared/srp/server";
 import type { Barrier } from "../barrier/barrier.js";
@@ -19,18 +17,12 @@ export function decoyVerifierBytes(barrier: Barrier, identity: string): Buffer {
   return barrier.decoy("srp verifier", identity, VERIFIER_SEED_BYTES);
 }
 
-/** Argon2id parameters and the number by which an account remembers them. */
-export interface Stretch extends StretchParameters {
-  readonly generation: number;
+/** What stands in for the account's id where an unknown name's devices are looked for: 16 bytes. */
+export function decoyDeviceOwner(barrier: Barrier, identity: string): Buffer {
+  return barrier.decoy("device owner", identity, 16);
 }
 
-/** What new verifiers are made with. */
-export const newStretch: Stretch = stretchOf(currentStretchGeneration);
-
-/** @throws PosternError `store_future` for a generation that this release does not know */
-export function stretchOf(generation: number): Stretch {
-  const known: Readonly<Record<number, StretchParameters>> = stretchGenerations;
-  const parameters = known[generation];
-  if (parameters === undefined) throw new PosternError("store_future");
-  return { generation, ...parameters };
+/** Where a name stands among all names, from 0 to below 1: it never changes, and looks drawn at random. */
+export function placeOf(barrier: Barrier, identity: string): number {
+  return barrier.decoy("stretch generation", identity, 6).readUIntBE(0, 6) / 2 ** 48;
 }

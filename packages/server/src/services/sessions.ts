@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
-import { type AccountId, newId, type SessionId } from "@postern/shared/ids";
+import { type AccountId, type DeviceId, newId, type SessionId } from "@postern/shared/ids";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { findAccount } from "../records/account.js";
+import { type Account, findAccount, findAccountHead } from "../records/account.js";
 import { deleteSession, findSession, putSession, type Session, scanSessions, sessionsOf } from "../records/session.js";
-import { audit, type Peer, type ServiceContext } from "./context.js";
+import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { type SweepPage, sweep } from "./sweep.js";
 import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
@@ -33,8 +33,7 @@ export async function grantSession(
   context: ServiceContext,
   tx: SealedWriteTransaction,
   peer: Peer,
-  password: PasswordVerified,
-  code: CodeVerified,
+  { password, code, device }: { password: PasswordVerified; code: CodeVerified; device: DeviceId },
 ): Promise<Grant> {
   const now = context.now();
   const account = password.account;
@@ -46,11 +45,13 @@ export async function grantSession(
     identity: password.identity,
     secretHash: hashSecret(secret),
     authenticatedAt: now,
+    verifiedAt: now,
     lastSeenAt: now,
     expiresAt: now + sessionLimits.absoluteMs,
     amr: ["pwd", ...code.amr],
     address: peer.address,
     client: peer.client,
+    device,
   };
   await putSession(tx, session);
   return { session, secret: secretText(session, secret) };
@@ -128,8 +129,34 @@ export async function findLiveSession(
 ): Promise<Session | undefined> {
   const session = await findSession(tx, account, id);
   if (session === undefined || !isLive(session, now())) return undefined;
-  const owner = await findAccount(tx, barrier.nameIndex(session.identity));
+  const owner = await findAccountHead(tx, barrier.nameIndex(session.identity));
   return owner?.id === account ? session : undefined;
+}
+
+export interface LiveSession {
+  readonly session: Session;
+  readonly account: Account;
+  readonly nameIndex: Buffer;
+}
+
+/**
+ * One transaction of a person who has a session: as the store has it, and the account, then. What `act` throws leaves
+ * nothing.
+ * @throws PosternError `session_invalid`
+ */
+export function withLiveSession<T>(
+  context: ServiceContext,
+  known: SessionName,
+  act: (tx: SealedWriteTransaction, live: LiveSession) => Promise<T>,
+): Promise<T> {
+  return context.barrier.transact(async (tx) => {
+    const session = await findLiveSession(context, tx, known);
+    if (session === undefined) throw new PosternError("session_invalid");
+    const nameIndex = context.barrier.nameIndex(session.identity);
+    const account = await findAccount(tx, nameIndex);
+    if (account === undefined) throw new PosternError("session_invalid");
+    return act(tx, { session, account, nameIndex });
+  });
 }
 
 /** Deletes the sessions that have ended; run now and then, so that no clock revives one. Returns how many. */
@@ -146,18 +173,62 @@ export function sweepSessions(
   return sweep(barrier, page, pageSize);
 }
 
+/** A person's live sessions, the one used last first. @throws PosternError `session_invalid` */
+export function listSessions(context: ServiceContext, known: SessionName): Promise<Session[]> {
+  return context.barrier.read(async (tx) => {
+    if ((await findLiveSession(context, tx, known)) === undefined) throw new PosternError("session_invalid");
+    const live = (await sessionsOf(tx, known.account)).filter((session) => isLive(session, context.now()));
+    return live.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+  });
+}
+
+/** Ends another session of the same person, durably. @throws PosternError `session_invalid`, `id_unknown` */
+export async function revokeSession(
+  context: ServiceContext,
+  peer: Peer,
+  known: SessionName,
+  id: SessionId,
+): Promise<void> {
+  await withLiveSession(context, known, async (tx, { session }) => {
+    const revoked = await findSession(tx, session.account, id);
+    if (revoked === undefined) throw new PosternError("id_unknown");
+    await deleteSession(tx, revoked);
+    const told = { ...aboutSession(session), event: "session.revoke", outcome: "done" } as const;
+    await audit(context, tx, peer, { ...told, session: id, reason: `by ${session.id}` });
+  });
+}
+
+/** Ends all of a person's sessions but this one. Returns how many. @throws PosternError `session_invalid` */
+export function revokeOtherSessions(context: ServiceContext, peer: Peer, known: SessionName): Promise<number> {
+  return withLiveSession(context, known, async (tx, { session }) => {
+    const ended = await endSessionsBut(tx, session.account, session.id);
+    await audit(context, tx, peer, {
+      ...aboutSession(session),
+      event: "session.revoke",
+      outcome: "done",
+      reason: "others",
+    });
+    return ended;
+  });
+}
+
+/** Ends all sessions of an account but one, in the transaction that makes them void. Returns how many. */
+export async function endSessionsBut(
+  tx: SealedWriteTransaction,
+  account: AccountId,
+  kept?: SessionId,
+): Promise<number> {
+  const others = (await sessionsOf(tx, account)).filter(({ id }) => id !== kept);
+  for (const other of others) await deleteSession(tx, other);
+  return others.length;
+}
+
 /** Ends a session, durably, before it returns. Ending one that has ended is no error. */
 export async function endSession(context: ServiceContext, peer: Peer, session: Session): Promise<void> {
   await context.barrier.transact(async (tx) => {
     if ((await findSession(tx, session.account, session.id)) === undefined) return;
     await deleteSession(tx, session);
-    await audit(context, tx, peer, {
-      event: "session.logout",
-      outcome: "done",
-      account: session.account,
-      session: session.id,
-      name: session.identity,
-    });
+    await audit(context, tx, peer, { ...aboutSession(session), event: "session.logout", outcome: "done" });
   });
 }
 

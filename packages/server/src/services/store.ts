@@ -4,14 +4,15 @@ import { RECOVERY_CODES } from "@postern/shared/otp/recovery-code";
 import type { Barrier, SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { createIdentity, type ServerIdentity } from "../identity/identity-key.js";
 import { hostsOf, issueLeaf, type Leaf, leafNeedsRenewal } from "../identity/leaf-certificate.js";
-import { putDummyAccount } from "../records/account.js";
+import { putDummyAccount, refreshDummyAccount } from "../records/account.js";
 import { appendAudit, beginAudit } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
 import { wholeRange } from "../records/keys.js";
 import { getServerIdentity, putServerIdentity, type StoredIdentity } from "../records/server-identity.js";
 import { getSettings, putSettings, type Settings } from "../records/settings.js";
-import { newTotpFactor } from "./factors.js";
-import { newStretch } from "./salts.js";
+import { putStretchCensus } from "../records/stretch-census.js";
+import { newTotpFactor } from "./enrolment.js";
+import { ensureStretchCensus, firstCensus } from "./stretching.js";
 import { createSigningKey } from "./tokens.js";
 
 type Tools = { readonly now: () => number; readonly random: (size: number) => Buffer };
@@ -28,6 +29,7 @@ export async function initialiseStore(barrier: Barrier, tools: Tools, hosts: rea
     const node = newId("node", tools.random);
     await putSettings(tx, { node, createdAt: tools.now() });
     await putDummy(tx, tools);
+    await putStretchCensus(tx, firstCensus);
     await putServerIdentity(tx, toStored(identity, leaf));
     await createSigningKey(tx, tools);
     await beginAudit(tx, node);
@@ -92,6 +94,12 @@ function toStored(identity: ServerIdentity, leaf: Leaf): StoredIdentity {
   };
 }
 
+/** Brings what an older release stored, and every login reads, to what this one stores. */
+export async function upgradeStore(barrier: Barrier): Promise<void> {
+  await ensureStretchCensus(barrier);
+  await barrier.transact(refreshDummyAccount);
+}
+
 /** Whether a transaction can be had, opened and made durable: what a login needs. */
 export async function probeStore(barrier: Barrier): Promise<void> {
   await barrier.transact(async (tx) => {
@@ -112,8 +120,9 @@ async function putDummy(tx: SealedWriteTransaction, tools: Tools): Promise<void>
     identity: "nobody",
     createdAt: now(),
     verifier: random(256),
-    stretch: newStretch.generation,
-    factors: [newTotpFactor(tools)],
+    stretch: firstCensus.current,
+    passwordVersion: 0,
+    factors: [newTotpFactor(tools, { label: "authenticator" })],
     recovery: Array.from({ length: RECOVERY_CODES }, () => random(32)),
     codeBudget: untouchedBudget,
   });

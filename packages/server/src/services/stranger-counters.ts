@@ -22,16 +22,14 @@ const HOUR_MS = 3_600_000;
 const LIFETIME_MS = 24 * HOUR_MS;
 export const NEW_COUNTERS_AN_HOUR = 10_000;
 
+/** `first`: nothing in the log tells yet that somebody was turned away since the last failure, or in this hour. */
 export type GuessVerdict =
   | { readonly kind: "right" }
   | { readonly kind: "wrong" }
-  | { readonly kind: "busy" }
-  | { readonly kind: "throttled"; readonly retryAfter: number };
+  | { readonly kind: "busy"; readonly first: boolean }
+  | { readonly kind: "throttled"; readonly first: boolean; readonly retryAfter: number };
 
-/**
- * Judges one password guess whose comparison is done already, and charges it. The verdict may leave the process only
- * once `tx` is durable; a thousand guesses at once are judged one after another here, as if they had come so.
- */
+/** Judges one password guess of a stranger, and charges it. */
 export async function judgeStrangerGuess(
   tx: SealedWriteTransaction,
   nameIndex: Buffer,
@@ -42,8 +40,14 @@ export async function judgeStrangerGuess(
   const quota = await getCounterQuota(tx);
   const counter = isExpired(stored, now) ? untouchedBudget : stored;
   const state = budgetState(counter, now);
-  if (state.kind === "blocked") return { kind: "throttled", retryAfter: state.retryAfter };
-  if (counter.failures === 0 && quotaLeft(quota, now) === 0) return { kind: "busy" };
+  if (state.kind === "blocked") {
+    if (!counter.noted) await putStrangerCounter(tx, nameIndex, { ...counter, noted: true });
+    return { kind: "throttled", first: !counter.noted, retryAfter: state.retryAfter };
+  }
+  if (counter.failures === 0 && quotaLeft(quota, now) === 0) {
+    if (!quota.noted) await putCounterQuota(tx, { ...quota, noted: true });
+    return { kind: "busy", first: !quota.noted };
+  }
   if (right) {
     if (stored.failures > 0) await deleteStrangerCounter(tx, nameIndex);
     return { kind: "right" };
@@ -59,8 +63,9 @@ function quotaLeft({ hour, made }: CounterQuota, now: number): number {
   return hour === hourOf(now) ? Math.max(0, NEW_COUNTERS_AN_HOUR - made) : NEW_COUNTERS_AN_HOUR;
 }
 
-function takenFrom({ hour, made }: CounterQuota, now: number): CounterQuota {
-  return { hour: hourOf(now), made: hour === hourOf(now) ? made + 1 : 1 };
+function takenFrom(quota: CounterQuota, now: number): CounterQuota {
+  const hour = hourOf(now);
+  return quota.hour === hour ? { ...quota, made: quota.made + 1 } : { hour, made: 1, noted: false };
 }
 
 /** A last failure that lies ahead by more than an hour was noted by a clock that ran ahead: it has no end either. */

@@ -4,7 +4,7 @@ import { newId } from "@postern/shared/ids";
 import { type JWK, SignJWT } from "jose";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { getSigningKeys, putSigningKeys, type SigningKeys } from "../records/signing-key.js";
-import { audit, type Peer, type ServiceContext } from "./context.js";
+import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { findLiveSession, type SessionName } from "./sessions.js";
 
 /** Seconds a token is good for: so long a service that verifies offline may take a revoked session for live. */
@@ -42,13 +42,7 @@ export async function mintToken(
   const minted = await context.barrier.transact(async (tx) => {
     const session = await findLiveSession(context, tx, known);
     if (session === undefined) return undefined;
-    await audit(context, tx, peer, {
-      event: "session.token",
-      outcome: "granted",
-      account: session.account,
-      session: session.id,
-      name: session.identity,
-    });
+    await audit(context, tx, peer, { ...aboutSession(session), event: "session.token", outcome: "granted" });
     return { session, signing: await signingKey(tx) };
   });
   if (minted === undefined) throw new PosternError("session_invalid");

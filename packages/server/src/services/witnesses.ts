@@ -1,13 +1,15 @@
 import type { AccountId } from "@postern/shared/ids";
 import type { Identity } from "@postern/shared/names/name";
-import type { Verifier } from "@postern/shared/srp/parse";
+import type { Guesser } from "./guesser.js";
+import type { LiveSession } from "./sessions.js";
 
 /**
- * What a login has shown so far. Nobody can write these values down without a cast, and there are two of these, both in
- * login.ts, behind the checks that they stand for: to forget a factor is a type error.
+ * What a person has shown so far. Nobody can write these values down without a cast, and there is one of these for
+ * each, behind the check that it stands for: to forget a factor is a type error.
  */
 declare const passwordWitness: unique symbol;
 declare const codeWitness: unique symbol;
+declare const freshWitness: unique symbol;
 
 /** Someone proved the password of this account, over this channel. Made only by `provePassword`. */
 export interface PasswordVerified {
@@ -15,12 +17,18 @@ export interface PasswordVerified {
   readonly account: AccountId;
   readonly identity: Identity;
   readonly nameIndex: Buffer;
-  /** The verifier that was proved: one that was replaced meanwhile is not proved any more. */
-  readonly verifier: Verifier;
+  /** Which of the account's passwords it was: once there is another, it is not proved any more. */
+  readonly passwordVersion: number;
+  readonly guesser: Guesser;
 }
 
-/** A code of this account was right and is used up. Made only by `verifyCode`. */
+/** A code of this account was right and is used up. Made only by `judgeCode`. */
 export interface CodeVerified {
   readonly [codeWitness]: true;
   readonly amr: readonly string[];
+}
+
+/** A live session whose last code is no older than five minutes. Made only by `withFreshSession`. */
+export interface FreshSession extends LiveSession {
+  readonly [freshWitness]: true;
 }

@@ -5,6 +5,7 @@ import { LineSplitter } from "@postern/shared/frames/line-splitter";
 import { encodeError, encodeResult, parseRequest } from "@postern/shared/frames/rpc";
 import { lineLimits } from "@postern/shared/messages";
 import type { Log } from "../log.js";
+import { wipeFactor } from "../services/enrolment.js";
 import { abandonLogin, forgetChallenge } from "../services/login.js";
 import { wipeEnrolment } from "../services/registration.js";
 import type { Place, Rank } from "./admission.js";
@@ -61,6 +62,7 @@ export class Connection {
       peer: { address: options.address, client: "" },
       exporter: () =>
         socket.exportKeyingMaterial(channelExporter.bytes, channelExporter.label, channelExporter.context),
+      enrolmentSeconds: options.registrationSeconds,
       secondsLeft: () => Math.max(0, Math.floor((this.#registrationEnds - this.#now()) / 1000)),
     };
     this.#place.onDeadline(() => this.#late());
@@ -138,10 +140,10 @@ export class Connection {
     this.#state = next;
     this.#forget(left, next);
     if (this.#closed) return;
-    this.#lines.setLimit(next.awaits === "session-call" ? lineLimits.authenticated : lineLimits.unauthenticated);
-    const registering = deadlineOf[left.awaits] === "registration" && deadlineOf[next.awaits] === "registration";
-    if (registering) return;
-    if (next.awaits === "verifier") this.#registrationEnds = this.#now() + this.#registrationSeconds * 1000;
+    this.#lines.setLimit(rankOf(next) === "session" ? lineLimits.authenticated : lineLimits.unauthenticated);
+    const enrolling = deadlineOf[next.awaits] === "registration";
+    if (enrolling && deadlineOf[left.awaits] === "registration") return;
+    if (enrolling) this.#registrationEnds = this.#now() + this.#registrationSeconds * 1000;
     this.#overdue = false;
     this.#place.step(deadlineOf[next.awaits], rankOf(next));
   }
@@ -149,6 +151,7 @@ export class Connection {
   /** Wipes what a left state held and no later one needs. */
   #forget(left: State, next: State): void {
     if (left.awaits === "first-code" && next.awaits !== "first-code") wipeEnrolment(left.enrolment);
+    if (left.awaits === "factor-code" && next.awaits !== "factor-code") wipeFactor(left.enrolment);
     if (left.awaits === "proof") forgetChallenge(left.challenge);
   }
 
@@ -189,9 +192,11 @@ export class Connection {
   }
 }
 
-function rankOf({ awaits }: State): Rank {
-  if (awaits === "session-call") return "session";
-  return awaits === "code" ? "proved" : "stranger";
+/** A known device has shown as much as it takes to stand before strangers. */
+function rankOf(state: State): Rank {
+  if (state.awaits === "session-call" || state.awaits === "factor-code") return "session";
+  if (state.awaits === "proof") return state.challenge.guesser.kind === "device" ? "proved" : "stranger";
+  return state.awaits === "code" ? "proved" : "stranger";
 }
 
 /** What a peer is told of an error. What it cannot have caused is `internal` to it, and whole only in the log. */

@@ -1,4 +1,5 @@
 import type { Session } from "../records/session.js";
+import type { FactorEnrolment } from "../services/enrolment.js";
 import type { LoginChallenge } from "../services/login.js";
 import type { Enrolment, NameFree } from "../services/registration.js";
 import type { PasswordVerified } from "../services/witnesses.js";
@@ -15,7 +16,8 @@ export type State =
   | { readonly awaits: "first-code"; readonly enrolment: Enrolment }
   | { readonly awaits: "proof"; readonly challenge: LoginChallenge }
   | { readonly awaits: "code"; readonly password: PasswordVerified; readonly tried: boolean }
-  | { readonly awaits: "session-call"; readonly session: Session };
+  | { readonly awaits: "session-call"; readonly session: Session }
+  | { readonly awaits: "factor-code"; readonly session: Session; readonly enrolment: FactorEnrolment };
 
 export type Awaits = State["awaits"];
 export type StateOf<A extends Awaits> = Extract<State, { awaits: A }>;
@@ -35,4 +37,5 @@ export const deadlineOf: Record<Awaits, DeadlineKind> = {
   proof: "step",
   code: "step",
   "session-call": "idle",
+  "factor-code": "registration",
 };

@@ -1,10 +1,29 @@
 import { type ErrorCode, PosternError } from "@postern/shared/errors";
-import { isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
+import type { DeviceId } from "@postern/shared/ids";
+import { type CodeParams, isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
+import type { Factor } from "../records/account.js";
+import type { Device } from "../records/device.js";
 import type { Session } from "../records/session.js";
+import { removeOwnAccount } from "../services/account-removal.js";
 import type { Peer, ServiceContext } from "../services/context.js";
-import { beginLogin, provePassword, verifyCode } from "../services/login.js";
+import { forgetDevice, forgetOtherDevices, listDevices } from "../services/devices.js";
+import type { CodeGuess } from "../services/factors.js";
+import { type DeviceProof, recogniseDevice, stranger } from "../services/guesser.js";
+import { beginLogin, nameLogin, provePassword } from "../services/login.js";
+import { changePassword, type LoggedIn, verifyCode } from "../services/login-code.js";
+import { confirmNewFactor, listFactors, offerNewFactor, removeFactor } from "../services/own-factors.js";
+import { recoveryStatus, regenerateRecovery } from "../services/recovery.js";
 import { beginRegistration, confirmRegistration, offerFactor } from "../services/registration.js";
-import { endSession, resumeSession, sessionLimits, useSession } from "../services/sessions.js";
+import {
+  endSession,
+  listSessions,
+  resumeSession,
+  revokeOtherSessions,
+  revokeSession,
+  sessionLimits,
+  useSession,
+} from "../services/sessions.js";
+import { freshUntil, verifySession } from "../services/step-up.js";
 import { mintToken } from "../services/tokens.js";
 import { type Awaits, awaitStart, type State, type StateOf } from "./states.js";
 
@@ -18,6 +37,8 @@ export interface StepContext {
   readonly exporter: () => Buffer;
   /** Seconds left of a registration. */
   readonly secondsLeft: () => number;
+  /** Seconds that the enrolment of another authenticator may take. */
+  readonly enrolmentSeconds: number;
 }
 
 interface Done<M extends Method> {
@@ -54,8 +75,11 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
         result: { identity, salt: salt.toString("hex"), stretch },
       };
     },
-    "login.start": async (_state, { name, A }, { services }) => {
-      const challenge = await beginLogin(services, name, A);
+    "login.start": async (_state, { name, A, device }, { services, exporter }) => {
+      const named = nameLogin(services, name, A);
+      const guesser =
+        device === undefined ? stranger : await recogniseDevice(services, named, deviceProof(device, exporter));
+      const challenge = await beginLogin(services, named, guesser);
       const { identity, salt, stretch, ephemeral } = challenge;
       return {
         next: { awaits: "proof", challenge },
@@ -71,7 +95,7 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   verifier: {
     "register.verifier": ({ name }, { verifier }, { services, secondsLeft }) => {
       const enrolment = offerFactor(services, name, verifier);
-      const { uri, secretText, factor } = enrolment;
+      const { uri, secretText, factor } = enrolment.authenticator;
       const { algorithm, digits, period } = factor;
       return {
         next: { awaits: "first-code", enrolment },
@@ -90,22 +114,23 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   proof: {
     "login.proof": async ({ challenge }, { M1, mac }, { services, peer, exporter }) => {
       const proof = { proofHex: M1, mac: Buffer.from(mac, "hex"), exporter: exporter() };
-      const { password, proofHex, serverMac, factors } = await provePassword(services, peer, challenge, proof);
+      const answer = await provePassword(services, peer, challenge, proof);
+      const { password, proofHex, serverMac, factors, period, restretch } = answer;
       return {
         next: { awaits: "code", password, tried: false },
-        result: { M2: proofHex, mac: serverMac.toString("hex"), factors: [...factors] },
+        result: { M2: proofHex, mac: serverMac.toString("hex"), factors: [...factors], period, restretch },
       };
     },
   },
 
   code: {
-    "login.code": async ({ password }, { factor, code }, { services, peer }) => {
-      const { grant, recoveryCodesLeft } = await verifyCode(services, peer, password, { factor, code });
-      const { session, secret } = grant;
-      return {
-        next: { awaits: "session-call", session },
-        result: { ...sessionFacts(session), secret, recovery_codes_left: recoveryCodesLeft },
-      };
+    "login.code": async ({ password }, { restretched, ...given }, { services, peer }) => {
+      const entered = await verifyCode(services, peer, password, { guess: guessOf(given), restretched });
+      return { next: { awaits: "session-call", session: entered.grant.session }, result: newSession(entered) };
+    },
+    "password.change": async ({ password }, { new_verifier: stretched, ...given }, { services, peer }) => {
+      const entered = await changePassword(services, peer, password, { guess: guessOf(given), stretched });
+      return { next: { awaits: "session-call", session: entered.grant.session }, result: newSession(entered) };
     },
   },
 
@@ -119,9 +144,74 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const { token, expiresIn } = await mintToken(services, peer, session, audience);
       return { next: { awaits: "session-call", session }, result: { token, expires_in: expiresIn } };
     },
+    "session.verify": async (state, given, { services, peer }) => {
+      const session = await verifySession(services, peer, state.session, guessOf(given));
+      return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
+    },
+    "session.list": async (state, _params, { services }) => {
+      const sessions = await listSessions(services, state.session);
+      return { next: state, result: { sessions: sessions.map((session) => listedSession(session, state.session)) } };
+    },
+    "session.revoke": async (state, { session }, { services, peer }) => {
+      await revokeSession(services, peer, state.session, session);
+      return { next: session === state.session.id ? awaitStart : state, result: {} };
+    },
+    "session.revoke_others": async (state, _params, { services, peer }) => {
+      return { next: state, result: { revoked: await revokeOtherSessions(services, peer, state.session) } };
+    },
     "session.logout": async (state, _params, { services, peer }) => {
       await endSession(services, peer, state.session);
       return { next: awaitStart, result: {} };
+    },
+
+    "device.list": async (state, _params, { services }) => {
+      const devices = await listDevices(services, state.session);
+      return { next: state, result: { devices: devices.map((device) => listedDevice(device, state.session)) } };
+    },
+    "device.forget": async (state, { device }, { services, peer }) => {
+      await forgetDevice(services, peer, state.session, device);
+      return { next: state, result: {} };
+    },
+    "device.forget_others": async (state, _params, { services, peer }) => {
+      return { next: state, result: { forgotten: await forgetOtherDevices(services, peer, state.session) } };
+    },
+
+    "factor.list": async (state, _params, { services }) => {
+      const factors = await listFactors(services, state.session);
+      return { next: state, result: { factors: factors.map((factor) => listedFactor(factor)) } };
+    },
+    "factor.add": async ({ session }, wish, { services, enrolmentSeconds }) => {
+      const enrolment = await offerNewFactor(services, session, wish);
+      const { factor, uri, secretText } = enrolment;
+      const { label, algorithm, digits } = factor;
+      const shown = { label, secret: secretText, uri, algorithm, digits, period: periodOf(factor) };
+      return {
+        next: { awaits: "factor-code", session, enrolment },
+        result: { ...shown, expires_in: enrolmentSeconds },
+      };
+    },
+    "factor.remove": async (state, { factor }, { services, peer }) => {
+      await removeFactor(services, peer, state.session, factor);
+      return { next: state, result: {} };
+    },
+
+    "recovery.status": async (state, _params, { services }) => {
+      return { next: state, result: await recoveryStatus(services, state.session) };
+    },
+    "recovery.regenerate": async (state, _params, { services, peer }) => {
+      return { next: state, result: { recovery_codes: await regenerateRecovery(services, peer, state.session) } };
+    },
+
+    "account.delete": async (state, given, { services, peer }) => {
+      await removeOwnAccount(services, peer, state.session, guessOf(given));
+      return { next: awaitStart, result: {} };
+    },
+  },
+
+  "factor-code": {
+    "factor.confirm": async ({ session, enrolment }, { code }, { services, peer }) => {
+      const factor = await confirmNewFactor(services, peer, session, { enrolment, code });
+      return { next: { awaits: "session-call", session }, result: listedFactor(factor) };
     },
   },
 };
@@ -157,23 +247,102 @@ export const recoverable: readonly ErrorCode[] = [
   "codes_locked",
   "busy",
   "session_invalid",
+  "step_up_needed",
+  "id_unknown",
+  "last_factor",
+  "too_many_factors",
+  "label_invalid",
+  "label_taken",
 ];
+
+const periodOf = (factor: Factor) => (factor.kind === "totp" ? factor.period : undefined);
 
 /** Where a connection stands after a refusal, or undefined when it is to be closed. */
 export function stateAfter(state: State, { code }: PosternError): State | undefined {
   if (!recoverable.includes(code)) return undefined;
-  if (code !== "code_refused") return awaitStart;
-  if (state.awaits === "code") return { ...state, tried: true };
-  return state.awaits === "first-code" && state.enrolment.triesLeft > 0 ? state : awaitStart;
+  if (code === "session_invalid") return awaitStart;
+  switch (state.awaits) {
+    case "session-call":
+      return state;
+    case "factor-code":
+      return code === "code_refused" && state.enrolment.triesLeft > 0
+        ? state
+        : { awaits: "session-call", session: state.session };
+    case "first-code":
+      return code === "code_refused" && state.enrolment.authenticator.triesLeft > 0 ? state : awaitStart;
+    case "code":
+      return code === "code_refused" ? { ...state, tried: true } : awaitStart;
+    default:
+      return awaitStart;
+  }
 }
+
+function guessOf({ code, second_code: secondCode }: CodeParams): CodeGuess {
+  return { code, secondCode };
+}
+
+function deviceProof({ device, mac }: { device: DeviceId; mac: string }, exporter: () => Buffer): DeviceProof {
+  return { id: device, mac: Buffer.from(mac, "hex"), exporter: exporter() };
+}
+
+const inSeconds = (milliseconds: number) => Math.floor(milliseconds / 1000);
 
 function sessionFacts(session: Session): Result<"session.whoami"> {
   return {
     account: session.account,
     name: session.identity,
     session: session.id,
-    authenticated_at: Math.floor(session.authenticatedAt / 1000),
-    expires_at: Math.floor(session.expiresAt / 1000),
+    authenticated_at: inSeconds(session.authenticatedAt),
+    expires_at: inSeconds(session.expiresAt),
     idle_timeout: sessionLimits.idleMs / 1000,
+    fresh_until: inSeconds(freshUntil(session)),
+    device: session.device,
+  };
+}
+
+function newSession({ grant, recoveryCodesLeft, newDevice }: LoggedIn): Result<"login.code"> {
+  return {
+    ...sessionFacts(grant.session),
+    secret: grant.secret,
+    recovery_codes_left: recoveryCodesLeft,
+    new_device: newDevice && { device: newDevice.id, secret: newDevice.secret.toString("hex") },
+  };
+}
+
+function listedSession(session: Session, current: Session): Result<"session.list">["sessions"][number] {
+  return {
+    session: session.id,
+    authenticated_at: inSeconds(session.authenticatedAt),
+    last_seen_at: inSeconds(session.lastSeenAt),
+    expires_at: inSeconds(session.expiresAt),
+    address: session.address,
+    client: session.client,
+    device: session.device,
+    current: session.id === current.id,
+  };
+}
+
+function listedDevice(device: Device, current: Session): Result<"device.list">["devices"][number] {
+  return {
+    device: device.id,
+    first_seen_at: inSeconds(device.createdAt),
+    last_seen_at: inSeconds(device.lastSeenAt),
+    address: device.address,
+    client: device.client,
+    current: device.id === current.device,
+  };
+}
+
+function listedFactor(factor: Factor): Result<"factor.confirm"> {
+  const { id, kind, label, algorithm, digits, createdAt, lastUsedAt } = factor;
+  return {
+    factor: id,
+    kind,
+    label,
+    algorithm,
+    digits,
+    period: periodOf(factor),
+    created_at: inSeconds(createdAt),
+    last_used_at: lastUsedAt === undefined ? undefined : inSeconds(lastUsedAt),
   };
 }

@@ -1,0 +1,58 @@
+import type { AccountId, DeviceId } from "@postern/shared/ids";
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { budgetSchema } from "./budget.js";
+import { bytes, instant, recordCodec } from "./codec.js";
+import { idBytes, recordKey, recordRange } from "./keys.js";
+
+/**
+ * A device that a person logged in from: it has budgets for guesses of its own, so that strangers cannot use them up. It
+ * takes the place of no factor; one whose record is gone is a stranger again.
+ */
+const schema = z.strictObject({
+  id: z.custom<DeviceId>((value) => typeof value === "string"),
+  account: z.custom<AccountId>((value) => typeof value === "string"),
+  /** The account's password that it was made known under: another one, and it is a stranger. */
+  passwordVersion: z.number().int().nonnegative(),
+  /** It keys a MAC: that is why it is not stored as a hash. */
+  secret: bytes(32),
+  createdAt: instant,
+  lastSeenAt: instant,
+  address: z.string(),
+  client: z.string(),
+  passwordBudget: budgetSchema,
+  codeBudget: budgetSchema,
+});
+export type Device = z.infer<typeof schema>;
+
+const codec = recordCodec(schema, { format: 1 });
+
+/** An account's id, as the 16 bytes that its devices' keys begin with. */
+export type DeviceOwner = Buffer;
+
+export const deviceOwner = (account: AccountId): DeviceOwner => idBytes(account);
+
+export async function findDevice(
+  tx: SealedReadTransaction,
+  owner: DeviceOwner,
+  id: DeviceId,
+): Promise<Device | undefined> {
+  const stored = await tx.get(recordKey("device", owner, idBytes(id)));
+  return stored && codec.decode(stored);
+}
+
+export async function putDevice(tx: SealedWriteTransaction, device: Device): Promise<void> {
+  await tx.put(recordKey("device", deviceOwner(device.account), idBytes(device.id)), codec.encode(device));
+}
+
+export async function deleteDevice(
+  tx: SealedWriteTransaction,
+  { account, id }: Pick<Device, "account" | "id">,
+): Promise<void> {
+  await tx.delete(recordKey("device", deviceOwner(account), idBytes(id)));
+}
+
+export async function devicesOf(tx: SealedReadTransaction, account: AccountId): Promise<Device[]> {
+  const entries = await tx.scan(recordRange("device", deviceOwner(account)));
+  return entries.map(({ value }) => codec.decode(value));
+}

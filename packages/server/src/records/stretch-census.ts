@@ -1,0 +1,40 @@
+import { PosternError } from "@postern/shared/errors";
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { recordCodec } from "./codec.js";
+import { recordKey } from "./keys.js";
+
+/** Which generation new verifiers are stretched with, and how many accounts are on which. The rules are services/stretching. */
+const schema = z.strictObject({
+  current: z.number().int().positive(),
+  /** By rising generation; the last one is the current one. */
+  generations: z
+    .array(
+      z.strictObject({
+        generation: z.number().int().positive(),
+        accounts: z.number().int().nonnegative(),
+        /** The share of unknown names that are answered as if on this generation or an older one; it never grows. */
+        threshold: z.number().min(0).max(1),
+      }),
+    )
+    .min(1),
+});
+export type StretchCensus = z.infer<typeof schema>;
+
+const codec = recordCodec(schema, { format: 1 });
+
+export async function findStretchCensus(tx: SealedReadTransaction): Promise<StretchCensus | undefined> {
+  const stored = await tx.get(recordKey("stretchCensus"));
+  return stored && codec.decode(stored);
+}
+
+/** @throws PosternError `store_damaged` when there is none */
+export async function getStretchCensus(tx: SealedReadTransaction): Promise<StretchCensus> {
+  const census = await findStretchCensus(tx);
+  if (census === undefined) throw new PosternError("store_damaged", { detail: "the stretch census is missing" });
+  return census;
+}
+
+export async function putStretchCensus(tx: SealedWriteTransaction, census: StretchCensus): Promise<void> {
+  await tx.put(recordKey("stretchCensus"), codec.encode(census));
+}

@@ -1,0 +1,34 @@
+import { PosternError } from "@postern/shared/errors";
+import { deleteAccount } from "../records/account.js";
+import { judgeCode, refusalOf } from "./code-guess.js";
+import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
+import { forgetDevicesBut } from "./devices.js";
+import type { CodeGuess } from "./factors.js";
+import { endSessionsBut, type SessionName, withLiveSession } from "./sessions.js";
+import { guesserOf } from "./step-up.js";
+import { countAccount } from "./stretching.js";
+
+/**
+ * A person deletes their account. It always takes a code, however fresh the session. In one transaction the account
+ * goes, with its sessions and devices; the log keeps that there was one, under an id that nobody will have again.
+ * @throws PosternError `session_invalid`, `code_refused`, `throttled`, `codes_locked`
+ */
+export async function removeOwnAccount(
+  context: ServiceContext,
+  peer: Peer,
+  known: SessionName,
+  guess: CodeGuess,
+): Promise<void> {
+  const refused = await withLiveSession(context, known, async (tx, { session, account, nameIndex }) => {
+    const codeCase = { account, nameIndex, guesser: guesserOf(session), event: "account.delete" } as const;
+    const verdict = await judgeCode(context, tx, peer, { ...codeCase, session: session.id }, guess);
+    if (verdict.kind !== "right") return refusalOf(verdict);
+    await deleteAccount(tx, nameIndex);
+    await endSessionsBut(tx, account.id);
+    await forgetDevicesBut(tx, account, undefined);
+    await countAccount(tx, { from: account.stretch });
+    await audit(context, tx, peer, { ...aboutSession(session), event: "account.delete", outcome: "done" });
+    return undefined;
+  });
+  if (refused instanceof PosternError) throw refused;
+}

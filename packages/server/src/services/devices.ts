@@ -1,0 +1,103 @@
+import { DEVICE_SECRET_BYTES } from "@postern/shared/channel";
+import { PosternError } from "@postern/shared/errors";
+import { type DeviceId, newId } from "@postern/shared/ids";
+import type { SealedWriteTransaction } from "../barrier/barrier.js";
+import type { AccountHead } from "../records/account.js";
+import { untouchedBudget } from "../records/budget.js";
+import { type Device, deleteDevice, deviceOwner, devicesOf, findDevice, putDevice } from "../records/device.js";
+import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
+import { type SessionName, withLiveSession } from "./sessions.js";
+
+/** So many devices of a person are known; one more, and the longest unused is a stranger again. */
+export const DEVICES_MAX = 10;
+
+/** A device as the login that made it known tells of it: the secret is given out this once. */
+export interface NewDevice {
+  readonly id: DeviceId;
+  readonly secret: Buffer;
+}
+
+/** Makes the device of a full login known, in its transaction. */
+export async function welcomeDevice(
+  { now, random }: ServiceContext,
+  tx: SealedWriteTransaction,
+  peer: Peer,
+  { id: account, passwordVersion }: Pick<AccountHead, "id" | "passwordVersion">,
+): Promise<NewDevice> {
+  const devices = await devicesOf(tx, account);
+  devices.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+  for (const unused of devices.slice(DEVICES_MAX - 1)) await deleteDevice(tx, unused);
+  const device: Device = {
+    id: newId("device", random),
+    account,
+    passwordVersion,
+    secret: random(DEVICE_SECRET_BYTES),
+    createdAt: now(),
+    lastSeenAt: now(),
+    ...peer,
+    passwordBudget: untouchedBudget,
+    codeBudget: untouchedBudget,
+  };
+  await putDevice(tx, device);
+  return { id: device.id, secret: device.secret };
+}
+
+/** Notes that a known device was here, in the transaction of its login. */
+export async function seeDevice(
+  { now }: ServiceContext,
+  tx: SealedWriteTransaction,
+  peer: Peer,
+  device: Device,
+): Promise<void> {
+  await putDevice(tx, { ...device, lastSeenAt: Math.max(device.lastSeenAt, now()), ...peer });
+}
+
+/** A person's devices, the one seen last first. @throws PosternError `session_invalid` */
+export function listDevices(context: ServiceContext, known: SessionName): Promise<Device[]> {
+  return withLiveSession(context, known, async (tx, { account }) => {
+    const devices = await devicesOf(tx, account.id);
+    const current = devices.filter(({ passwordVersion }) => passwordVersion === account.passwordVersion);
+    return current.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+  });
+}
+
+/** Makes a device a stranger. Its sessions live on. @throws PosternError `session_invalid`, `id_unknown` */
+export async function forgetDevice(
+  context: ServiceContext,
+  peer: Peer,
+  known: SessionName,
+  id: DeviceId,
+): Promise<void> {
+  await withLiveSession(context, known, async (tx, { session, account }) => {
+    const device = await findDevice(tx, deviceOwner(account.id), id);
+    if (device === undefined) throw new PosternError("id_unknown");
+    await deleteDevice(tx, device);
+    await audit(context, tx, peer, { ...aboutSession(session), event: "device.forget", outcome: "done", reason: id });
+  });
+}
+
+/** The same for all but the session's own. Returns how many. @throws PosternError `session_invalid` */
+export function forgetOtherDevices(context: ServiceContext, peer: Peer, known: SessionName): Promise<number> {
+  return withLiveSession(context, known, async (tx, { session, account }) => {
+    const others = (await devicesOf(tx, account.id)).filter(({ id }) => id !== session.device);
+    for (const other of others) await deleteDevice(tx, other);
+    await audit(context, tx, peer, {
+      ...aboutSession(session),
+      event: "device.forget",
+      outcome: "done",
+      reason: "others",
+    });
+    return others.length;
+  });
+}
+
+/** Forgets all devices of an account but one, in the transaction that changes its password. */
+export async function forgetDevicesBut(
+  tx: SealedWriteTransaction,
+  account: Pick<AccountHead, "id">,
+  kept: DeviceId | undefined,
+): Promise<void> {
+  for (const device of await devicesOf(tx, account.id)) {
+    if (device.id !== kept) await deleteDevice(tx, device);
+  }
+}

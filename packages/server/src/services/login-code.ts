@@ -1,0 +1,149 @@
+import { PosternError } from "@postern/shared/errors";
+import { parseVerifier } from "@postern/shared/srp/parse";
+import type { SealedWriteTransaction } from "../barrier/barrier.js";
+import { type Account, findAccount, putAccount } from "../records/account.js";
+import type { Device } from "../records/device.js";
+import { getStretchCensus } from "../records/stretch-census.js";
+import { type CodeCase, judgeCode, refusalOf } from "./code-guess.js";
+import { aboutAccount, audit, type Peer, type ServiceContext } from "./context.js";
+import { forgetDevicesBut, type NewDevice, seeDevice, welcomeDevice } from "./devices.js";
+import type { CodeGuess } from "./factors.js";
+import { endSessionsBut, type Grant, grantSession } from "./sessions.js";
+import { countAccount } from "./stretching.js";
+import type { CodeVerified, PasswordVerified } from "./witnesses.js";
+
+/**
+ * The second half of a login: a code, which with the proved password makes a session. The same two make a new
+ * password, and then nothing lives on that the old one had granted.
+ */
+
+export interface LoggedIn {
+  readonly grant: Grant;
+  readonly recoveryCodesLeft: number;
+  /** The device, where this login made it known. */
+  readonly newDevice: NewDevice | undefined;
+}
+
+/** A verifier, and the generation of the Argon2id parameters that the client made it with. */
+export interface StretchedVerifier {
+  readonly generation: number;
+  /** 512 digits of hex. */
+  readonly verifier: string;
+}
+
+/**
+ * Judges a code, uses it up and grants the session with its audit record, all in one transaction: of any number of
+ * tries with one code exactly one is granted, and none without the record. `restretched` is the verifier of the same
+ * password at a higher generation, and takes the place of the old one.
+ * @throws PosternError `code_refused`, `throttled`, `codes_locked`; `login_failed` when the account changed meanwhile;
+ *   `verifier_invalid`
+ */
+export function verifyCode(
+  context: ServiceContext,
+  peer: Peer,
+  password: PasswordVerified,
+  { guess, restretched }: { guess: CodeGuess; restretched?: StretchedVerifier | undefined },
+): Promise<LoggedIn> {
+  const verifier = restretched && parseVerifier(restretched.verifier);
+  return withCode(context, peer, { password, guess, event: "login.code" }, async (tx, proved) => {
+    const account = verifier && restretched ? await moved(tx, proved.account, restretched, verifier) : proved.account;
+    if (account !== proved.account) await putAccount(tx, password.nameIndex, account);
+    return enter(context, tx, peer, { ...proved, password, account });
+  });
+}
+
+/**
+ * Replaces the password: all other sessions, and all known devices but this one, end with the old one.
+ * @throws PosternError as `verifyCode`
+ */
+export function changePassword(
+  context: ServiceContext,
+  peer: Peer,
+  password: PasswordVerified,
+  { guess, stretched }: { guess: CodeGuess; stretched: StretchedVerifier },
+): Promise<LoggedIn> {
+  const verifier = parseVerifier(stretched.verifier);
+  return withCode(context, peer, { password, guess, event: "password.change" }, async (tx, proved) => {
+    const { current } = await getStretchCensus(tx);
+    const { generation } = stretched;
+    // Not below what the account has, and nothing that this server has not asked for.
+    if (generation < proved.account.stretch || generation > current) return new PosternError("verifier_invalid");
+    const passwordVersion = proved.account.passwordVersion + 1;
+    const account = { ...proved.account, verifier, stretch: generation, passwordVersion };
+    await putAccount(tx, password.nameIndex, account);
+    await countAccount(tx, { from: proved.account.stretch, to: generation });
+    await endSessionsBut(tx, account.id);
+    await forgetDevicesBut(tx, account, proved.device?.id);
+    await audit(context, tx, peer, {
+      ...aboutAccount(account),
+      event: "password.change",
+      outcome: "done",
+      device: proved.device?.id,
+    });
+    const device = proved.device && { ...proved.device, passwordVersion };
+    return enter(context, tx, peer, { code: proved.code, device, password, account });
+  });
+}
+
+interface Proved {
+  readonly code: CodeVerified;
+  readonly account: Account;
+  readonly device: Device | undefined;
+}
+
+/** Runs `act` with a code that was right, in the transaction that uses it up. */
+async function withCode(
+  context: ServiceContext,
+  peer: Peer,
+  { password, guess, event }: { password: PasswordVerified; guess: CodeGuess; event: CodeCase["event"] },
+  act: (tx: SealedWriteTransaction, proved: Proved) => Promise<LoggedIn | PosternError>,
+): Promise<LoggedIn> {
+  const { nameIndex, guesser, passwordVersion, account: id, identity: name } = password;
+  const outcome = await context.barrier.transact(async (tx) => {
+    const account = await findAccount(tx, nameIndex);
+    if (account === undefined || account.id !== id || account.passwordVersion !== passwordVersion) {
+      await audit(context, tx, peer, { event, outcome: "refused", reason: "account_changed", account: id, name });
+      return new PosternError("login_failed");
+    }
+    const verdict = await judgeCode(context, tx, peer, { account, nameIndex, guesser, event }, guess);
+    return verdict.kind === "right" ? act(tx, verdict) : refusalOf(verdict);
+  });
+  if (outcome instanceof PosternError) throw outcome;
+  return outcome;
+}
+
+/** The account on a higher generation, or as it was when the client's is none that it was asked for. */
+async function moved(
+  tx: SealedWriteTransaction,
+  account: Account,
+  { generation }: StretchedVerifier,
+  verifier: Buffer,
+): Promise<Account> {
+  const { current } = await getStretchCensus(tx);
+  if (generation <= account.stretch || generation > current) return account;
+  await countAccount(tx, { from: account.stretch, to: generation });
+  return { ...account, verifier, stretch: generation };
+}
+
+/** Grants the session, on a device that is known from now on. */
+async function enter(
+  context: ServiceContext,
+  tx: SealedWriteTransaction,
+  peer: Peer,
+  { password, code, account, device }: Proved & { password: PasswordVerified },
+): Promise<LoggedIn> {
+  const newDevice = device === undefined ? await welcomeDevice(context, tx, peer, account) : undefined;
+  if (device !== undefined) await seeDevice(context, tx, peer, device);
+  const id = device?.id ?? (newDevice as NewDevice).id;
+  const grant = await grantSession(context, tx, peer, { password, code, device: id });
+  const { session } = grant;
+  await audit(context, tx, peer, {
+    ...aboutAccount(account),
+    event: "login",
+    outcome: "granted",
+    session: session.id,
+    device: id,
+    ...(newDevice !== undefined && { reason: "new_device" }),
+  });
+  return { grant, recoveryCodesLeft: account.recovery.length, newDevice };
+}

@@ -1,0 +1,62 @@
+import { PosternError } from "@postern/shared/errors";
+import type { SealedWriteTransaction } from "../barrier/barrier.js";
+import { putSession, type Session } from "../records/session.js";
+import { judgeCode, refusalOf } from "./code-guess.js";
+import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
+import type { CodeGuess } from "./factors.js";
+import { type Guesser, stranger } from "./guesser.js";
+import { type SessionName, withLiveSession } from "./sessions.js";
+import type { FreshSession } from "./witnesses.js";
+
+/** How old the last code may be for what decides who gets in; a login's counts. */
+export const FRESH_MS = 5 * 60_000;
+
+/** Milliseconds since 1970: until when a session is fresh. */
+export function freshUntil({ verifiedAt }: Session): number {
+  return verifiedAt + FRESH_MS;
+}
+
+/** Who pays for a code that is given within a session: the device that it was made on. */
+export function guesserOf({ device }: Session): Guesser {
+  return device === undefined ? stranger : { kind: "device", id: device };
+}
+
+/**
+ * Step-up: another code makes a session fresh again.
+ * @throws PosternError `session_invalid`, `code_refused`, `throttled`, `codes_locked`
+ */
+export async function verifySession(
+  context: ServiceContext,
+  peer: Peer,
+  known: SessionName,
+  guess: CodeGuess,
+): Promise<Session> {
+  const outcome = await withLiveSession(context, known, async (tx, { session, account, nameIndex }) => {
+    const codeCase = { account, nameIndex, guesser: guesserOf(session), event: "session.verify" } as const;
+    const verdict = await judgeCode(context, tx, peer, { ...codeCase, session: session.id }, guess);
+    if (verdict.kind !== "right") return refusalOf(verdict);
+    const fresh = { ...session, verifiedAt: context.now(), lastSeenAt: Math.max(session.lastSeenAt, context.now()) };
+    await putSession(tx, fresh);
+    await audit(context, tx, peer, { ...aboutSession(session), event: "session.verify", outcome: "granted" });
+    return fresh;
+  });
+  if (outcome instanceof PosternError) throw outcome;
+  return outcome;
+}
+
+/**
+ * As `withLiveSession`, for what only a fresh session may do.
+ * @throws PosternError `session_invalid`, `step_up_needed`
+ */
+export function withFreshSession<T>(
+  context: ServiceContext,
+  known: SessionName,
+  act: (tx: SealedWriteTransaction, fresh: FreshSession) => Promise<T>,
+): Promise<T> {
+  return withLiveSession(context, known, async (tx, live) => {
+    const age = context.now() - live.session.verifiedAt;
+    // A clock that was set back does not make a code younger than it is.
+    if (age < 0 || age >= FRESH_MS) throw new PosternError("step_up_needed");
+    return act(tx, live as FreshSession);
+  });
+}
