@@ -59,6 +59,21 @@ export function buildProgram(output: Output): Command {
       await auditVerifyCommand(output, command.optsWithGlobals());
     });
 
+  const stretch = program.command("stretch").description("how passwords are stretched by clients (Argon2id)");
+  withStoreOptions(stretch.command("show"))
+    .description("print the generations in use, and how many accounts are on each")
+    .action(async (_options: object, command: Command) => {
+      const { stretchShowCommand } = await import("./stretch.js");
+      await stretchShowCommand(output, command.optsWithGlobals());
+    });
+  withStoreOptions(stretch.command("raise [generation]"))
+    .description("stretch new passwords more; the others follow at their next login")
+    .action(async (generation: string | undefined, _options: object, command: Command) => {
+      const { stretchRaiseCommand } = await import("./stretch.js");
+      const given = generation === undefined ? {} : { generation };
+      await stretchRaiseCommand(output, { ...command.optsWithGlobals(), ...given });
+    });
+
   return program;
 }
 
