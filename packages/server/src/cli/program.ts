@@ -59,7 +59,26 @@ export function buildProgram(output: Output): Command {
       await auditVerifyCommand(output, command.optsWithGlobals());
     });
 
+  addSigningKey(program, output);
   return program;
+}
+
+function addSigningKey(program: Command, output: Output): void {
+  const signingKey = program.command("signing-key").description("the keys that sign tokens for other services");
+  withStoreOptions(signingKey.command("list"))
+    .description("print those that are published, oldest first")
+    .action(async (_options: object, command: Command) => {
+      const { signingKeyListCommand } = await import("./signing-key.js");
+      await signingKeyListCommand(output, command.optsWithGlobals());
+    });
+  withStoreOptions(signingKey.command("rotate"))
+    .description("publish the next key, which signs a quarter of an hour later")
+    .option("--now", "after a theft: remove all keys, and sign with a new one at once")
+    .option("--yes", "with --now: do not ask for confirmation")
+    .action(async (_options: object, command: Command) => {
+      const { signingKeyRotateCommand } = await import("./signing-key.js");
+      await signingKeyRotateCommand(output, command.optsWithGlobals());
+    });
 }
 
 /** The options of every command that opens the store. */

@@ -12,7 +12,7 @@ import { getServerIdentity, putServerIdentity, type StoredIdentity } from "../re
 import { getSettings, putSettings, type Settings } from "../records/settings.js";
 import { newTotpFactor } from "./factors.js";
 import { newStretch } from "./salts.js";
-import { createSigningKey } from "./tokens.js";
+import { createSigningKey } from "./signing-keys.js";
 
 type Tools = { readonly now: () => number; readonly random: (size: number) => Buffer };
 
