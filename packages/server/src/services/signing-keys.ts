@@ -51,8 +51,8 @@ export async function listSigningKeys(tools: Pick<ServiceContext, "barrier" | "n
 }
 
 /**
- * The keys as they are now, within a transaction, which stores what has changed by the time that it is: so a private part is wiped no
- * later than at the first token that another key signs.
+ * The same within a transaction, which stores what the time has changed: so a private part is wiped no later than with
+ * the first token that another key signs.
  * @throws PosternError `store_damaged`
  */
 export async function settleSigningKeys(tx: SealedWriteTransaction, now: number): Promise<SigningKeys> {
