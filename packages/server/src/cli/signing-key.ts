@@ -49,7 +49,8 @@ export async function signingKeyRotateCommand(output: Output, options: RotateOpt
 
 async function confirmReplacement(output: Output, { input }: RotateOptions): Promise<void> {
   const interactive = input && process.stdin.isTTY === true && process.stderr.isTTY === true;
-  if (!interactive) throw new PosternError("input_needed", { detail: "--now asks to confirm it, unless --yes is given" });
+  if (!interactive)
+    throw new PosternError("input_needed", { detail: "--now asks to confirm it, unless --yes is given" });
   output.note(...consequences);
   const yes = await createPrompter().confirm("Replace all signing keys now?", false);
   if (!yes) throw new PosternError("cancelled");
