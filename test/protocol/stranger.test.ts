@@ -66,7 +66,7 @@ describe("a client made of the page alone", () => {
     });
     expect(members(`${header}`)).toEqual(members(headerShown));
     expect(members(`${claims}`)).toEqual(members(claimsShown));
-    const { keys } = await publicKeySet(server);
+    const { keys } = await publicKeySet({ barrier: server.barrier, now: () => server.time * 1000 });
     expect(keys.map((key) => members(JSON.stringify(key)))).toEqual([
       members(JSON.stringify(JSON.parse(keysShown).keys[0])),
     ]);

@@ -12,6 +12,7 @@ import { tlsCredentials } from "./identity/leaf-certificate.js";
 import type { Log } from "./log.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { sweepSessions } from "./services/sessions.js";
+import { keepSigningKeys } from "./services/signing-keys.js";
 import { auditService, currentIdentity, readSettings, upgradeStore } from "./services/store.js";
 import { sweepStrangerCounters } from "./services/stranger-counters.js";
 import { version } from "./version.js";
@@ -74,6 +75,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw thrown;
   }
 
+  // Not left to the first full hour: a server that never runs for one rotates too.
+  await attempt(() => keepSigningKeys(services), log);
   const upkeep = setInterval(() => void keepUp(services, { wire, http, hosts }, log), HOUR_MS);
   upkeep.unref();
 
@@ -89,7 +92,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-/** What a server does by itself now and then: renews its leaf, and forgets what has ended. One failing stops no other. */
+/**
+ * What a server does by itself now and then: renews its leaf and the key that signs tokens, and forgets what has
+ * ended. One failing stops no other.
+ */
 async function keepUp(
   services: ServiceContext,
   { wire, http, hosts }: { wire: WireListener; http: HttpListener | undefined; hosts: readonly string[] },
@@ -101,12 +107,17 @@ async function keepUp(
     wire.setCredentials(credentials);
     http?.setCredentials(credentials);
   };
-  for (const task of [renew, () => sweepStrangerCounters(services), () => sweepSessions(services)]) {
-    try {
-      await task();
-    } catch (err) {
-      log.error({ err }, "a part of the hourly upkeep failed");
-    }
+  const rotate = () => keepSigningKeys(services);
+  for (const task of [renew, rotate, () => sweepStrangerCounters(services), () => sweepSessions(services)]) {
+    await attempt(task, log);
+  }
+}
+
+async function attempt(task: () => Promise<unknown>, log: Log): Promise<void> {
+  try {
+    await task();
+  } catch (err) {
+    log.error({ err }, "a part of the hourly upkeep failed");
   }
 }
 

@@ -59,7 +59,13 @@ export function buildProgram(output: Output): Command {
       await auditVerifyCommand(output, command.optsWithGlobals());
     });
 
-  const stretch = program.command("stretch").description("how passwords are stretched by clients (Argon2id)");
+  addStretch(program, output);
+  addSigningKey(program, output);
+  return program;
+}
+
+function addStretch(program: Command, output: Output): void {
+  const stretch = program.command("stretch").description("how clients stretch passwords (Argon2id)");
   withStoreOptions(stretch.command("show"))
     .description("print the generations in use, and how many accounts are on each")
     .action(async (_options: object, command: Command) => {
@@ -73,8 +79,24 @@ export function buildProgram(output: Output): Command {
       const given = generation === undefined ? {} : { generation };
       await stretchRaiseCommand(output, { ...command.optsWithGlobals(), ...given });
     });
+}
 
-  return program;
+function addSigningKey(program: Command, output: Output): void {
+  const signingKey = program.command("signing-key").description("the keys that sign tokens for other services");
+  withStoreOptions(signingKey.command("list"))
+    .description("print those that are published, oldest first")
+    .action(async (_options: object, command: Command) => {
+      const { signingKeyListCommand } = await import("./signing-key.js");
+      await signingKeyListCommand(output, command.optsWithGlobals());
+    });
+  withStoreOptions(signingKey.command("rotate"))
+    .description("publish the next key, which signs a quarter of an hour later")
+    .option("--now", "after a theft: remove all keys, and sign with a new one at once")
+    .option("--yes", "with --now: do not ask for confirmation")
+    .action(async (_options: object, command: Command) => {
+      const { signingKeyRotateCommand } = await import("./signing-key.js");
+      await signingKeyRotateCommand(output, command.optsWithGlobals());
+    });
 }
 
 /** The options of every command that opens the store. */

@@ -12,8 +12,8 @@ import { getServerIdentity, putServerIdentity, type StoredIdentity } from "../re
 import { getSettings, putSettings, type Settings } from "../records/settings.js";
 import { putStretchCensus } from "../records/stretch-census.js";
 import { newTotpFactor } from "./enrolment.js";
+import { createSigningKey } from "./signing-keys.js";
 import { ensureStretchCensus, firstCensus } from "./stretching.js";
-import { createSigningKey } from "./tokens.js";
 
 type Tools = { readonly now: () => number; readonly random: (size: number) => Buffer };
 
