@@ -18,6 +18,8 @@ export interface StepContext {
   readonly exporter: () => Buffer;
   /** Seconds left of a registration. */
   readonly secondsLeft: () => number;
+  /** Counts a start of this connection's address: 0 when it may go on, else the whole seconds to wait. */
+  readonly startWait: () => number;
 }
 
 interface Done<M extends Method> {
@@ -46,7 +48,9 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   },
 
   start: {
-    "register.start": async (_state, { name }, { services, peer }) => {
+    "register.start": async (_state, { name }, context) => {
+      refuseIfTooMany(context);
+      const { services, peer } = context;
       const free = await beginRegistration(services, peer, name);
       const { identity, salt, stretch } = free;
       return {
@@ -54,8 +58,9 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
         result: { identity, salt: salt.toString("hex"), stretch },
       };
     },
-    "login.start": async (_state, { name, A }, { services }) => {
-      const challenge = await beginLogin(services, name, A);
+    "login.start": async (_state, { name, A }, context) => {
+      refuseIfTooMany(context);
+      const challenge = await beginLogin(context.services, name, A);
       const { identity, salt, stretch, ephemeral } = challenge;
       return {
         next: { awaits: "proof", challenge },
@@ -154,6 +159,7 @@ export const recoverable: readonly ErrorCode[] = [
   "login_failed",
   "code_refused",
   "throttled",
+  "rate_limited",
   "codes_locked",
   "busy",
   "session_invalid",
@@ -165,6 +171,12 @@ export function stateAfter(state: State, { code }: PosternError): State | undefi
   if (code !== "code_refused") return awaitStart;
   if (state.awaits === "code") return { ...state, tried: true };
   return state.awaits === "first-code" && state.enrolment.triesLeft > 0 ? state : awaitStart;
+}
+
+/** @throws PosternError `rate_limited` when this connection's address begins too much */
+function refuseIfTooMany({ startWait }: StepContext): void {
+  const retryAfter = startWait();
+  if (retryAfter > 0) throw new PosternError("rate_limited", { retryAfter });
 }
 
 function sessionFacts(session: Session): Result<"session.whoami"> {
