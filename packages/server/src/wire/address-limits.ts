@@ -23,7 +23,7 @@ export interface AddressLimitsOptions {
  * The numbers are kept in two halves, younger and older. What is used goes into the younger one; when that is full, or
  * a minute old, it becomes the older one, and what was older is given up. After a minute without use there is nothing
  * left to remember; so before its time is given up only what was used least recently, and only while more addresses
- * come in a minute than are kept. To be forgotten is to have all starts back: that errs in the peer's favour.
+ * come in a minute than half of those kept. To be forgotten is to have all starts back: that errs in the peer's favour.
  */
 export class AddressLimits {
   readonly #options: AddressLimitsOptions;
@@ -69,8 +69,8 @@ export class AddressLimits {
   }
 
   /**
-   * Milliseconds that the clock went forward since the beginning. While it is set back, no time passes: so no address
-   * waits until the clock is where it was, and none has its starts back.
+   * Milliseconds that the clock went forward since the beginning; being set back counts as no time. So no address has to
+   * wait until the clock is where it was, and none has its starts back.
    */
   #elapsed(): number {
     const now = this.#options.now();
