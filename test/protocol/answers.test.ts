@@ -93,6 +93,15 @@ const provocations: Record<string, () => Promise<Answer>> = {
     for (let charged = 0; charged < 5; charged++) await wrongPassword(client, "carol");
     return wrongPassword(client, "carol");
   },
+  rate_limited: async () => {
+    const limiting = await anotherServer({ byAddress: true });
+    const client = await PageClient.open(limiting);
+    const start = () => client.refused("register.start", { name: "two words" });
+    for (let begun = 0; begun < 30; begun++) await start();
+    const failure = await start();
+    limiting.time += 2;
+    return { client, failure };
+  },
   codes_locked: async () => {
     const { barrier } = server;
     await barrier.transact(async (tx) => {

@@ -11,6 +11,7 @@ import { defaultLimits } from "../../packages/server/src/server.js";
 import { budgetState, CODE_FAILURES_MAX, chargeBudget } from "../../packages/server/src/services/budget.js";
 import { sessionLimits } from "../../packages/server/src/services/sessions.js";
 import { TOKEN_LIFETIME } from "../../packages/server/src/services/tokens.js";
+import { AddressLimits } from "../../packages/server/src/wire/address-limits.js";
 import { type Awaits, deadlineOf, type State } from "../../packages/server/src/wire/states.js";
 import { recoverable, type StepContext, stateAfter, takeStep } from "../../packages/server/src/wire/steps.js";
 import * as byThePage from "./by-the-page.js";
@@ -116,6 +117,8 @@ describe("the errors of the page", () => {
 });
 
 describe("the numbers of the page", () => {
+  /** By what is allowed: the first beyond it. */
+  const ordinals: Record<number, string> = { 8: "a ninth" };
   const count = (number: number) => number.toLocaleString("en-US");
 
   it.each([
@@ -127,6 +130,7 @@ describe("the numbers of the page", () => {
     `${count(lineLimits.authenticated)} bytes while it has one`,
     `nesting of more than ${MAX_DEPTH} levels`,
     `connections without a session are open (${defaultLimits.unauthenticated}), or with one (${count(defaultLimits.authenticated)})`,
+    `${ordinals[defaultLimits.perAddress]} connection without a session comes from one network address`,
     `below ${count(stretchFloor.memory_kib)} KiB or ${stretchFloor.passes} passes`,
     `above ${count(stretchCeiling.memory_kib)} KiB or ${stretchCeiling.passes} passes`,
     `ends ${sessionLimits.absoluteMs / 3_600_000} hours after the login`,
@@ -152,6 +156,13 @@ describe("the numbers of the page", () => {
     });
     expect(waits).toEqual([0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
     expect(sentences.includes("The first four in a row are free. The fifth closes the name for 30 seconds")).toBe(true);
+  });
+
+  it("tell how often an address may begin", () => {
+    const limits = new AddressLimits({ now: () => 0, exempt: () => false });
+    const waits = Array.from({ length: 32 }, () => limits.takeStart("192.0.2.1"));
+    expect(waits).toEqual([...Array<number>(30).fill(0), 2, 2]);
+    expect(sentences.includes("thirty at once, and then one more every 2 seconds")).toBe(true);
   });
 
   it("count ten sessions, and ten recovery codes of the alphabet that is given", () => {

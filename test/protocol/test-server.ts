@@ -22,6 +22,8 @@ export interface TestServer {
 
 export interface TestServerOptions {
   readonly registration?: RegistrationMode;
+  /** Whether each address has its limits. */
+  readonly byAddress?: boolean;
   readonly deadlines?: Partial<AdmissionLimits["deadlines"]>;
 }
 
@@ -34,6 +36,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 export async function startTestServer({
   registration = "open",
   deadlines,
+  byAddress = false,
 }: TestServerOptions = {}): Promise<TestServer> {
   const storage = createMemoryStorage();
   const state = { time: START, broken: false };
@@ -53,6 +56,7 @@ export async function startTestServer({
     http: undefined,
     publicUrl: undefined,
     log: silent,
+    exempt: () => !byAddress,
     limits: { ...defaultLimits, deadlines: { ...defaultLimits.deadlines, ...deadlines } },
   });
   return Object.assign(state, {

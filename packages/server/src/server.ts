@@ -33,6 +33,8 @@ export interface ServerOptions {
   readonly now?: () => number;
   readonly random?: (size: number) => Buffer;
   readonly limits?: AdmissionLimits;
+  /** Whether an address has no limits of its own; by default every one has them. */
+  readonly exempt?: ((address: string) => boolean) | undefined;
 }
 
 export interface RunningServer {
@@ -43,7 +45,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export const defaultLimits: AdmissionLimits = { unauthenticated: 512, authenticated: 4096, deadlines };
+export const defaultLimits: AdmissionLimits = { unauthenticated: 512, perAddress: 8, authenticated: 4096, deadlines };
 
 const HOUR_MS = 3_600_000;
 
@@ -57,7 +59,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const hosts = certificateHosts(options);
   const { identity, leaf } = await currentIdentity(barrier, tools, hosts);
   const credentials = tlsCredentials(identity, leaf);
-  const { publicUrl, limits = defaultLimits } = options;
+  const { publicUrl, limits = defaultLimits, exempt = () => false } = options;
   let issuer = publicUrl ?? issuerAt(options.http ?? options.listen);
   const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer };
 
@@ -68,7 +70,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     await auditService(barrier, node, tools, "server.start");
     const context = { services, server: { name: "posternd", version } };
-    wire = await listenWire({ ...options.listen, credentials, limits, context, log });
+    wire = await listenWire({ ...options.listen, credentials, limits, exempt, context, log });
   } catch (thrown) {
     // A start that failed must not go on listening: the process would stay, and serve.
     await http?.close();

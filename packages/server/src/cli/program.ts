@@ -29,6 +29,11 @@ export function buildProgram(output: Output): Command {
     )
     .addOption(new Option("--public-url <url>", "where other services reach the HTTPS port").env("POSTERND_PUBLIC_URL"))
     .addOption(
+      new Option("--address-limits <off|ranges>", "which addresses have no limits of their own").env(
+        "POSTERND_ADDRESS_LIMITS",
+      ),
+    )
+    .addOption(
       new Option("--log-level <level>", "how much is logged")
         .choices(["error", "warn", "info", "debug"])
         .env("POSTERND_LOG_LEVEL")
