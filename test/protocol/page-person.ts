@@ -102,6 +102,12 @@ export async function login(
   return client.call("login.code", { code: nextCode(person, endpoint), ...moved });
 }
 
+/** What a login told of the device that it made known. */
+export function newDevice({ new_device: device }: Result): KnownDevice {
+  if (device === undefined) throw new Error("the device was a known one");
+  return device;
+}
+
 /** Section "Stretching". */
 export function stretchedVerifier(start: byThePage.Start, password: string, stretch: byThePage.Stretch) {
   return { generation: stretch.generation, verifier: verifier(start, password, stretch) };
