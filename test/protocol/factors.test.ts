@@ -3,6 +3,7 @@ import { otp } from "./by-the-page.js";
 import { PageClient, type Result } from "./page-client.js";
 import {
   addAuthenticator,
+  answerToCode,
   authenticatorOf,
   codeNow,
   login,
@@ -13,7 +14,7 @@ import {
 } from "./page-person.js";
 import { startTestServer, type TestServer } from "./test-server.js";
 
-/** Sections "Sessions" (fresh ones), "Authenticators", "Recovery codes", "One-time codes", by the page alone. */
+/** Sections "Authenticators" and "One-time codes", by a client made of the page alone. */
 
 let server: TestServer;
 let person: Registered;
@@ -43,40 +44,7 @@ async function proved() {
 }
 
 /** What a code is answered in a login: nothing, or why not. */
-async function answerTo(params: object) {
-  const { other } = await proved();
-  const reply = await other.ask("login.code", params);
-  other.close();
-  return "error" in reply ? reply.error.data : undefined;
-}
-
-describe("a fresh session", () => {
-  it("is one for five minutes after the login, and again after session.verify", async () => {
-    const { fresh_until } = await client.call("session.whoami", {});
-    expect(fresh_until).toBe(server.time + 300);
-    server.time = fresh_until - 1;
-    expect((await client.call("factor.list", {})).factors).toHaveLength(1);
-    server.time += 1;
-    const refusals: string[] = [];
-    const factor = `fac_${"ab".repeat(16)}`;
-    const calls = { "factor.list": {}, "factor.add": { kind: "totp" }, "factor.remove": { factor } };
-    for (const [method, params] of Object.entries({ ...calls, "recovery.regenerate": {} })) {
-      refusals.push(await client.refusal(method, params));
-    }
-    expect(refusals).toEqual(Array(4).fill("step_up_needed"));
-    const stepped = await client.call("session.verify", { code: nextCode(person, server) });
-    expect(stepped).toEqual({ ...(await client.call("session.whoami", {})), fresh_until: server.time + 300 });
-    expect((await client.call("factor.list", {})).factors).toHaveLength(1);
-  });
-
-  it("was enough for factor.add: factor.confirm asks no more", async () => {
-    const offer = await client.call("factor.add", { kind: "totp" });
-    server.time += 599;
-    expect(await client.call("factor.confirm", { code: codeNow(authenticatorOf(offer), server) })).toHaveProperty(
-      "factor",
-    );
-  });
-});
+const answerTo = (params: object) => answerToCode(server, person, params);
 
 describe("a second authenticator", () => {
   it("can be TOTP with SHA-256, 8 digits and a minute, and logs in as the first one does", async () => {
@@ -220,39 +188,5 @@ describe("clock_behind", () => {
     const offer = authenticatorOf(await client.call("factor.add", { kind: "totp" }));
     const { error } = await client.refused("factor.confirm", { code: codeNow(offer, server, -3) });
     expect(error.data).not.toHaveProperty("clock_behind");
-  });
-});
-
-describe("recovery codes", () => {
-  it("are counted, and made anew: the old ones are dead", async () => {
-    const [used, old] = person.recoveryCodes;
-    expect(await answerTo({ code: used })).toBeUndefined();
-    expect(await client.call("recovery.status", {})).toEqual({ left: 9, total: 10 });
-    const { recovery_codes } = await client.call("recovery.regenerate", {});
-    expect(recovery_codes).toHaveLength(10);
-    expect(await client.call("recovery.status", {})).toEqual({ left: 10, total: 10 });
-    expect(await answerTo({ code: old })).toMatchObject({ code: "code_refused" });
-    expect(await answerTo({ code: recovery_codes[0] })).toBeUndefined();
-  });
-
-  it("alone open a locked budget, and the device's own one only", async () => {
-    const stranger = await PageClient.open(server);
-    const { device: _known, ...unknown } = person;
-    await provePassword(stranger, unknown);
-    const said: string[] = [];
-    while (said.length < 101) {
-      said.push(await stranger.refusal("login.code", { code: "no code" }));
-      server.time += 3600;
-    }
-    expect(said).toEqual([...Array<string>(100).fill("code_refused"), "codes_locked"]);
-    expect(await answerTo({ code: nextCode(person, server) })).toBeUndefined();
-    await provePassword(stranger, unknown);
-    expect(await stranger.refusal("login.code", { code: nextCode(person, server) })).toBe("codes_locked");
-    await provePassword(stranger, unknown);
-    await stranger.call("login.code", { code: person.recoveryCodes[0] });
-    await stranger.call("session.logout", {});
-    await provePassword(stranger, unknown);
-    expect(await stranger.call("login.code", { code: nextCode(person, server) })).toHaveProperty("secret");
-    stranger.close();
   });
 });

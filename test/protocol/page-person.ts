@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as byThePage from "./by-the-page.js";
-import type { Endpoint, KnownDevice, PageClient, Result } from "./page-client.js";
+import { type Endpoint, type Failure, type KnownDevice, PageClient, type Result } from "./page-client.js";
 
 /** What a person does with a client that is made of docs/protocol.md alone: registers, logs in, shows codes. */
 
@@ -106,6 +106,19 @@ export async function login(
 export function newDevice({ new_device: device }: Result): KnownDevice {
   if (device === undefined) throw new Error("the device was a known one");
   return device;
+}
+
+/** What a code is answered in a login of its own: nothing, or why not. */
+export async function answerToCode(
+  endpoint: Endpoint,
+  person: Person,
+  params: object,
+): Promise<Failure["error"]["data"] | undefined> {
+  const client = await PageClient.open(endpoint);
+  await provePassword(client, person);
+  const reply = await client.ask("login.code", params);
+  client.close();
+  return "error" in reply ? reply.error.data : undefined;
 }
 
 /** Section "Stretching". */
