@@ -10,6 +10,8 @@ import { type HttpListener, listenHttp } from "./http/listener.js";
 import { identityFingerprint } from "./identity/identity-key.js";
 import { tlsCredentials } from "./identity/leaf-certificate.js";
 import type { Log } from "./log.js";
+import { runErasures } from "./services/audit-erasure.js";
+import { keepAuditFor } from "./services/audit-retention.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { sweepSessions } from "./services/sessions.js";
 import { auditService, currentIdentity, readSettings } from "./services/store.js";
@@ -28,6 +30,8 @@ export interface ServerOptions {
   /** Where other services reach the HTTPS port: `iss` of the tokens. Undefined: the address it listens on. */
   readonly publicUrl: string | undefined;
   readonly log: Log;
+  /** For how many milliseconds audit entries are kept. Undefined: for good. */
+  readonly auditRetention?: number | undefined;
   /** Stand in for the system in tests. */
   readonly now?: () => number;
   readonly random?: (size: number) => Buffer;
@@ -73,7 +77,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw thrown;
   }
 
-  const upkeep = setInterval(() => void keepUp(services, { wire, http, hosts }, log), HOUR_MS);
+  const { auditRetention } = options;
+  const upkeep = setInterval(() => void keepUp(services, { wire, http, hosts, auditRetention }, log), HOUR_MS);
   upkeep.unref();
 
   return {
@@ -88,10 +93,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
+interface Upkeep {
+  readonly wire: WireListener;
+  readonly http: HttpListener | undefined;
+  readonly hosts: readonly string[];
+  readonly auditRetention: number | undefined;
+}
+
 /** What a server does by itself now and then: renews its leaf, and forgets what has ended. One failing stops no other. */
 async function keepUp(
   services: ServiceContext,
-  { wire, http, hosts }: { wire: WireListener; http: HttpListener | undefined; hosts: readonly string[] },
+  { wire, http, hosts, auditRetention }: Upkeep,
   log: Log,
 ): Promise<void> {
   const renew = async () => {
@@ -100,7 +112,9 @@ async function keepUp(
     wire.setCredentials(credentials);
     http?.setCredentials(credentials);
   };
-  for (const task of [renew, () => sweepStrangerCounters(services), () => sweepSessions(services)]) {
+  const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
+  const sweeps = [() => sweepStrangerCounters(services), () => sweepSessions(services), () => runErasures(services)];
+  for (const task of [renew, ...sweeps, retain]) {
     try {
       await task();
     } catch (err) {

@@ -3,7 +3,8 @@ import { newId } from "@postern/shared/ids";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Barrier, createBarrier } from "../../src/barrier/barrier.js";
 import type { ChainVerdict } from "../../src/records/audit-chain.js";
-import { appendAudit, auditHead, beginAudit, readAudit, verifyAudit } from "../../src/records/audit-log.js";
+import { appendAudit, auditHead, beginAudit, readAudit } from "../../src/records/audit-log.js";
+import { verifyAudit } from "../../src/records/audit-verify.js";
 import { idBytes, indexBytes, recordKey } from "../../src/records/keys.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
 import type { Storage } from "../../src/storage/storage.js";
@@ -32,7 +33,8 @@ async function append({ barrier, node }: Log): Promise<number> {
   return index;
 }
 
-const verify = ({ barrier, node }: Log): Promise<ChainVerdict> => verifyAudit((fn) => barrier.read(fn), node, 2);
+const verify = ({ barrier, node }: Log): Promise<ChainVerdict> =>
+  verifyAudit((fn) => barrier.read(fn), { store: barrier.storeId, node }, { pageSize: 2 });
 
 /** Where the barrier keeps a record: callers' keys stand behind one byte. */
 const stored = (key: Buffer) => Buffer.concat([Buffer.of(1), key]);
@@ -76,7 +78,7 @@ describe("attack 45: the head of the audit chain", () => {
 
   it("of a chain without entries holds, and one that was never begun takes none", async () => {
     const log = await logOf(0);
-    expect(await verify(log)).toEqual({ ok: true, length: 0 });
+    expect(await verify(log)).toEqual({ ok: true, first: 0, length: 0 });
     const other = { ...log, node: newId("node", randomBytes) };
     await expect(append(other)).rejects.toMatchObject(damaged);
   });
@@ -85,7 +87,7 @@ describe("attack 45: the head of the audit chain", () => {
     const log = await logOf(2);
     expect(await append(log)).toBe(2);
     expect(await log.barrier.read((tx) => auditHead(tx, log.node))).toMatchObject({ length: 3 });
-    expect(await verify(log)).toEqual({ ok: true, length: 3 });
+    expect(await verify(log)).toEqual({ ok: true, first: 0, length: 3 });
   });
 });
 
