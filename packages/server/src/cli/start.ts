@@ -5,6 +5,7 @@ import type { Output } from "@postern/shared/terminal/output";
 import { bold, say } from "@postern/shared/terminal/terminal-text";
 import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
+import { parseRetention } from "./audit-options.js";
 import type { LogFormat, LogLevel } from "./logger.js";
 import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
@@ -14,6 +15,7 @@ export interface StartOptions extends StoreOptions {
   readonly http: string;
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
+  readonly auditRetention?: string;
   readonly logLevel: LogLevel;
   readonly logFormat?: LogFormat;
 }
@@ -23,13 +25,16 @@ export async function startCommand(output: Output, options: StartOptions): Promi
   const listen = parseListenAddress(options.listen);
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
+  const retention = options.auditRetention;
+  const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const store = await unsealOrCreateStore(output, options);
   try {
     // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
     const [{ startServer }, { createLog }] = await Promise.all([import("../server.js"), import("./logger.js")]);
     const log = createLog({ level: options.logLevel, format: options.logFormat });
     const { registration } = options;
-    const server = await startServer({ barrier: store.barrier, listen, http, registration, publicUrl, log });
+    const { barrier } = store;
+    const server = await startServer({ barrier, listen, http, registration, publicUrl, auditRetention, log });
     try {
       // Listened for first: who reads that it is ready may send a signal at once.
       const signalled = untilSignal();
