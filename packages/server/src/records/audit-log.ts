@@ -13,7 +13,7 @@ import {
   parseEntry,
   personalFields,
 } from "./audit-chain.js";
-import { entryKey, entryTextAt, type Fields, fieldsAt, putEntry } from "./audit-stored.js";
+import { entryKey, type Fields, putEntry, readFields, readTexts, type Span } from "./audit-stored.js";
 import { recordCodec } from "./codec.js";
 import { idBytes, recordKey } from "./keys.js";
 
@@ -90,21 +90,21 @@ export interface DamagedRow {
   readonly damaged: true;
 }
 
-/** A page of the chain from `from` on; what retention has removed is left out. */
+/** A page of the chain; what retention has removed is left out. */
 export async function readAudit(
   tx: SealedReadTransaction,
   node: string,
-  { from, limit }: { from: number; limit: number },
+  { from, to }: Span,
 ): Promise<(AuditRow | DamagedRow)[]> {
-  const rows: (AuditRow | DamagedRow)[] = [];
-  for (let index = Math.max(from, await firstKept(tx, node)); index < from + limit; index++) {
-    const text = await entryTextAt(tx, node, index);
+  const kept = { from: Math.max(from, await firstKept(tx, node)), to };
+  const texts = await readTexts(tx, node, kept);
+  const fields = await readFields(tx, node, kept);
+  return texts.map((text, offset) => {
     const entry = text === undefined ? undefined : parseEntry(text);
-    const fields = await fieldsAt(tx, node, index);
-    const intact = entry !== undefined && fields !== "damaged";
-    rows.push(intact ? { ...entry, personal: valuesOf(fields) } : { index, damaged: true });
-  }
-  return rows;
+    const personal = fields[offset] ?? "damaged";
+    const intact = entry !== undefined && personal !== "damaged";
+    return intact ? { ...entry, personal: valuesOf(personal) } : { index: kept.from + offset, damaged: true };
+  });
 }
 
 function valuesOf(fields: Fields): AuditRow["personal"] {

@@ -12,7 +12,7 @@ import {
   parseEntry,
 } from "./audit-chain.js";
 import { auditHead, beyondHead } from "./audit-log.js";
-import { entryKey, entryTextAt, type Fields, fieldsAt, fieldsMatch, orDamaged } from "./audit-stored.js";
+import { entryKey, type Fields, fieldsMatch, orDamaged, readFields, readTexts, type Span } from "./audit-stored.js";
 import { idBytes, recordRange } from "./keys.js";
 
 /** Runs a function on a snapshot of its own, so that a long chain is not read in one breath. */
@@ -106,17 +106,19 @@ export async function verifiedRows(
   tx: SealedReadTransaction,
   node: string,
   verifier: ChainVerifier,
-  { from, to }: { from: number; to: number },
+  span: Span,
 ): Promise<VerifiedRow[] | BadEntry | "removed"> {
-  if ((await firstKept(tx, node)) > from) return "removed";
+  if ((await firstKept(tx, node)) > span.from) return "removed";
+  const texts = await readTexts(tx, node, span);
+  const fieldsOfPage = await readFields(tx, node, span);
   const rows: VerifiedRow[] = [];
-  for (let index = from; index < to; index++) {
-    const text = await entryTextAt(tx, node, index);
+  for (const [offset, text] of texts.entries()) {
     const entry = text === undefined ? undefined : parseEntry(text);
     const verdict = verifier.next(text, entry);
     if (verdict !== undefined) return verdict;
-    const fields = await fieldsAt(tx, node, index);
-    if (!fieldsMatch(fields, entry)) return { ok: false, firstBad: index, why: "not what it committed to" };
+    const fields = fieldsOfPage[offset] ?? "damaged";
+    if (!fieldsMatch(fields, entry))
+      return { ok: false, firstBad: span.from + offset, why: "not what it committed to" };
     if (text !== undefined && entry !== undefined) rows.push({ text, entry, fields });
   }
   return rows;

@@ -10,7 +10,7 @@ import {
   scanErasures,
 } from "../records/audit-erasure.js";
 import { appendAudit, auditHead } from "../records/audit-log.js";
-import { deleteFields, entryTextAt, fieldsAt } from "../records/audit-stored.js";
+import { deleteFields, readFields, readTexts, type Span } from "../records/audit-stored.js";
 import { auditNodes } from "../records/audit-verify.js";
 import type { AuditContext } from "./audit-key.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
@@ -78,9 +78,9 @@ async function eraseStep(
   if (at >= length) return { erased: 0, more: false };
   const found: number[] = [];
   for (let pages = 0; pages < PAGES_A_STEP && found.length < AUDIT_PAGE && at < length; pages++) {
-    const [from, to] = [at, Math.min(at + AUDIT_PAGE, length)];
-    found.push(...(await read((tx) => entriesOf(tx, erasure, { node, from, to }))));
-    at = to;
+    const span = { from: at, to: Math.min(at + AUDIT_PAGE, length) };
+    found.push(...(await read((tx) => entriesOf(tx, erasure, node, span))));
+    at = span.to;
   }
   await barrier.transact(async (tx) => {
     for (const index of found) await deleteFields(tx, node, index);
@@ -100,19 +100,19 @@ async function eraseStep(
 async function entriesOf(
   tx: SealedReadTransaction,
   { account, name, passedAt }: Erasure,
-  { node, from, to }: { node: string; from: number; to: number },
+  node: string,
+  span: Span,
 ): Promise<number[]> {
   const byName = passedAt === undefined && name !== undefined;
+  const texts = await readTexts(tx, node, span);
+  const fieldsOfPage = await readFields(tx, node, span);
   const found: number[] = [];
-  for (let index = from; index < to; index++) {
-    const entry = parseEntry((await entryTextAt(tx, node, index)) ?? "");
-    if (entry === undefined || Object.keys(entry.commitments).length === 0) continue;
-    if (entry.account !== undefined && entry.account !== account) continue;
-    if (entry.account === undefined && !byName) continue;
-    const fields = await fieldsAt(tx, node, index);
+  for (const [offset, text] of texts.entries()) {
+    const fields = fieldsOfPage[offset] ?? {};
     if (fields !== "damaged" && Object.keys(fields).length === 0) continue;
-    const named = fields !== "damaged" && fields.name?.value === name;
-    if (entry.account === account || named) found.push(index);
+    const entry = parseEntry(text ?? "");
+    const named = entry?.account === undefined && byName && fields !== "damaged" && fields.name?.value === name;
+    if (entry?.account === account || named) found.push(span.from + offset);
   }
   return found;
 }

@@ -3,7 +3,7 @@ import { chainStart, firstKept, putAnchor, signAnchor } from "../records/audit-a
 import { ChainVerifier, entryHash, parseEntry } from "../records/audit-chain.js";
 import { damaged } from "../records/audit-checkpoint.js";
 import { appendAudit, auditHead } from "../records/audit-log.js";
-import { deleteEntry, entryTextAt } from "../records/audit-stored.js";
+import { deleteEntry, readTexts, type Span } from "../records/audit-stored.js";
 import { auditNodes } from "../records/audit-verify.js";
 import { type AuditContext, ensureAuditKey } from "./audit-key.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
@@ -39,13 +39,13 @@ export async function planPruning({ barrier, node: own }: AuditContext, cutoff: 
 async function firstSince(
   tx: SealedReadTransaction,
   node: string,
-  { from, to, cutoff }: { from: number; to: number; cutoff: number },
+  { from, to, cutoff }: Span & { readonly cutoff: number },
 ): Promise<number> {
-  for (let index = from; index < to; index++) {
-    const entry = parseEntry((await entryTextAt(tx, node, index)) ?? "");
-    if (entry === undefined || entry.time >= cutoff) return index;
-  }
-  return to;
+  const young = (await readTexts(tx, node, { from, to })).findIndex((text) => {
+    const entry = parseEntry(text ?? "");
+    return entry === undefined || entry.time >= cutoff;
+  });
+  return young === -1 ? to : from + young;
 }
 
 /**
@@ -113,12 +113,12 @@ async function linkOf(
   { first, prev, to }: { first: number; prev: string; to: number },
 ): Promise<string> {
   const verifier = new ChainVerifier({ first, prev });
-  let last = "";
-  for (let index = first; index <= to; index++) {
-    last = (await entryTextAt(tx, node, index)) ?? "";
-    const bad = verifier.next(last);
+  const texts = await readTexts(tx, node, { from: first, to: to + 1 });
+  for (const text of texts) {
+    const bad = verifier.next(text);
     if (bad !== undefined) throw damaged(`entry ${bad.firstBad} is ${bad.why}`);
   }
+  const last = texts.at(-1) ?? "";
   const verdict = verifier.end({ length: to + 1, hash: entryHash(last) });
   const kept = parseEntry(last);
   if (!verdict.ok) throw damaged(`entry ${verdict.firstBad} is ${verdict.why}`);

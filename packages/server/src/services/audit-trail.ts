@@ -3,6 +3,7 @@ import type { ChainVerdict } from "../records/audit-chain.js";
 import { type Checkpoint, damaged, savedHeads } from "../records/audit-checkpoint.js";
 import { type AuditRow, auditHead, type DamagedRow, readAudit } from "../records/audit-log.js";
 import type { AuditPublicKey } from "../records/audit-signature.js";
+import type { Span } from "../records/audit-stored.js";
 import { auditNodes, type ReadPage, verifyAudit } from "../records/audit-verify.js";
 import { type AuditFilter, auditMatcher } from "./audit-filter.js";
 import { storedPublicKey } from "./audit-key.js";
@@ -12,44 +13,49 @@ import { readSettings } from "./store.js";
 type Row = AuditRow | DamagedRow;
 
 /**
- * The last `limit` entries of this store's chain that pass the filter, oldest first. A page at a time is read, and in
- * memory: first backwards until there are so many, then from there on. A damaged entry passes every filter, since
- * nobody can say that it would not.
+ * The last `limit` entries of this store's chain that pass the filter, oldest first. A page at a time is read, from the
+ * end on, until there are so many; only their indices are kept. A damaged entry passes every filter, since nobody can
+ * say that it would not.
  */
 export async function* auditTrail(barrier: Barrier, limit: number, filter: AuditFilter = {}): AsyncGenerator<Row> {
   const { node } = await readSettings(barrier);
   const { length } = await barrier.read((tx) => auditHead(tx, node));
   const read = pagesOf(barrier);
-  const page = (from: number, to: number) => read((tx) => readAudit(tx, node, { from, limit: to - from }));
-  const passes = await auditMatcher(barrier, filter, () => pagesForward(page, 0, length));
-  const begin = passes === undefined ? length - limit : await beginOfLast(page, length, { limit, passes });
-  for await (const rows of pagesForward(page, Math.max(0, begin), length)) {
-    yield* passes === undefined ? rows : rows.filter(passes);
+  const page: Page = (span) => read((tx) => readAudit(tx, node, span));
+  const passes = await auditMatcher(barrier, filter, () => pagesForward(page, { from: 0, to: length }));
+  if (passes === undefined) {
+    for await (const rows of pagesForward(page, { from: Math.max(0, length - limit), to: length })) yield* rows;
+    return;
+  }
+  const found = await lastIndices(page, length, { limit, passes });
+  for (let index = found.pop(); index !== undefined; index = found.pop()) {
+    yield* await page({ from: index, to: index + 1 });
   }
 }
 
-type Page = (from: number, to: number) => Promise<Row[]>;
+type Page = (span: Span) => Promise<Row[]>;
 
-async function* pagesForward(page: Page, from: number, length: number): AsyncGenerator<Row[]> {
-  for (let at = from; at < length; at += AUDIT_PAGE) yield await page(at, Math.min(at + AUDIT_PAGE, length));
+async function* pagesForward(page: Page, { from, to }: Span): AsyncGenerator<Row[]> {
+  for (let at = from; at < to; at += AUDIT_PAGE) yield await page({ from: at, to: Math.min(at + AUDIT_PAGE, to) });
 }
 
-/** The index with which the last `limit` entries that pass begin. */
-async function beginOfLast(
+/** The indices of the last `limit` entries that pass, the last one first. */
+async function lastIndices(
   page: Page,
   length: number,
   { limit, passes }: { limit: number; passes: (row: Row) => boolean },
-): Promise<number> {
-  let found = 0;
+): Promise<number[]> {
+  const found: number[] = [];
   for (let to = length; to > 0; to -= AUDIT_PAGE) {
-    const rows = await page(Math.max(0, to - AUDIT_PAGE), to);
+    const rows = await page({ from: Math.max(0, to - AUDIT_PAGE), to });
     // Retention has removed all that there was from here on.
-    if (rows.length === 0) return 0;
+    if (rows.length === 0) break;
     for (const row of rows.reverse()) {
-      if (passes(row) && ++found === limit) return row.index;
+      if (passes(row)) found.push(row.index);
+      if (found.length === limit) return found;
     }
   }
-  return 0;
+  return found;
 }
 
 export interface TrailOptions {

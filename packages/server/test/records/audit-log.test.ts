@@ -60,7 +60,7 @@ describe("attack 45: the head of the audit chain", () => {
     await log.storage.transact((tx) => tx.delete(headKey(log)));
     await expect(verify(log)).rejects.toMatchObject(damaged);
     await expect(append(log)).rejects.toMatchObject(damaged);
-    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, limit: 3 }));
+    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 3 }));
     expect(rows).toMatchObject([{ index: 0, event: "login" }, { index: 1 }, { index: 2 }]);
   });
 
@@ -96,7 +96,7 @@ describe("attack 45: an entry whose sealed bytes were changed", () => {
     const log = await logOf(5);
     await flip(log, entryKey(log, kind, 2));
     expect(await verify(log)).toMatchObject({ ok: false, firstBad: 2 });
-    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, limit: 5 }));
+    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 5 }));
     expect(rows[2]).toEqual({ index: 2, damaged: true });
     expect(rows.filter((row) => "event" in row)).toHaveLength(4);
   });
