@@ -10,6 +10,8 @@ import { type HttpListener, listenHttp } from "./http/listener.js";
 import { identityFingerprint } from "./identity/identity-key.js";
 import { tlsCredentials } from "./identity/leaf-certificate.js";
 import type { Log } from "./log.js";
+import { runErasures } from "./services/audit-erasure.js";
+import { keepAuditFor } from "./services/audit-retention.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { sweepSessions } from "./services/sessions.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
@@ -29,6 +31,8 @@ export interface ServerOptions {
   /** Where other services reach the HTTPS port: `iss` of the tokens. Undefined: the address it listens on. */
   readonly publicUrl: string | undefined;
   readonly log: Log;
+  /** For how many milliseconds audit entries are kept. Undefined: for good. */
+  readonly auditRetention?: number | undefined;
   /** Stand in for the system in tests. */
   readonly now?: () => number;
   readonly random?: (size: number) => Buffer;
@@ -79,7 +83,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   // Not left to the first full hour: a server that never runs for one rotates too.
   await attempt(() => keepSigningKeys(services), log);
-  const upkeep = setInterval(() => void keepUp(services, { wire, http, hosts }, log), HOUR_MS);
+  const { auditRetention } = options;
+  const upkeep = setInterval(() => void keepUp(services, { wire, http, hosts, auditRetention }, log), HOUR_MS);
   upkeep.unref();
 
   return {
@@ -94,13 +99,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
+interface Upkeep {
+  readonly wire: WireListener;
+  readonly http: HttpListener | undefined;
+  readonly hosts: readonly string[];
+  readonly auditRetention: number | undefined;
+}
+
 /**
  * What a server does by itself now and then: renews its leaf and the key that signs tokens, and forgets what has
  * ended. One failing stops no other.
  */
 async function keepUp(
   services: ServiceContext,
-  { wire, http, hosts }: { wire: WireListener; http: HttpListener | undefined; hosts: readonly string[] },
+  { wire, http, hosts, auditRetention }: Upkeep,
   log: Log,
 ): Promise<void> {
   const renew = async () => {
@@ -110,9 +122,9 @@ async function keepUp(
     http?.setCredentials(credentials);
   };
   const rotate = () => keepSigningKeys(services);
-  for (const task of [renew, rotate, () => sweepStrangerCounters(services), () => sweepSessions(services)]) {
-    await attempt(task, log);
-  }
+  const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
+  const sweeps = [() => sweepStrangerCounters(services), () => sweepSessions(services), () => runErasures(services)];
+  for (const task of [renew, rotate, ...sweeps, retain]) await attempt(task, log);
 }
 
 async function attempt(task: () => Promise<unknown>, log: Log): Promise<void> {

@@ -34,6 +34,11 @@ export function buildProgram(output: Output): Command {
       ),
     )
     .addOption(
+      new Option("--audit-retention <days>", "how long audit entries are kept, such as 365d; for good by default").env(
+        "POSTERND_AUDIT_RETENTION",
+      ),
+    )
+    .addOption(
       new Option("--log-level <level>", "how much is logged")
         .choices(["error", "warn", "info", "debug"])
         .env("POSTERND_LOG_LEVEL")
@@ -49,24 +54,57 @@ export function buildProgram(output: Output): Command {
       await startCommand(output, command.optsWithGlobals());
     });
 
+  addAudit(program, output);
+  addStretch(program, output);
+  addSigningKey(program, output);
+  return program;
+}
+
+function addAudit(program: Command, output: Output): void {
   const audit = program.command("audit").description("the audit log");
   withStoreOptions(audit.command("list"))
     .description("print it, oldest first")
-    .option("--limit <n>", "only the last n entries", "50")
+    .option("--user <name>", "only of this person: a name, or an account's id (acc_…)")
+    .option("--event <names>", "only these events, with commas between them; * for any characters (login.*)")
+    .option("--since <time>", "only from this date or time (UTC) on, or for so long: 30m, 24h, 7d")
+    .option("--until <time>", "only before this date, time or span")
+    .option("--limit <n>", "only the last n of these entries", "50")
     .action(async (_options: object, command: Command) => {
       const { auditListCommand } = await import("./audit.js");
       await auditListCommand(output, command.optsWithGlobals());
     });
   withStoreOptions(audit.command("verify"))
-    .description("check that no entry was edited, removed, reordered or cut off")
-    .action(async (_options: object, command: Command) => {
-      const { auditVerifyCommand } = await import("./audit.js");
-      await auditVerifyCommand(output, command.optsWithGlobals());
+    .description("check that no entry was edited, removed, reordered or cut off; with a file, without a store")
+    .argument("[file]", "an exported log, or - for stdin")
+    .option("--checkpoint <file>", "check that nothing is gone or changed since this checkpoint was taken")
+    .option("--public-key <key>", "the audit key, as `posternd audit key` printed it")
+    .action(async (file: string | undefined, _options: object, command: Command) => {
+      const { auditVerifyCommand } = await import("./audit-evidence.js");
+      await auditVerifyCommand(output, file, command.optsWithGlobals());
     });
-
-  addStretch(program, output);
-  addSigningKey(program, output);
-  return program;
+  withStoreOptions(audit.command("export"))
+    .description("write it as JSON lines that end with a signed checkpoint")
+    .argument("[file]", "a new file, or - for stdout", "-")
+    .option("--checkpoint-only", "write the checkpoint alone, to be kept elsewhere")
+    .option("--force", "replace the file if there is one")
+    .action(async (file: string, _options: object, command: Command) => {
+      const { auditExportCommand } = await import("./audit-evidence.js");
+      await auditExportCommand(output, file, command.optsWithGlobals());
+    });
+  withStoreOptions(audit.command("key"))
+    .description("print the public key that its checkpoints are signed with, to be kept elsewhere")
+    .action(async (_options: object, command: Command) => {
+      const { auditKeyCommand } = await import("./audit.js");
+      await auditKeyCommand(output, command.optsWithGlobals());
+    });
+  withStoreOptions(audit.command("prune"))
+    .description("remove its oldest entries for good")
+    .requiredOption("--older-than <days>", "those that are older, such as 365d")
+    .option("--yes", "do not ask")
+    .action(async (_options: object, command: Command) => {
+      const { auditPruneCommand } = await import("./audit.js");
+      await auditPruneCommand(output, command.optsWithGlobals());
+    });
 }
 
 function addStretch(program: Command, output: Output): void {

@@ -7,6 +7,7 @@ import type { Log } from "../log.js";
 import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
 import { type Exemption, parseAddressLimits } from "./address-limits.js";
+import { parseRetention } from "./audit-options.js";
 import type { LogFormat, LogLevel } from "./logger.js";
 import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
@@ -17,6 +18,7 @@ export interface StartOptions extends StoreOptions {
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
   readonly addressLimits?: string;
+  readonly auditRetention?: string;
   readonly logLevel: LogLevel;
   readonly logFormat?: LogFormat;
 }
@@ -27,6 +29,8 @@ export async function startCommand(output: Output, options: StartOptions): Promi
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
+  const retention = options.auditRetention;
+  const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const store = await unsealOrCreateStore(output, options);
   try {
     // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
@@ -35,7 +39,7 @@ export async function startCommand(output: Output, options: StartOptions): Promi
     const { registration } = options;
     if (exempt !== undefined) warnOf(exempt, output, log);
     const addresses = { listen, http, publicUrl, exempt: exempt?.covers };
-    const server = await startServer({ barrier: store.barrier, ...addresses, registration, log });
+    const server = await startServer({ barrier: store.barrier, ...addresses, registration, auditRetention, log });
     try {
       // Listened for first: who reads that it is ready may send a signal at once.
       const signalled = untilSignal();
