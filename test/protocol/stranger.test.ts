@@ -60,7 +60,7 @@ describe("a client made of the page alone", () => {
     client.close();
   });
 
-  const uses = ["session.whoami", "session.token", "session.verify"];
+  const uses = ["session.whoami", "session.token", "session.verify", "session.list", "device.list", "recovery.status"];
   it.each(uses)("keeps its session in use by %s, for 30 minutes from there", async (use) => {
     const client = await PageClient.open(server);
     const { secret } = await login(client, server, registered);
@@ -71,16 +71,6 @@ describe("a client made of the page alone", () => {
     await (await PageClient.open(server)).call("session.resume", { secret });
     server.time += 30 * 60;
     expect(await client.refusal(use, params())).toBe("session_invalid");
-    client.close();
-  });
-
-  it.each(["session.list", "device.list", "recovery.status"])("does not use its session by %s", async (call) => {
-    const client = await PageClient.open(server);
-    await login(client, server, registered);
-    server.time += 29 * 60;
-    await client.call(call, {});
-    server.time += 60;
-    expect(await client.refusal(call, {})).toBe("session_invalid");
     client.close();
   });
 
@@ -95,13 +85,11 @@ describe("a client made of the page alone", () => {
     const others = [await login(two, server, registered), await login(three, server, registered)];
     const { sessions } = await one.call("session.list", {});
     const listed = sessions.filter(({ session }) => [own, ...others].some((each) => each.session === session));
-    expect(listed.map(({ session, device, current }) => ({ session, device, current }))).toEqual(
-      [...others.toReversed(), own].map(({ session, device }) => ({
-        session,
-        device,
-        current: session === own.session,
-      })),
-    );
+    const facts = listed.map(({ session, device, current }) => ({ session, device, current }));
+    expect(facts).toHaveLength(3);
+    for (const { session, device } of [...others, own]) {
+      expect(facts).toContainEqual({ session, device, current: session === own.session });
+    }
     await one.call("session.revoke", { session: others[0]?.session });
     expect(await two.refusal("session.whoami", {})).toBe("session_invalid");
     expect(await one.refusal("session.revoke", { session: others[0]?.session })).toBe("id_unknown");

@@ -12,8 +12,8 @@ import {
 import { appendAudit, auditHead } from "../records/audit-log.js";
 import { deleteFields, readFields, readTexts, type Span } from "../records/audit-stored.js";
 import { auditNodes } from "../records/audit-verify.js";
-import type { AuditContext } from "./audit-key.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
+import type { AuditContext } from "./context.js";
 
 /**
  * Erasing a person from the audit log: the personal fields of their entries go, and the chain, which holds only salted

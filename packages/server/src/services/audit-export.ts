@@ -3,8 +3,9 @@ import { ChainVerifier } from "../records/audit-chain.js";
 import { type Checkpoint, checkpointLine, damaged, signCheckpoint } from "../records/audit-checkpoint.js";
 import { exportedChain, headerLine, MAX_LINE_BYTES, newHeader, rowLine } from "../records/audit-export.js";
 import { auditNodes, type ChainEnds, chainEnds, type VerifiedRow, verifiedRows } from "../records/audit-verify.js";
-import { type AuditContext, auditKeyOf } from "./audit-key.js";
+import { auditKeyOf } from "./audit-key.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
+import type { AuditContext } from "./context.js";
 
 interface NamedChain extends ChainEnds {
   readonly node: string;

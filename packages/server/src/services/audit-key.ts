@@ -4,10 +4,7 @@ import { hasAnchors } from "../records/audit-anchor.js";
 import { type AuditKey, getAuditKey, putAuditKey } from "../records/audit-key.js";
 import { appendAudit } from "../records/audit-log.js";
 import { type AuditPublicKey, formatPublicKey, newKeyPair } from "../records/audit-signature.js";
-import type { ServiceContext } from "./context.js";
-
-/** What the work on the audit log needs of a server's or a command's context. */
-export type AuditContext = Pick<ServiceContext, "barrier" | "node" | "now" | "random">;
+import type { AuditContext } from "./context.js";
 
 /** Makes the key, when the store is made. */
 export async function createAuditKey(

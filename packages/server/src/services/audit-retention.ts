@@ -5,8 +5,9 @@ import { damaged } from "../records/audit-checkpoint.js";
 import { appendAudit, auditHead } from "../records/audit-log.js";
 import { deleteEntry, readTexts, type Span } from "../records/audit-stored.js";
 import { auditNodes } from "../records/audit-verify.js";
-import { type AuditContext, ensureAuditKey } from "./audit-key.js";
+import { ensureAuditKey } from "./audit-key.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
+import type { AuditContext } from "./context.js";
 
 /** What is to be removed of one chain: `count` entries, all before the index `before`. */
 export interface Pruning {
