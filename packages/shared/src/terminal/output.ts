@@ -89,7 +89,9 @@ function errorLines(error: PosternError): readonly TerminalText[] {
 
 function hintOf({ hint, retryAfter, clockBehind }: PosternError): string | undefined {
   if (retryAfter !== undefined) return `try again in ${duration(retryAfter)}`;
-  return clockBehind === undefined ? hint : `your device's clock is about ${duration(clockBehind)} behind: set it right`;
+  return clockBehind === undefined
+    ? hint
+    : `your device's clock is about ${duration(clockBehind)} behind: set it right`;
 }
 
 /** A wait or a delay in whole seconds, or beyond two minutes in whole minutes, rounded up so that nobody comes too early. */
