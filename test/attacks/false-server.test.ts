@@ -182,6 +182,28 @@ describe("attack 10: a false server", () => {
     expect(asked).toBe(false);
   });
 
+  it("that proves the verifier, but wants it stretched anew with less than is safe, gets no code", async () => {
+    const known = await verifier();
+    let ephemeral: ServerEphemeral | undefined;
+    const server = await falseServer(({ method, params }, socket) => {
+      if (method === "login.start") {
+        ephemeral = serverEphemeral({ clientPublic: parsePublicValue(params["A"]), verifier: known });
+        return challenge(ephemeral.publicHex);
+      }
+      if (ephemeral === undefined) throw new Error("a proof before its challenge");
+      const session = serverSession({ identity: NAME, salt: parseSalt(salt.toString("hex")), ephemeral });
+      const verdict = session.verifyClientProof(parseProof(params["M1"]));
+      if (!verdict.proved) throw new Error("the client's proof is wrong");
+      const mac = channelMac("server", verdict.key, channelExporter(socket)).toString("hex");
+      const restretch = { generation: 9, memory_kib: 8, passes: 1 };
+      return { M2: verdict.proofHex, mac, factors: ["totp"], restretch };
+    });
+    const { error, asked } = await logInAt(server);
+    expect(error).toMatchObject({ code: "stretch_refused", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["login.start", "login.proof"]);
+    expect(asked).toBe(false);
+  });
+
   it.each([
     ["less memory than is safe", { memory_kib: stretchFloor.memory_kib - 1, passes: 2 }],
     ["one pass", { memory_kib: 65536, passes: 1 }],

@@ -102,8 +102,7 @@ describe("a login with a recovery code", () => {
     expect(await login.left()).toEqual(well);
 
     const remove = open("factor", "remove");
-    await remove.shows("? Which authenticator?");
-    await remove.answer("1. authenticator  (TOTP SHA1, 6 digits, 30 s)", "1");
+    await remove.answer("? Which authenticator?", "1");
     await remove.answer('? Remove the authenticator "authenticator"?', "y");
     await remove.shows("Removed authenticator.");
     expect(await remove.left()).toEqual(well);
@@ -128,9 +127,9 @@ describe("a fresh code", () => {
 
     const login = open("login", "alice");
     await login.answer("? Password", password);
-    await login.answer(/\? Code:? /, hotp(secret, 30));
+    await login.answer("? Code", hotp(secret, 30));
     await login.shows("type two codes in a row");
-    await login.answer(/\? Code:? /, `${hotp(secret, 30)} ${hotp(secret, 31)}`);
+    await login.answer("? Code", `${hotp(secret, 30)} ${hotp(secret, 31)}`);
     await login.shows("Login successful.");
     expect(await login.left()).toEqual(well);
   });
@@ -153,8 +152,7 @@ describe("the menu", () => {
     const terminal = open();
     const account = async (choice: number) => {
       await terminal.answer("? Postern at", "4");
-      await terminal.shows("? Account");
-      await terminal.answer("9. Back", String(choice));
+      await terminal.answer("? Account", String(choice));
     };
     await account(5);
     await terminal.shows("You have 10 of 10 recovery codes left.");
