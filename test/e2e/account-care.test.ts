@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { decodeSecret } from "@postern/shared/otp/secret";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { raiseStretch } from "../../packages/server/src/services/stretching.js";
 import { MINUTE, SECOND } from "../support/in-process.js";
 import { guessPassword } from "../support/person.js";
-import type { Machine } from "../support/programs.js";
+import { type Machine, onlyLine } from "../support/programs.js";
 import { WireClient } from "../support/wire-client.js";
-import { password } from "./account.js";
+import { at, password, registerByScript } from "./account.js";
 import { hotp, movableServer, newMachine, Owner } from "./caretaker.js";
 import { greeting, talker } from "./fake-servers.js";
 
@@ -333,5 +334,39 @@ describe("an account that is deleted", () => {
     expect(await owner.run(other, ["whoami"])).toMatchObject({ error: "session_invalid" });
     expect(await owner.logIn(machine)).toMatchObject({ error: "login_failed" });
     expect(existsSync(join(machine.config, "known-servers.json"))).toBe(true);
+  });
+});
+
+describe("posternd itself", () => {
+  it("goes along with all of it: device, counting authenticator, recovery codes, password, sessions, the end", async () => {
+    const operator = newMachine();
+    const machine = newMachine();
+    const server = await operator.startServer();
+    const { recoveryCodes } = await registerByScript(machine, server, "alice");
+    const run = async (...args: string[]): Promise<Record<string, unknown>> => {
+      const { code, stdout } = await machine.run("postern", [...args, ...at(server), "--json"]);
+      return { code, ...onlyLine(stdout) };
+    };
+    const logIn = (code: string) => run("login", "alice", "--password-file", "password", "--code", code);
+    expect(await logIn(recoveryCodes[0] ?? "")).toMatchObject({ code: 0, recovery_codes_left: 9 });
+
+    const adding = machine.start("postern", ["factor", "add", "--hotp", ...at(server), "--json"], { stdin: "open" });
+    const [, text = ""] = await adding.prints(/"secret":"([A-Z2-7]+)"/);
+    const secret = decodeSecret(text);
+    adding.say(hotp(secret, 0));
+    expect(await adding.ended).toMatchObject({ code: 0 });
+
+    machine.write("new-password", `${newPassword}\n`);
+    const files = ["--password-file", "password", "--new-password-file", "new-password"];
+    const changed = await run("passwd", ...files, "--code", hotp(secret, 1));
+    expect(changed).toMatchObject({ code: 0, name: "alice" });
+    expect(await run("session", "list")).toMatchObject({ sessions: [{ session: changed["session"], current: true }] });
+    expect(await run("device", "list")).toMatchObject({ devices: [{ current: true }] });
+    expect(await run("recovery", "regenerate", "--yes")).toMatchObject({ code: 0 });
+    expect(await run("factor", "remove", "authenticator", "--yes")).toMatchObject({ code: 0 });
+    expect(await run("account", "delete", "--yes", "--code", hotp(secret, 2))).toMatchObject({ code: 0 });
+    machine.write("password", `${newPassword}\n`);
+    expect(await logIn(hotp(secret, 3))).toMatchObject({ code: 1, error: { code: "login_failed" } });
+    expect(server.process.stderr).not.toMatch(/"level":(50|60)|ERROR/);
   });
 });

@@ -145,6 +145,44 @@ describe("a fresh code", () => {
   });
 });
 
+describe("a connection that ends while a person thinks", () => {
+  it("is made anew for what the session does next, by FIN or RST", async () => {
+    const owner = await Owner.register(await movableServer());
+    const machine = newMachine();
+    const relay = await Relay.start(owner.server.listen);
+    onTestFinished(() => relay.close());
+    const at = ["--server", relay.listen, "--fingerprint", owner.server.fingerprint];
+    const login = ["login", "alice", "--password-file", "password", "--code", owner.code()];
+    expect(await machine.run("postern", [...login, ...at])).toMatchObject({ code: 0 });
+    for (const how of ["FIN", "RST"] as const) {
+      const before = relay.connections;
+      const terminal = new Terminal(machine, "postern", ["recovery", "regenerate", ...at]);
+      await terminal.shows("Make new ones?");
+      await relay.cut(how);
+      terminal.type("y");
+      terminal.press("enter");
+      await terminal.shows("Your recovery codes.");
+      expect(await terminal.left()).toEqual(well);
+      expect(relay.connections).toBe(before + 2);
+    }
+  });
+
+  it("ends an enrolment, whose secret only it had: that is said at once, and nothing was added", async () => {
+    const { owner, machine } = await loggedIn();
+    const relay = await Relay.start(owner.server.listen);
+    onTestFinished(() => relay.close());
+    const at = ["--server", relay.listen, "--fingerprint", owner.server.fingerprint];
+    const login = ["login", "alice", "--password-file", "password", "--code", owner.code()];
+    expect(await machine.run("postern", [...login, ...at])).toMatchObject({ code: 0 });
+    const terminal = new Terminal(machine, "postern", ["factor", "add", ...at]);
+    await terminal.shows("it shows:");
+    await relay.cut("FIN");
+    await terminal.shows("error: the server closed the connection");
+    expect(await terminal.left()).toEqual({ ...well, code: 3 });
+    expect((await owner.run(machine, ["factor", "list"])).last["factors"]).toHaveLength(1);
+  });
+});
+
 describe("the menu", () => {
   it("looks after the account of who is logged in, down to its end", async () => {
     const { owner, machine, open } = await loggedIn();
