@@ -6,8 +6,7 @@ import { codeOf, WireClient } from "../support/wire-client.js";
 const STEP = 30 * SECOND;
 
 /** How a code on a connection that awaits one is answered. */
-const giveCode = (client: WireClient, code: string, factor: "totp" | "recovery" = "totp") =>
-  client.call("login.code", { code });
+const giveCode = (client: WireClient, code: string) => client.call("login.code", { code });
 
 describe("one-time codes are used once", () => {
   it("attack 19: a code that was accepted is refused on a second connection", async () => {
@@ -132,12 +131,12 @@ describe("guesses at codes are limited", () => {
     const wrong = alice.wrongCode(server.clock);
     const noRecoveryCode = "00000-00000-00000-00000-00000";
     expect(await tryCode(server, alice, wrong)).toBe("code_refused");
-    expect(await tryCode(server, alice, noRecoveryCode, "recovery")).toBe("code_refused");
-    expect(await tryCode(server, alice, "no recovery code", "recovery")).toBe("code_refused");
+    expect(await tryCode(server, alice, noRecoveryCode)).toBe("code_refused");
+    expect(await tryCode(server, alice, "no recovery code")).toBe("code_refused");
     expect(await tryCode(server, alice, wrong)).toBe("code_refused");
-    expect(await tryCode(server, alice, noRecoveryCode, "recovery")).toBe("code_refused");
+    expect(await tryCode(server, alice, noRecoveryCode)).toBe("code_refused");
     expect(await tryCode(server, alice, alice.code(server.clock))).toBe("throttled");
-    expect(await tryCode(server, alice, alice.recoveryCodes[0] ?? "", "recovery")).toBe("throttled");
+    expect(await tryCode(server, alice, alice.recoveryCodes[0] ?? "")).toBe("throttled");
   });
 
   it("a blocked budget answers right and wrong codes alike, and a right one that it did not take is still good", async () => {
@@ -185,11 +184,11 @@ describe("guesses at codes are limited", () => {
     expect(await tryCode(server, alice, alice.code(server.clock))).toBe("codes_locked");
     server.clock.advance(400 * 24 * HOUR);
     expect(await tryCode(server, alice, alice.code(server.clock))).toBe("codes_locked");
-    expect(await tryCode(server, alice, "00000-00000-00000-00000-00000", "recovery")).toBe("code_refused");
-    expect(await tryCode(server, alice, alice.recoveryCodes[3] ?? "", "recovery")).toBe("throttled");
+    expect(await tryCode(server, alice, "00000-00000-00000-00000-00000")).toBe("code_refused");
+    expect(await tryCode(server, alice, alice.recoveryCodes[3] ?? "")).toBe("throttled");
     server.clock.advance(HOUR);
     expect(await tryCode(server, alice, alice.code(server.clock))).toBe("codes_locked");
-    expect(await tryCode(server, alice, alice.recoveryCodes[3] ?? "", "recovery")).toBe("ok");
+    expect(await tryCode(server, alice, alice.recoveryCodes[3] ?? "")).toBe("ok");
     expect(await tryCode(server, alice, alice.code(server.clock))).toBe("ok");
   });
 

@@ -331,7 +331,7 @@ describe("attack 54: a client that never reads", () => {
     const admission = new Admission(defaultLimits);
     new Connection(socket, {
       place: admission.admit(socket),
-      context: { services: await contextOf(store), server: { name: "posternd", version: "0" } },
+      context: { services: await contextOf(store), server: { name: "posternd", version: "0" }, startWait: () => 0 },
       address: "127.0.0.1",
       log,
       registrationSeconds: 600,
@@ -413,8 +413,8 @@ describe("attack 14: a stream of logins for names that nobody has", () => {
         await judgeStrangerGuess(tx, barrier.nameIndex(`nobody-${made}`), false, clock.now());
       }
     });
-    expect(await judge("one more", false)).toEqual({ kind: "busy" });
-    expect(await judge("one more", true)).toEqual({ kind: "busy" });
+    expect(await judge("one more", false)).toEqual({ kind: "busy", first: true });
+    expect(await judge("one more", true)).toEqual({ kind: "busy", first: false });
     expect(await judge("victim", false)).toEqual({ kind: "wrong" });
     clock.advance(HOUR);
     expect(await judge("one more", false)).toEqual({ kind: "wrong" });

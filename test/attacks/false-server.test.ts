@@ -85,7 +85,7 @@ async function logInAt({ port, fingerprint }: FalseServer): Promise<{ error: Pos
   let asked = false;
   const askCode = async () => {
     asked = true;
-    return { code: "123456" } as const;
+    return { code: "123456" };
   };
   const attempt = login(async () => server, server, { name: NAME, password: new LoginPassword(PASSWORD), askCode });
   const error = await attempt.then(

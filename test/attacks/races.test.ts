@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { clientEphemeral } from "@postern/shared/srp/client";
 import { describe, expect, it } from "vitest";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
-import { beginLogin, type LoginChallenge, provePassword } from "../../packages/server/src/services/login.js";
+import { stranger } from "../../packages/server/src/services/guesser.js";
+import { beginLogin, type LoginChallenge, nameLogin, provePassword } from "../../packages/server/src/services/login.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
 import { awaitingCode, type Person, proofOf, registered, sessionOf } from "../support/person.js";
 import { codeOf } from "../support/wire-client.js";
@@ -41,9 +42,7 @@ describe("attack 20: 200 parallel uses of one code", () => {
     server.clock.advance(120_000);
     const clients = await awaitingCode(server, alice, 30);
     const replies = await Promise.all(
-      clients.map((client, index) =>
-        client.call("login.code", { code: alice.code(server.clock, (index % 3) - 1) }),
-      ),
+      clients.map((client, index) => client.call("login.code", { code: alice.code(server.clock, (index % 3) - 1) })),
     );
     const granted = replies.filter((reply) => codeOf(reply) === "ok").length;
     expect(granted).toBeGreaterThanOrEqual(1);
@@ -88,7 +87,7 @@ describe("attack 28a: a thousand parallel password guesses", () => {
   /** A challenge whose proof is ready to be judged, as a connection holds it. */
   async function guess({ context }: TestServer, alice: Person, right: boolean): Promise<() => Promise<string>> {
     const ephemeral = right ? clientEphemeral() : strangersA;
-    const challenge = await beginLogin(context, alice.name, ephemeral.publicHex);
+    const challenge = await beginLogin(context, nameLogin(context, alice.name, ephemeral.publicHex), stranger);
     const exporter = randomBytes(32);
     const proof = right ? await rightProof(challenge, alice, ephemeral, exporter) : wrongProof();
     return () =>

@@ -9,7 +9,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createIdentity } from "../../packages/server/src/identity/identity-key.js";
 import { issueLeaf, tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
-import { beginLogin } from "../../packages/server/src/services/login.js";
+import { stranger } from "../../packages/server/src/services/guesser.js";
+import { beginLogin, nameLogin } from "../../packages/server/src/services/login.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
 import { guessedProof, logIn, type Person, proofOf, registered, sessionOf, startLogin } from "../support/person.js";
 import { codeOf, type Target, WireClient } from "../support/wire-client.js";
@@ -106,7 +107,10 @@ describe("SRP, attacked by a client", () => {
     const server = await startInProcess();
     const A = clientEphemeral().publicHex;
     const values = new Set<string>();
-    for (let run = 0; run < 500; run++) values.add((await beginLogin(server.context, "alice", A)).ephemeral.publicHex);
+    const named = nameLogin(server.context, "alice", A);
+    for (let run = 0; run < 500; run++) {
+      values.add((await beginLogin(server.context, named, stranger)).ephemeral.publicHex);
+    }
     expect(values.size).toBe(500);
   });
 });
@@ -122,9 +126,7 @@ describe("attack 16: a man in the middle with a certificate of its own, who rela
       const reply = await victim.call("login.proof", proofOf(session, victim.exporter));
       expect(codeOf(reply)).toBe("login_failed");
       expect(reply?.text).not.toMatch(/[0-9a-f]{64}/);
-      expect(codeOf(await victim.call("login.code", { code: alice.code(server.clock) }))).toBe(
-        "out_of_order",
-      );
+      expect(codeOf(await victim.call("login.code", { code: alice.code(server.clock) }))).toBe("out_of_order");
     }
     expect(await sessionsOfPerson(server, alice)).toBe(0);
     const refused = (await server.audit()).filter(({ event }) => event === "login.password");

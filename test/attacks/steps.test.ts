@@ -21,11 +21,31 @@ const fitting: Record<Method, object> = {
   "login.start": { name: "alice", A: clientEphemeral().publicHex },
   "login.proof": guessedProof(),
   "login.code": { code: "123456" },
+  "password.change": { code: "123456", new_verifier: { generation: 1, verifier: clientEphemeral().publicHex } },
   "session.resume": { secret: `pss_${"0".repeat(64)}_${"0".repeat(64)}` },
   "session.whoami": {},
   "session.token": {},
+  "session.verify": { code: "123456" },
+  "session.list": {},
+  "session.revoke": { session: `ses_${"0".repeat(32)}` },
+  "session.revoke_others": {},
   "session.logout": {},
+  "device.list": {},
+  "device.forget": { device: `dev_${"0".repeat(32)}` },
+  "device.forget_others": {},
+  "factor.list": {},
+  "factor.add": { kind: "totp" },
+  "factor.confirm": { code: "123456" },
+  "factor.remove": { factor: `fac_${"0".repeat(32)}` },
+  "recovery.status": {},
+  "recovery.regenerate": {},
+  "account.delete": { code: "123456" },
 };
+
+const everyMethod = Object.keys(methods) as Method[];
+
+/** They have a session's name, and are none of its calls. */
+const outside: ReadonlySet<Method> = new Set(["session.resume", "factor.confirm"]);
 
 interface Awaiting {
   readonly reach: (server: TestServer, alice: Person) => Promise<WireClient>;
@@ -64,7 +84,7 @@ const states: Record<string, Awaiting> = {
       await provePassword(client, alice);
       return client;
     },
-    calls: ["login.code"],
+    calls: ["login.code", "password.change"],
   },
   "session-call": {
     reach: async (server, alice) => {
@@ -73,11 +93,21 @@ const states: Record<string, Awaiting> = {
       await logIn(client, alice, alice.code(server.clock));
       return client;
     },
-    calls: ["session.whoami", "session.token", "session.logout"],
+    calls: everyMethod.filter(
+      (method) => /^(?:session|device|factor|recovery|account)\./.test(method) && !outside.has(method),
+    ),
+  },
+  "factor-code": {
+    reach: async (server, alice) => {
+      const client = await WireClient.open(server);
+      server.clock.advance(30_000);
+      await logIn(client, alice, alice.code(server.clock));
+      await client.ok("factor.add", { kind: "totp" });
+      return client;
+    },
+    calls: ["factor.confirm"],
   },
 };
-
-const everyMethod = Object.keys(methods) as Method[];
 
 describe("attack 3: a step skipped, repeated or out of order", () => {
   it.each(Object.entries(states))("awaiting %s, every other call ends the connection", async (_name, state) => {
@@ -103,11 +133,14 @@ describe("attack 3: a step skipped, repeated or out of order", () => {
   });
 });
 
+/** What a proved password awaits: each takes a code before anything else. */
+const takeCode: ReadonlySet<Method> = new Set(["login.code", "password.change"]);
+
 describe("attack 27: half-authenticated state", () => {
   it("after the password alone there is no session to be had by any call", async () => {
     const server = await startInProcess();
     const alice = await registered(server);
-    for (const method of everyMethod.filter((other) => other !== "login.code")) {
+    for (const method of everyMethod.filter((other) => !takeCode.has(other))) {
       const client = await WireClient.open(server);
       await provePassword(client, alice);
       expect(codeOf(await client.call(method, fitting[method])), method).toBe("out_of_order");
@@ -175,25 +208,30 @@ async function startAnew(server: TestServer, person: Person): Promise<void> {
 
 describe("promise 5: a forgotten factor is a type error", () => {
   it("grantSession takes both witnesses, which nothing but the checks can make", () => {
-    expectTypeOf<Parameters<typeof grantSession>[3]>().toEqualTypeOf<PasswordVerified>();
-    expectTypeOf<Parameters<typeof grantSession>[4]>().toEqualTypeOf<CodeVerified>();
+    type Needs = Parameters<typeof grantSession>[3];
+    expectTypeOf<Needs["password"]>().toEqualTypeOf<PasswordVerified>();
+    expectTypeOf<Needs["code"]>().toEqualTypeOf<CodeVerified>();
     expectTypeOf<
-      Pick<PasswordVerified, "account" | "identity" | "nameIndex" | "verifier">
+      Pick<PasswordVerified, "account" | "identity" | "nameIndex" | "passwordVersion" | "guesser">
     >().not.toExtend<PasswordVerified>();
     expectTypeOf<Pick<CodeVerified, "amr">>().not.toExtend<CodeVerified>();
     expectTypeOf<PasswordVerified>().not.toExtend<CodeVerified>();
   });
 
-  it("a witness is made in login.ts, behind the checks, and nowhere else", async () => {
+  it("each witness is made behind its check, and nowhere else", async () => {
     const source = fileURLToPath(new URL("../../packages/server/src", import.meta.url));
     const made: string[] = [];
     for (const file of (await readdir(source, { recursive: true })).filter((name) => name.endsWith(".ts"))) {
       const text = await readFile(join(source, file), "utf8");
-      for (const [cast] of text.matchAll(/\bas (?:unknown as )?(?:PasswordVerified|CodeVerified)\b/g)) {
+      for (const [cast] of text.matchAll(/\bas (?:unknown as )?(?:PasswordVerified|CodeVerified|FreshSession)\b/g)) {
         made.push(`${file}: ${cast}`);
       }
     }
-    expect(made.sort()).toEqual(["services/login.ts: as CodeVerified", "services/login.ts: as PasswordVerified"]);
+    expect(made.sort()).toEqual([
+      "services/code-guess.ts: as CodeVerified",
+      "services/login.ts: as PasswordVerified",
+      "services/step-up.ts: as FreshSession",
+    ]);
   });
 
   it("a state that awaits a code carries the proved password and no session", () => {

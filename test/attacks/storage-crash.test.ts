@@ -104,13 +104,13 @@ describe("attack 36, promise 9: kill -9", () => {
     const machine = new Machine();
     try {
       const everyone: Witness[] = [];
-      let server = await machine.startServer(["--http", "off"]);
+      let server = await machine.startServer(["--http", "off", "--address-limits", "off"]);
       for (let killed = 0; killed < 2; killed++) {
         const kill = () => server.process.stop("SIGKILL");
         const life = { target: targetOf(server), clock: systemClock(), random, prefix: `k${killed}`, kill };
         const witnesses = await loadUntilKilled(life);
         expect(await server.process.ended).toMatchObject({ code: 137 });
-        server = await machine.startServer(["--http", "off"]);
+        server = await machine.startServer(["--http", "off", "--address-limits", "off"]);
         expect(await serveAgain(targetOf(server), systemClock(), witnesses)).toEqual([]);
         everyone.push(...witnesses);
       }

@@ -195,15 +195,14 @@ async function tryLogin(
   const wrong = [
     ["the code of the enrolment", await code(client, alice.code(clock, -1))],
     ["a wrong code", await code(client, alice.wrongCode(clock))],
-    ["a used recovery code", await code(client, alice.recoveryCodes[0] ?? "", "recovery")],
+    ["a used recovery code", await code(client, alice.recoveryCodes[0] ?? "")],
   ] as const;
   for (const [what, outcome] of wrong) never(outcome, `${what} was taken`);
   const failed = wrong.find(([, outcome]) => outcome !== "code_refused");
   return failed === undefined ? code(client, alice.code(clock, 1)) : failed[1];
 }
 
-const code = (client: WireClient, text: string, factor: "totp" | "recovery" = "totp") =>
-  client.outcome("login.code", { code: text });
+const code = (client: WireClient, text: string) => client.outcome("login.code", { code: text });
 
 /** `ok`, or the code of the error that proving the password came to. */
 async function tryPassword(client: WireClient, alice: Person): Promise<string> {

@@ -33,7 +33,8 @@ function newMachine(): Machine {
 /** Starts posternd where no file can grow beyond so many KiB: to it, that is a full disk. */
 function startConfined(machine: Machine, kib: number | "unlimited"): Running {
   const file = machine.write("admin-password", `${adminPassword}\n`);
-  const args = ["start", "--admin-password-file", file, "--listen", "127.0.0.1:0", "--http", "off", "--json"];
+  const options = ["--http", "off", "--address-limits", "off"];
+  const args = ["start", "--admin-password-file", file, "--listen", "127.0.0.1:0", ...options, "--json"];
   const confined = `ulimit -S -f ${kib}; exec "$0" "$@"`;
   const child = spawn("bash", ["-c", confined, ...commandOf("posternd", args)], {
     cwd: machine.home,
@@ -91,7 +92,7 @@ describe("attack 37: a disk that is full", () => {
   it("grants nothing without its record, says so, keeps what it acknowledged, and goes on when there is room", async () => {
     const machine = newMachine();
     const people = Array.from({ length: PEOPLE_BEFORE }, (_, index) => newWitness(`before${index}`));
-    const first = await machine.startServer(["--http", "off"]);
+    const first = await machine.startServer(["--http", "off", "--address-limits", "off"]);
     for (const witness of people) await register(targetOf(first), witness);
     expect(await first.process.stop()).toMatchObject({ code: 0 });
 

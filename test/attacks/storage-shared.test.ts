@@ -11,8 +11,8 @@ let here: Server;
 let there: Server;
 
 beforeAll(async () => {
-  here = await machine.startServer(["--http", "off"]);
-  there = await machine.startServer(["--http", "off"]);
+  here = await machine.startServer(["--http", "off", "--address-limits", "off"]);
+  there = await machine.startServer(["--http", "off", "--address-limits", "off"]);
 });
 
 afterAll(() => machine.close());

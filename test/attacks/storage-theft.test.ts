@@ -27,7 +27,7 @@ const personal: Needle[] = [];
 let serverOutput = "";
 
 beforeAll(async () => {
-  const server = await machine.startServer(["--log-level", "debug", "--log-format", "json"]);
+  const server = await machine.startServer(["--log-level", "debug", "--log-format", "json", "--address-limits", "off"]);
   const target = targetOf(server);
   for (const [index, name] of names.entries()) await comeAndGo(target, name, addresses[index % addresses.length] ?? "");
   const scripted = await registerByScript(machine, server, "scripted-person");

@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findAccount, putAccount } from "../../packages/server/src/records/account.js";
+import { untouchedBudget } from "../../packages/server/src/records/budget.js";
 import { putCounterQuota } from "../../packages/server/src/records/stranger-counter.js";
 import { NEW_COUNTERS_AN_HOUR } from "../../packages/server/src/services/stranger-counters.js";
 import { section, tableRows } from "./page.js";
-import { type Failure, PageClient, proof, provePassword, type Registered, register } from "./page-client.js";
+import { type Failure, PageClient } from "./page-client.js";
+import { addAuthenticator, login, proof, provePassword, type Registered, register } from "./page-person.js";
 import { startTestServer, type TestServer, type TestServerOptions } from "./test-server.js";
 
 const password = "purple monkey dishwasher";
@@ -32,6 +34,8 @@ afterAll(() => Promise.all(opened.map((each) => each.close())));
 interface Answer {
   readonly failure: Failure;
   readonly client: PageClient;
+  /** Where the connection is left, if it goes on. */
+  readonly awaits?: "start" | "session call";
 }
 
 /** How to get each error of the page's table out of a server. */
@@ -66,7 +70,7 @@ const provocations: Record<string, () => Promise<Answer>> = {
   },
   busy: async () => {
     const full = await anotherServer();
-    const quota = { hour: Math.floor(full.time / 3600), made: NEW_COUNTERS_AN_HOUR };
+    const quota = { hour: Math.floor(full.time / 3600), made: NEW_COUNTERS_AN_HOUR, noted: false };
     await full.barrier.transact((tx) => putCounterQuota(tx, quota));
     return wrongPassword(await PageClient.open(full), "bob");
   },
@@ -93,13 +97,22 @@ const provocations: Record<string, () => Promise<Answer>> = {
     for (let charged = 0; charged < 5; charged++) await wrongPassword(client, "carol");
     return wrongPassword(client, "carol");
   },
+  rate_limited: async () => {
+    const limiting = await anotherServer({ byAddress: true });
+    const client = await PageClient.open(limiting);
+    const start = () => client.refused("register.start", { name: "two words" });
+    for (let begun = 0; begun < 30; begun++) await start();
+    const failure = await start();
+    limiting.time += 2;
+    return { client, failure };
+  },
   codes_locked: async () => {
     const { barrier } = server;
     await barrier.transact(async (tx) => {
       const index = barrier.nameIndex("alice");
       const account = await findAccount(tx, index);
       if (account === undefined) throw new Error("alice is gone");
-      const codeBudget = { failures: 100, lastFailure: 0, blockedUntil: 0 };
+      const codeBudget = { ...untouchedBudget, failures: 100 };
       await putAccount(tx, index, { ...account, codeBudget });
     });
     const client = await PageClient.open(server);
@@ -110,7 +123,37 @@ const provocations: Record<string, () => Promise<Answer>> = {
     await client.call("session.logout", {});
     return { client, failure };
   },
+
+  step_up_needed: async () => {
+    const client = await loggedIn();
+    server.time += 300;
+    return refusedInSession(client, "factor.list", {});
+  },
+  id_unknown: async () => refusedInSession(await loggedIn(), "device.forget", { device: `dev_${"ab".repeat(16)}` }),
+  last_factor: async () => {
+    const client = await loggedIn();
+    const { factors } = await client.call("factor.list", {});
+    return refusedInSession(client, "factor.remove", { factor: factors[0]?.factor });
+  },
+  too_many_factors: async () => {
+    const client = await PageClient.open(server);
+    await login(client, server, await register(client, server, { ...alice, name: "grace" }));
+    for (let has = 1; has < 8; has++) await addAuthenticator(client, server, { kind: "totp" });
+    return refusedInSession(client, "factor.add", { kind: "totp" });
+  },
+  label_invalid: async () => refusedInSession(await loggedIn(), "factor.add", { kind: "hotp", label: " phone" }),
+  label_taken: async () => refusedInSession(await loggedIn(), "factor.add", { kind: "hotp", label: "authenticator" }),
 };
+
+async function loggedIn(): Promise<PageClient> {
+  const client = await PageClient.open(server);
+  await login(client, server, registered);
+  return client;
+}
+
+async function refusedInSession(client: PageClient, method: string, params: object): Promise<Answer> {
+  return { client, failure: await client.refused(method, params), awaits: "session call" };
+}
 
 async function refusedBy(method: string, params: object): Promise<Answer> {
   const client = await PageClient.open(server);
@@ -133,13 +176,14 @@ describe("each row of the page's table of errors", () => {
   it.each(rows)("is what a server answers: %s", async (code = "", number, _when, then, retryAfter) => {
     const provoke = provocations[code];
     if (provoke === undefined) throw new Error(`no server was made to answer ${code}`);
-    const { client, failure } = await provoke();
+    const { client, failure, awaits = "start" } = await provoke();
     const { id, error } = failure;
     expect({ code: error.data.code, number: error.code }).toEqual({ code, number: Number(number) });
     expect(typeof error.message).toBe("string");
     expect(error.data.retry_after !== undefined).toBe(retryAfter === "yes");
     expect(id === null).toBe(withoutId.includes(code));
     if (then === "closes") expect(await client.line()).toBeUndefined();
+    else if (awaits === "session call") expect(await client.call("session.whoami", {})).toHaveProperty("session");
     else expect(await client.call("login.start", { name: "dave", A: "ab".repeat(256) })).toHaveProperty("B");
     client.close();
   });
@@ -159,31 +203,64 @@ describe("each row of the page's table of errors", () => {
   });
 });
 
-describe("code_refused", () => {
+describe("a wrong code", () => {
   it("leaves a registration where it was, until the tenth", async () => {
     const client = await PageClient.open(server);
     await client.call("register.start", { name: "frank" });
     await client.call("register.verifier", { verifier: "ab".repeat(256) });
     const codes: string[] = [];
-    for (let tries = 0; tries < 11; tries++) {
-      codes.push((await client.refused("register.confirm", { code: "no code" })).error.data.code);
-    }
+    for (let tries = 0; tries < 11; tries++) codes.push(await client.refusal("register.confirm", { code: "no code" }));
     expect(codes).toEqual([...Array<string>(10).fill("code_refused"), "out_of_order"]);
   });
 
   it("leaves a login where it was: the next code counts", async () => {
     const client = await PageClient.open(server);
     await provePassword(client, alice);
-    const { error } = await client.refused("login.code", { code: "12345" });
-    expect(error.data.code).toBe("code_refused");
+    expect(await client.refusal("login.code", { code: "12345" })).toBe("code_refused");
     const [, code] = registered.recoveryCodes;
     expect(await client.call("login.code", { code })).toHaveProperty("secret");
     client.close();
   });
+
+  it("leaves a new authenticator where it was, until the tenth: then the session goes on", async () => {
+    const client = await loggedIn();
+    await client.call("factor.add", { kind: "totp" });
+    for (let tries = 0; tries < 10; tries++) {
+      expect(await client.refusal("factor.confirm", { code: "no code" })).toBe("code_refused");
+    }
+    expect((await client.call("factor.list", {})).factors).toHaveLength(1);
+    client.close();
+  });
+
+  it.each(["session.verify", "account.delete"])("leaves a session where it was, in %s too", async (method) => {
+    const client = await loggedIn();
+    for (let charged = 0; charged < 5; charged++) {
+      expect(await client.refusal(method, { code: "no code" })).toBe("code_refused");
+    }
+    const { error } = await client.refused(method, { code: "no code" });
+    expect(error.data).toMatchObject({ code: "throttled", retry_after: 30 });
+    expect(await client.call("session.whoami", {})).toHaveProperty("session");
+    client.close();
+  });
 });
 
-/** What a peer never sees: the server says `internal` for it, or it is thrown before there is a peer. */
-const unsaid = /^(?:bug|(?:store|audit|address)_\w+)$/;
+describe("an error in the middle of a login", () => {
+  it.each([
+    ["throttled", 5, {}],
+    ["verifier_invalid", 0, { restretched: { generation: 2, verifier: one } }],
+  ])("leads back to its start: %s", async (code, charged, more) => {
+    const another = await anotherServer();
+    const client = await PageClient.open(another);
+    await register(client, another, alice);
+    await provePassword(client, alice);
+    for (let tries = 0; tries < charged; tries++) await client.refused("login.code", { code: "no code" });
+    expect(await client.refusal("login.code", { code: "no code", ...more })).toBe(code);
+    expect(await client.refusal("login.code", { code: "no code" })).toBe("out_of_order");
+  });
+});
+
+/** What a peer never sees: the server says `internal` for it, or it is thrown where there is no peer. */
+const unsaid = /^(?:bug|usage|(?:store|audit|address)_\w+)$/;
 
 /** The codes that stand in the source of what a request passes through. */
 function thrownByTheRules(): string[] {

@@ -32,7 +32,13 @@ export const k = hash(pad256(N), Buffer.of(2));
 export interface Start {
   readonly identity: string;
   readonly salt: string;
-  readonly stretch: { readonly memory_kib: number; readonly passes: number };
+  readonly stretch: Stretch;
+}
+
+export interface Stretch {
+  readonly generation: number;
+  readonly memory_kib: number;
+  readonly passes: number;
 }
 
 interface Argon2id {
@@ -87,13 +93,25 @@ export function mac(side: "client" | "server", K: Buffer, exporter: Uint8Array):
   return createHmac("sha256", K).update(`postern/1 ${side} channel\0`, "ascii").update(exporter).digest();
 }
 
-/** RFC 6238 with SHA-1, 6 digits and 30 seconds. */
-export function totp(secret: Uint8Array, step: number): string {
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(step));
-  const digest = createHmac("sha1", secret).update(counter).digest();
+export function deviceMac(secret: Uint8Array, exporter: Uint8Array): Buffer {
+  return createHmac("sha256", secret).update("postern/1 device\0", "ascii").update(exporter).digest();
+}
+
+/** What an authenticator is: its reply's fields, the secret as bytes. A HOTP one has no period. */
+export interface Authenticator {
+  readonly secret: Uint8Array;
+  readonly algorithm: "SHA1" | "SHA256" | "SHA512";
+  readonly digits: number;
+  readonly period?: number;
+}
+
+/** RFC 4226; RFC 6238 with a time step for the counter. */
+export function otp({ secret, algorithm, digits }: Authenticator, counter: number): string {
+  const message = Buffer.alloc(8);
+  message.writeBigUInt64BE(BigInt(counter));
+  const digest = createHmac(algorithm, secret).update(message).digest();
   const truncated = digest.readUInt32BE((digest.at(-1) ?? 0) & 15) & 0x7fffffff;
-  return String(truncated % 1_000_000).padStart(6, "0");
+  return String(truncated % 10 ** digits).padStart(digits, "0");
 }
 
 /** RFC 4648 section 6. */

@@ -21,10 +21,13 @@ interface Inputs {
   readonly totp_secret: string;
   readonly registration_time: number;
   readonly login_time: number;
+  readonly device_secret: string;
+  readonly next_a: string;
+  readonly next_exporter: string;
 }
 type Values = ReturnType<typeof compute>;
 
-const [json = "", registration = "", login = ""] = fencedBlocks(section("## Worked example"));
+const [json = "", registration = "", login = "", next = ""] = fencedBlocks(section("## Worked example"));
 const { inputs, values }: { inputs: Inputs; values: Values } = JSON.parse(json);
 
 describe("the worked example", () => {
@@ -67,7 +70,12 @@ describe("the worked example", () => {
       line(4, "login.code", { code: values.login_code }),
     ]);
     expect(replies(login)[1]).toEqual({ identity, salt, stretch, B });
-    expect(replies(login)[2]).toEqual({ M2, mac: server_mac, factors: ["totp", "recovery"] });
+    expect(replies(login)[2]).toEqual({ M2, mac: server_mac, factors: ["totp", "recovery"], period: 30 });
+    const { device, new_device } = replies(login)[3] as { device: string; new_device: object };
+    expect(new_device).toEqual({ device, secret: inputs.device_secret });
+
+    const shown = { device, mac: values.device_mac };
+    expect(requests(next)).toEqual([line(2, "login.start", { name, A: values.next_A, device: shown })]);
   });
 
   it("shows the URI that the page describes, which names the same secret", () => {
@@ -99,8 +107,9 @@ describe("every line that the page shows", () => {
 
   it("is, as the example of a failure, what the server sends for it", () => {
     const shown = wireLines(page).filter(({ line }) => line.includes('"error"'));
-    const throttled = new PosternError("throttled", { retryAfter: 29.5 });
-    expect(shown.map(({ line }) => `${line}\n`)).toEqual([encodeError(3, throttled).toString("utf8")]);
+    const throttled = encodeError(3, new PosternError("throttled", { retryAfter: 29.5 }));
+    const slow = encodeError(4, new PosternError("code_refused", { clockBehind: 90 }));
+    expect(shown.map(({ line }) => `${line}\n`)).toEqual([`${throttled}`, `${slow}`]);
   });
 });
 
@@ -130,8 +139,11 @@ function compute({ name_typed, password_typed, salt, stretch, exporter, totp_sec
     M2: byThePage.serverProof({ A, M1, K }),
     client_mac: byThePage.mac("client", K, byThePage.unhex(exporter)),
     server_mac: byThePage.mac("server", K, byThePage.unhex(exporter)),
+    next_A: byThePage.power(byThePage.unhex(rest.next_a)),
+    device_mac: byThePage.deviceMac(byThePage.unhex(rest.device_secret), byThePage.unhex(rest.next_exporter)),
   };
   const secret = byThePage.unhex(totp_secret);
+  const authenticator = { secret, algorithm: "SHA1", digits: 6 } as const;
   const [registrationStep, loginStep] = [Math.floor(rest.registration_time / 30), Math.floor(rest.login_time / 30)];
   return {
     identity: start.identity,
@@ -139,9 +151,9 @@ function compute({ name_typed, password_typed, salt, stretch, exporter, totp_sec
     ...allInHex(bytes),
     totp_secret_base32: byThePage.base32(secret),
     registration_step: registrationStep,
-    registration_code: byThePage.totp(secret, registrationStep),
+    registration_code: byThePage.otp(authenticator, registrationStep),
     login_step: loginStep,
-    login_code: byThePage.totp(secret, loginStep),
+    login_code: byThePage.otp(authenticator, loginStep),
   };
 }
 

@@ -1,4 +1,4 @@
-import { randomBytes, type X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import * as byThePage from "./by-the-page.js";
@@ -13,7 +13,12 @@ export interface Failure {
   readonly error: {
     readonly code: number;
     readonly message: string;
-    readonly data: { readonly code: string; readonly hint?: string; readonly retry_after?: number };
+    readonly data: {
+      readonly code: string;
+      readonly hint?: string;
+      readonly retry_after?: number;
+      readonly clock_behind?: number;
+    };
   };
 }
 
@@ -22,16 +27,37 @@ export interface Result extends byThePage.Start {
   readonly B: string;
   readonly M2: string;
   readonly mac: string;
+  /** Of `factor.list`; `login.proof` only names kinds. */
+  readonly factors: readonly Result[];
+  readonly devices: readonly Result[];
+  readonly sessions: readonly Result[];
+  readonly current: boolean;
+  readonly restretch?: byThePage.Stretch;
   readonly account: string;
   readonly session: string;
+  readonly fresh_until: number;
+  readonly device: string;
+  readonly new_device?: KnownDevice;
   readonly secret: string;
   readonly token: string;
   readonly expires_in: number;
+  readonly uri: string;
+  readonly factor: string;
+  readonly label: string;
+  readonly algorithm: byThePage.Authenticator["algorithm"];
+  readonly digits: number;
+  readonly period?: number;
   readonly recovery_codes: readonly string[];
   readonly recovery_codes_left: number;
 }
 
-interface Endpoint {
+/** What a device keeps to show itself by. */
+export interface KnownDevice {
+  readonly device: string;
+  readonly secret: string;
+}
+
+export interface Endpoint {
   readonly port: number;
   readonly fingerprint: string;
   /** The present time, in seconds. */
@@ -106,6 +132,11 @@ export class PageClient {
     return reply.result;
   }
 
+  /** The code of the failure of a call that must fail. */
+  async refusal(method: string, params: object): Promise<string> {
+    return (await this.refused(method, params)).error.data.code;
+  }
+
   /** The failure of a call that must fail. */
   async refused(method: string, params: object): Promise<Failure> {
     const reply = await this.ask(method, params);
@@ -148,56 +179,3 @@ function checkCertificates(socket: TLSSocket, { fingerprint, time }: Endpoint): 
 }
 
 const spki = (certificate: X509Certificate) => certificate.publicKey.export({ type: "spki", format: "der" });
-
-/** The step of `endpoint`'s time, or one beside it. */
-const stepOf = ({ time }: Endpoint, offset = 0) => Math.floor(time / 30) + offset;
-
-export interface Registered {
-  readonly secret: Buffer;
-  readonly recoveryCodes: readonly string[];
-}
-
-/** Section "Registration", with the code of the step before the present one. */
-export async function register(client: PageClient, endpoint: Endpoint, person: Person): Promise<Registered> {
-  const start = await client.call("register.start", { name: person.name });
-  const x = byThePage.privateKey(start, byThePage.stretched(person.password, start));
-  const enrolment = await client.call("register.verifier", { verifier: byThePage.power(x).toString("hex") });
-  const secret = byThePage.fromBase32(enrolment.secret);
-  const done = await client.call("register.confirm", { code: byThePage.totp(secret, stepOf(endpoint, -1)) });
-  return { secret, recoveryCodes: done.recovery_codes };
-}
-
-export interface Person {
-  readonly name: string;
-  readonly password: string;
-}
-
-/** Section "Login" up to both proofs: what the last reply must hold is in `expected`. */
-export async function proof(client: PageClient, { name, password }: Person, exporter = client.exporter) {
-  const a = randomBytes(32);
-  a.writeUInt8(a.readUInt8(0) | 0x80, 0);
-  const A = byThePage.power(a);
-  const start = await client.call("login.start", { name, A: A.toString("hex") });
-  const B = byThePage.unhex(start.B);
-  const x = byThePage.privateKey(start, byThePage.stretched(password, start));
-  const K = byThePage.hash(byThePage.clientSecret({ B, x, u: byThePage.hash(A, B), a }));
-  const M1 = byThePage.clientProof(start, { A, B, K });
-  return {
-    params: { M1: M1.toString("hex"), mac: byThePage.mac("client", K, exporter).toString("hex") },
-    expected: {
-      M2: byThePage.serverProof({ A, M1, K }).toString("hex"),
-      mac: byThePage.mac("server", K, exporter).toString("hex"),
-    },
-  };
-}
-
-/** The whole password step: afterwards the connection awaits a code. */
-export async function provePassword(client: PageClient, person: Person): Promise<void> {
-  const { params, expected } = await proof(client, person);
-  const { M2, mac } = await client.call("login.proof", params);
-  if (M2 !== expected.M2 || mac !== expected.mac) throw new Error("the server did not prove itself");
-}
-
-export function codeNow({ secret }: Registered, endpoint: Endpoint, offset = 0): string {
-  return byThePage.totp(secret, stepOf(endpoint, offset));
-}

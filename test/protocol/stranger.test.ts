@@ -2,16 +2,8 @@ import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { publicKeySet } from "../../packages/server/src/services/tokens.js";
 import { fencedBlocks, section } from "./page.js";
-import {
-  codeNow,
-  handshake,
-  PageClient,
-  proof,
-  provePassword,
-  type Registered,
-  type Result,
-  register,
-} from "./page-client.js";
+import { handshake, PageClient } from "./page-client.js";
+import { codeNow, login, proof, provePassword, type Registered, register } from "./page-person.js";
 import { startTestServer, type TestServer } from "./test-server.js";
 
 const alice = { name: "Alice", password: "Fu\u0308nf A\u0308pfel fu\u0308r Zoe\u0308" };
@@ -27,19 +19,11 @@ afterAll(() => server.close());
 
 const members = (json: string) => Object.keys(JSON.parse(json)).toSorted();
 
-/** Logs in with the next recovery code: a code that no other test uses. */
-async function login(client: PageClient): Promise<Result> {
-  await provePassword(client, alice);
-  const [code, ...recoveryCodes] = registered.recoveryCodes;
-  registered = { ...registered, recoveryCodes };
-  return client.call("login.code", { code });
-}
-
 describe("a client made of the page alone", () => {
   it("logs in, having typed the password in another composition", async () => {
     const client = await PageClient.open(server);
     await provePassword(client, { name: "ＡLICE", password: alice.password.normalize("NFC") });
-    const facts = await client.call("login.code", { code: codeNow(registered, server) });
+    const facts = await client.call("login.code", { code: codeNow(registered.authenticator, server) });
     expect(facts).toMatchObject({ name: "alice", authenticated_at: server.time, idle_timeout: 1800 });
     expect(facts.account).toMatch(/^acc_[0-9a-f]{32}$/);
     expect(facts.session).toMatch(/^ses_[0-9a-f]{32}$/);
@@ -48,7 +32,8 @@ describe("a client made of the page alone", () => {
   });
 
   it("resumes its session on another connection, gets a token for a service, and logs out", async () => {
-    const { secret, recovery_codes_left, ...facts } = await login(await PageClient.open(server));
+    const entered = await login(await PageClient.open(server), server, registered);
+    const { secret, recovery_codes_left, new_device, ...facts } = entered;
     const client = await PageClient.open(server);
     expect(await client.call("session.resume", { secret })).toEqual(facts);
     expect(await client.call("session.whoami", {})).toEqual(facts);
@@ -66,30 +51,66 @@ describe("a client made of the page alone", () => {
     });
     expect(members(`${header}`)).toEqual(members(headerShown));
     expect(members(`${claims}`)).toEqual(members(claimsShown));
-    const { keys } = await publicKeySet(server);
+    const { keys } = await publicKeySet({ barrier: server.barrier, now: () => server.time * 1000 });
     expect(keys.map((key) => members(JSON.stringify(key)))).toEqual([
       members(JSON.stringify(JSON.parse(keysShown).keys[0])),
     ]);
     expect(await client.call("session.logout", {})).toEqual({});
-    const { error } = await client.refused("session.resume", { secret });
-    expect(error.data.code).toBe("session_invalid");
+    expect(await client.refusal("session.resume", { secret })).toBe("session_invalid");
     client.close();
   });
 
-  it.each(["session.whoami", "session.token"])(
-    "keeps its session in use by %s, for 30 minutes from there",
-    async (use) => {
-      const client = await PageClient.open(server);
-      const { secret } = await login(client);
-      server.time += 29 * 60;
-      await client.call(use, {});
-      server.time += 29 * 60;
-      await (await PageClient.open(server)).call("session.resume", { secret });
-      server.time += 30 * 60;
-      expect((await client.refused(use, {})).error.data.code).toBe("session_invalid");
-      client.close();
-    },
-  );
+  const uses = ["session.whoami", "session.token", "session.verify"];
+  it.each(uses)("keeps its session in use by %s, for 30 minutes from there", async (use) => {
+    const client = await PageClient.open(server);
+    const { secret } = await login(client, server, registered);
+    const params = () => (use === "session.verify" ? { code: codeNow(registered.authenticator, server) } : {});
+    server.time += 29 * 60;
+    await client.call(use, params());
+    server.time += 29 * 60;
+    await (await PageClient.open(server)).call("session.resume", { secret });
+    server.time += 30 * 60;
+    expect(await client.refusal(use, params())).toBe("session_invalid");
+    client.close();
+  });
+
+  it.each(["session.list", "device.list", "recovery.status"])("does not use its session by %s", async (call) => {
+    const client = await PageClient.open(server);
+    await login(client, server, registered);
+    server.time += 29 * 60;
+    await client.call(call, {});
+    server.time += 60;
+    expect(await client.refusal(call, {})).toBe("session_invalid");
+    client.close();
+  });
+
+  it("sees its sessions, and ends one, all others, its own", async () => {
+    const clients = [
+      await PageClient.open(server),
+      await PageClient.open(server),
+      await PageClient.open(server),
+    ] as const;
+    const [one, two, three] = clients;
+    const own = await login(one, server, registered);
+    const others = [await login(two, server, registered), await login(three, server, registered)];
+    const { sessions } = await one.call("session.list", {});
+    const listed = sessions.filter(({ session }) => [own, ...others].some((each) => each.session === session));
+    expect(listed.map(({ session, device, current }) => ({ session, device, current }))).toEqual(
+      [...others.toReversed(), own].map(({ session, device }) => ({
+        session,
+        device,
+        current: session === own.session,
+      })),
+    );
+    await one.call("session.revoke", { session: others[0]?.session });
+    expect(await two.refusal("session.whoami", {})).toBe("session_invalid");
+    expect(await one.refusal("session.revoke", { session: others[0]?.session })).toBe("id_unknown");
+    expect(await one.call("session.revoke_others", {})).toEqual({ revoked: sessions.length - 2 });
+    expect(await three.refusal("session.whoami", {})).toBe("session_invalid");
+    await one.call("session.revoke", { session: own.session });
+    expect(await one.refusal("session.resume", { secret: own.secret })).toBe("session_invalid");
+    for (const client of clients) client.close();
+  });
 
   it("is refused when its proof comes over another connection than its exporter", async () => {
     const [one, other] = [await PageClient.open(server), await PageClient.open(server)];
@@ -137,7 +158,7 @@ describe("the connection, as the page says", () => {
     client.close();
 
     const inSession = await PageClient.open(server);
-    await login(inSession);
+    await login(inSession, server, registered);
     inSession.write(`${inSession.request("session.whoami", {}).line.padEnd(65_536)}\n`);
     expect(await inSession.line()).toContain('"result"');
     await inSession.call("session.logout", {});

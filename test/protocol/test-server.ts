@@ -4,7 +4,8 @@ import { parseListenAddress } from "@postern/shared/server-address";
 import { type Barrier, createBarrier } from "../../packages/server/src/barrier/barrier.js";
 import { defaultLimits, startServer } from "../../packages/server/src/server.js";
 import type { RegistrationMode } from "../../packages/server/src/services/context.js";
-import { initialiseStore } from "../../packages/server/src/services/store.js";
+import { initialiseStore, readSettings } from "../../packages/server/src/services/store.js";
+import { raiseStretch } from "../../packages/server/src/services/stretching.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
 import type { AdmissionLimits } from "../../packages/server/src/wire/admission.js";
 
@@ -17,11 +18,15 @@ export interface TestServer {
   time: number;
   /** Whether the disk fails from now on. */
   broken: boolean;
+  /** What an operator does who wants passwords stretched further. */
+  raise(generation: number): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface TestServerOptions {
   readonly registration?: RegistrationMode;
+  /** Whether each address has its limits. */
+  readonly byAddress?: boolean;
   readonly deadlines?: Partial<AdmissionLimits["deadlines"]>;
 }
 
@@ -34,6 +39,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 export async function startTestServer({
   registration = "open",
   deadlines,
+  byAddress = false,
 }: TestServerOptions = {}): Promise<TestServer> {
   const storage = createMemoryStorage();
   const state = { time: START, broken: false };
@@ -45,6 +51,8 @@ export async function startTestServer({
   const barrier = await createBarrier(shaky, Buffer.from("correct horse battery"), cheap);
   const now = () => state.time * 1000;
   await initialiseStore(barrier, { now, random: randomBytes }, ["localhost"]);
+  const { node } = await readSettings(barrier);
+  const context = { barrier, node, now, random: randomBytes, registration, issuer: () => "" };
   const server = await startServer({
     barrier,
     now,
@@ -53,12 +61,14 @@ export async function startTestServer({
     http: undefined,
     publicUrl: undefined,
     log: silent,
+    exempt: () => !byAddress,
     limits: { ...defaultLimits, deadlines: { ...defaultLimits.deadlines, ...deadlines } },
   });
   return Object.assign(state, {
     port: server.listen.port,
     fingerprint: server.fingerprint,
     barrier,
+    raise: async (generation: number) => void (await raiseStretch(context, generation)),
     close: () => server.close(),
   });
 }

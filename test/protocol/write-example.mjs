@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { channelMac } from "@postern/shared/channel";
+import { channelMac, deviceMac } from "@postern/shared/channel";
 import { encodeRequest, encodeResult } from "@postern/shared/frames/rpc";
 import { stretchPassword } from "@postern/shared/kdf";
 import { methods } from "@postern/shared/messages";
@@ -42,6 +42,9 @@ const inputs = {
   totp_secret: hexRun(0x40, 20),
   registration_time: 1790000000,
   login_time: 1790000060,
+  device_secret: hexRun(0xe0, 32),
+  next_a: `${hexRun(0xb0, 28)}00000000`,
+  next_exporter: hexRun(0x10, 32),
 };
 
 /** What the server draws, or counts from what it keeps: no client computes it. */
@@ -50,6 +53,7 @@ const drawn = {
   account: `acc_${hexRun(0x60, 16)}`,
   session: `ses_${hexRun(0x70, 16)}`,
   secret: `pss_${hexRun(0x60, 32)}_${hexRun(0x80, 32)}`,
+  device: `dev_${hexRun(0x50, 16)}`,
   recovery_codes: Array.from("0123456789", (digit) => `${digit}abcd-efghj-kmnpq-rstvw-xyz${digit}0`),
 };
 
@@ -59,11 +63,13 @@ else writeFileSync(page, text);
 
 async function example() {
   const values = await computeValues();
-  const { registration, login } = computeLines(values);
+  const { registration, login, next } = computeLines(values);
   return [
     ...["```json", ascii(JSON.stringify({ inputs, values }, null, 2)), "```", ""],
     ...["The lines of the registration:", "", "```", ...registration, "```", ""],
-    ...["The lines of the login, on another connection:", "", "```", ...login, "```"],
+    ...["The lines of the login, on another connection:", "", "```", ...login, "```", ""],
+    "Behind `hello`, the same device begins its next login so, and gets no `new_device` at its end:",
+    ...["", "```", next, "```"],
   ].join("\n");
 }
 
@@ -101,6 +107,7 @@ async function computeValues() {
     client_mac: channelMac("client", key, exporter).toString("hex"),
     server_mac: channelMac("server", key, exporter).toString("hex"),
     ...computeCodes(),
+    ...computeNext(),
   };
 }
 
@@ -136,13 +143,23 @@ function computeCodes() {
   };
 }
 
+/** What the next login begins with: the device shows that it is the one of the first. */
+function computeNext() {
+  const { publicHex } = clientEphemeral(() => Buffer.from(inputs.next_a, "hex"));
+  const [secret, exporter] = [inputs.device_secret, inputs.next_exporter].map((hex) => Buffer.from(hex, "hex"));
+  return { next_A: publicHex, device_mac: deviceMac(secret, exporter).toString("hex") };
+}
+
 /** Each line without its `\n`, behind an arrow that says who sends it. */
 function computeLines({ identity, v, A, B, M1, M2, client_mac, server_mac, ...codes }) {
   const { name_typed: name, salt, stretch, login_time } = inputs;
   const secret = Buffer.from(inputs.totp_secret, "hex");
   const uri = otpauthUri({ type: "totp", issuer: "Postern", account: identity, secret, ...totpDefaults });
-  const { version, account, session, secret: sessionSecret, recovery_codes } = drawn;
-  const facts = { account, name: identity, session, authenticated_at: login_time, expires_at: login_time + 12 * 3600 };
+  const { version, account, session, device, secret: sessionSecret, recovery_codes } = drawn;
+  const times = { authenticated_at: login_time, expires_at: login_time + 12 * 3600, fresh_until: login_time + 300 };
+  const facts = { account, name: identity, session, ...times, idle_timeout: 1800, device };
+  const newDevice = { device, secret: inputs.device_secret };
+  const shownDevice = { device, mac: codes.device_mac };
   const hello = [
     "hello",
     { client: "example", version: "1.0", features: [] },
@@ -162,25 +179,27 @@ function computeLines({ identity, v, A, B, M1, M2, client_mac, server_mac, ...co
     login: calls([
       hello,
       ["login.start", { name, A }, { identity, salt, stretch, B }],
-      ["login.proof", { M1, mac: client_mac }, { M2, mac: server_mac, factors: ["totp", "recovery"] }],
+      ["login.proof", { M1, mac: client_mac }, { M2, mac: server_mac, factors: ["totp", "recovery"], period: 30 }],
       [
         "login.code",
         { code: codes.login_code },
-        { ...facts, idle_timeout: 1800, secret: sessionSecret, recovery_codes_left: 10 },
+        { ...facts, secret: sessionSecret, recovery_codes_left: 10, new_device: newDevice },
       ],
     ]),
+    next: request(2, "login.start", { name, A: codes.next_A, device: shownDevice }),
   };
 }
 
 /** Parsed by the schemas of the messages, so that no line has a field too many or too few. */
 function calls(list) {
   return list.flatMap(([method, params, result], index) => {
-    const schema = methods[method];
-    return [
-      `→ ${encodeRequest(index + 1, method, schema.params.parse(params))}`.trimEnd(),
-      `← ${encodeResult(index + 1, schema.result.strict().parse(result))}`.trimEnd(),
-    ];
+    const reply = encodeResult(index + 1, methods[method].result.strict().parse(result));
+    return [request(index + 1, method, params), `← ${reply}`.trimEnd()];
   });
+}
+
+function request(id, method, params) {
+  return `→ ${encodeRequest(id, method, methods[method].params.parse(params))}`.trimEnd();
 }
 
 function sha256(bytes) {

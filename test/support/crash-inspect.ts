@@ -91,7 +91,7 @@ function faultsOfLogin(login: Login, account: Account, { own, sessions, granted,
 
 /** The codes that the record has as used since the registration: a person here uses one step beyond its own. */
 function spentCodes({ step }: Witness, { factors, recovery }: Account): number {
-  return factors.filter(({ lastStep }) => lastStep > step).length + (10 - recovery.length);
+  return factors.filter((factor) => factor.kind === "totp" && factor.lastStep > step).length + (10 - recovery.length);
 }
 
 function holds({ recovery }: Account, code: string): boolean {

@@ -135,6 +135,8 @@ export interface ServerOptions {
 export interface TestLimits {
   readonly unauthenticated?: number;
   readonly authenticated?: number;
+  /** Whether each address has its limits. By default none has: all that a test does comes from this machine. */
+  readonly byAddress?: boolean;
   readonly deadlines?: Partial<AdmissionLimits["deadlines"]>;
 }
 
@@ -163,7 +165,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     publicUrl: undefined,
     log,
     now: clock.now,
-    limits: limitsOf(options.limits),
+    ...limitsOf(options.limits),
   });
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -201,7 +203,7 @@ export async function startWire(limits: TestLimits = {}): Promise<TestWire> {
     host: "127.0.0.1",
     port: 0,
     credentials: tlsCredentials(identity, leaf),
-    limits: limitsOf(limits),
+    ...limitsOf(limits),
     context: { services: await contextOf(store), server: { name: "posternd", version: "0" } },
     log,
   });
@@ -222,6 +224,11 @@ function loopback(port: number) {
   return { host: "127.0.0.1", port, key: `127.0.0.1:${port}` };
 }
 
-function limitsOf({ deadlines, ...limits }: TestLimits = {}): AdmissionLimits {
-  return { ...defaultLimits, ...limits, deadlines: { ...defaultLimits.deadlines, ...deadlines } };
+function limitsOf({ deadlines, byAddress = false, ...limits }: TestLimits = {}) {
+  const admission: AdmissionLimits = {
+    ...defaultLimits,
+    ...limits,
+    deadlines: { ...defaultLimits.deadlines, ...deadlines },
+  };
+  return { limits: admission, exempt: () => !byAddress };
 }

@@ -140,12 +140,7 @@ export async function logIn(client: WireClient, person: Person, code: string): P
 }
 
 /** How a code is judged, over a connection of its own: `ok`, the code of the error, or `closed`. */
-export async function tryCode(
-  server: Target,
-  person: Person,
-  code: string,
-  factor: "totp" | "recovery" = "totp",
-): Promise<string> {
+export async function tryCode(server: Target, person: Person, code: string): Promise<string> {
   const client = await WireClient.open(server);
   await provePassword(client, person);
   const outcome = codeOf(await client.call("login.code", { code }));

@@ -10,8 +10,11 @@ import { type HttpListener, listenHttp } from "./http/listener.js";
 import { identityFingerprint } from "./identity/identity-key.js";
 import { tlsCredentials } from "./identity/leaf-certificate.js";
 import type { Log } from "./log.js";
+import { runErasures } from "./services/audit-erasure.js";
+import { keepAuditFor } from "./services/audit-retention.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { sweepSessions } from "./services/sessions.js";
+import { keepSigningKeys } from "./services/signing-keys.js";
 import { auditService, currentIdentity, readSettings, upgradeStore } from "./services/store.js";
 import { sweepStrangerCounters } from "./services/stranger-counters.js";
 import { version } from "./version.js";
@@ -28,10 +31,14 @@ export interface ServerOptions {
   /** Where other services reach the HTTPS port: `iss` of the tokens. Undefined: the address it listens on. */
   readonly publicUrl: string | undefined;
   readonly log: Log;
+  /** For how many milliseconds audit entries are kept. Undefined: for good. */
+  readonly auditRetention?: number | undefined;
   /** Stand in for the system in tests. */
   readonly now?: () => number;
   readonly random?: (size: number) => Buffer;
   readonly limits?: AdmissionLimits;
+  /** Whether an address has no limits of its own; by default every one has them. */
+  readonly exempt?: ((address: string) => boolean) | undefined;
 }
 
 export interface RunningServer {
@@ -42,7 +49,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export const defaultLimits: AdmissionLimits = { unauthenticated: 512, authenticated: 4096, deadlines };
+export const defaultLimits: AdmissionLimits = { unauthenticated: 512, perAddress: 8, authenticated: 4096, deadlines };
 
 const HOUR_MS = 3_600_000;
 
@@ -56,7 +63,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const hosts = certificateHosts(options);
   const { identity, leaf } = await currentIdentity(barrier, tools, hosts);
   const credentials = tlsCredentials(identity, leaf);
-  const { publicUrl, limits = defaultLimits } = options;
+  const { publicUrl, limits = defaultLimits, exempt = () => false } = options;
   let issuer = publicUrl ?? issuerAt(options.http ?? options.listen);
   const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer };
 
@@ -67,14 +74,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     await auditService(barrier, node, tools, "server.start");
     const context = { services, server: { name: "posternd", version } };
-    wire = await listenWire({ ...options.listen, credentials, limits, context, log });
+    wire = await listenWire({ ...options.listen, credentials, limits, exempt, context, log });
   } catch (thrown) {
     // A start that failed must not go on listening: the process would stay, and serve.
     await http?.close();
     throw thrown;
   }
 
-  const upkeep = setInterval(() => void keepUp(services, { wire, http, hosts }, log), HOUR_MS);
+  // Not left to the first full hour: a server that never runs for one rotates too.
+  await attempt(() => keepSigningKeys(services), log);
+  const { auditRetention } = options;
+  const upkeep = setInterval(() => void keepUp(services, { wire, http, hosts, auditRetention }, log), HOUR_MS);
   upkeep.unref();
 
   return {
@@ -89,10 +99,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-/** What a server does by itself now and then: renews its leaf, and forgets what has ended. One failing stops no other. */
+interface Upkeep {
+  readonly wire: WireListener;
+  readonly http: HttpListener | undefined;
+  readonly hosts: readonly string[];
+  readonly auditRetention: number | undefined;
+}
+
+/**
+ * What a server does by itself now and then: renews its leaf and the key that signs tokens, and forgets what has
+ * ended. One failing stops no other.
+ */
 async function keepUp(
   services: ServiceContext,
-  { wire, http, hosts }: { wire: WireListener; http: HttpListener | undefined; hosts: readonly string[] },
+  { wire, http, hosts, auditRetention }: Upkeep,
   log: Log,
 ): Promise<void> {
   const renew = async () => {
@@ -101,12 +121,17 @@ async function keepUp(
     wire.setCredentials(credentials);
     http?.setCredentials(credentials);
   };
-  for (const task of [renew, () => sweepStrangerCounters(services), () => sweepSessions(services)]) {
-    try {
-      await task();
-    } catch (err) {
-      log.error({ err }, "a part of the hourly upkeep failed");
-    }
+  const rotate = () => keepSigningKeys(services);
+  const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
+  const sweeps = [() => sweepStrangerCounters(services), () => sweepSessions(services), () => runErasures(services)];
+  for (const task of [renew, rotate, ...sweeps, retain]) await attempt(task, log);
+}
+
+async function attempt(task: () => Promise<unknown>, log: Log): Promise<void> {
+  try {
+    await task();
+  } catch (err) {
+    log.error({ err }, "a part of the hourly upkeep failed");
   }
 }
 

@@ -128,6 +128,13 @@ export const errors = {
     message: "too many wrong codes: codes are refused until the account is unlocked",
     hint: "use a recovery code, or ask the server's operator",
   },
+  rate_limited: {
+    rpc: -32025,
+    http: 429,
+    exit: throttled,
+    message: "too many tries from your network address",
+    hint: "wait, then try again",
+  },
   ephemeral_invalid: { rpc: -32024, http: 400, exit: unreachable, message: "the ephemeral value is out of range" },
 
   // Sessions.
@@ -297,6 +304,13 @@ export const errors = {
     exit: usage,
     message: "that is not a fingerprint",
     hint: "write it as the server shows it: SHA256: and 43 characters",
+  },
+  address_range_invalid: {
+    rpc: -32059,
+    http: 400,
+    exit: usage,
+    message: "that is not a range of addresses",
+    hint: "write ranges as 10.0.0.0/8,::1/128, or off",
   },
   cancelled: { rpc: -32057, http: 400, exit: cancelled, message: "cancelled" },
   otp_wrong: { rpc: -32073, http: 422, exit: refused, message: "the code is not right" },

@@ -1,36 +1,82 @@
+import { randomBytes } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
 import type { Output } from "@postern/shared/terminal/output";
+import { createPrompter } from "@postern/shared/terminal/prompts";
 import { say, type TerminalText } from "@postern/shared/terminal/terminal-text";
-import { auditTrail, verifyTrail } from "../services/audit-trail.js";
+import { formatPublicKey } from "../records/audit-signature.js";
+import { type AuditContext, auditKeyOf } from "../services/audit-key.js";
+import { type Pruning, planPruning, pruneAudit } from "../services/audit-retention.js";
+import { auditTrail } from "../services/audit-trail.js";
+import { readSettings } from "../services/store.js";
+import { type FilterOptions, parseFilter, parseLimit, parseRetention } from "./audit-options.js";
 import { type StoreOptions, unsealStore } from "./unseal.js";
 
 type Row = ReturnType<typeof auditTrail> extends AsyncGenerator<infer Row> ? Row : never;
 type DamagedRow = Extract<Row, { damaged: true }>;
 type AuditRow = Exclude<Row, DamagedRow>;
 
-/** Prints the last entries of the log, oldest first; under --json one line each. */
-export async function auditListCommand(output: Output, options: StoreOptions & { limit: string }): Promise<void> {
-  const limit = parseLimit(options.limit);
-  const store = await unsealStore(output, options);
+/** Opens the store for a command, and closes it whatever comes. */
+export async function withAudit<T>(
+  output: Output,
+  options: StoreOptions,
+  use: (context: AuditContext) => Promise<T>,
+): Promise<T> {
+  const { barrier, close } = await unsealStore(output, options);
   try {
-    for await (const row of auditTrail(store.barrier, limit)) print(output, row);
+    const { node } = await readSettings(barrier);
+    return await use({ barrier, node, now: Date.now, random: randomBytes });
   } finally {
-    await store.close();
+    await close();
   }
 }
 
-/** @throws PosternError `audit_damaged`, naming the first bad entry */
-export async function auditVerifyCommand(output: Output, options: StoreOptions): Promise<void> {
-  const store = await unsealStore(output, options);
-  try {
-    const verdict = await verifyTrail(store.barrier);
-    if (!verdict.ok) {
-      throw new PosternError("audit_damaged", { detail: `entry ${verdict.firstBad} is ${verdict.why}` });
+/** Prints the last entries that pass the filter, oldest first; under --json one line each. */
+export async function auditListCommand(
+  output: Output,
+  options: StoreOptions & FilterOptions & { limit: string },
+): Promise<void> {
+  const limit = parseLimit(options.limit);
+  const filter = parseFilter(options, Date.now());
+  await withAudit(output, options, async ({ barrier }) => {
+    let printed = 0;
+    for await (const row of auditTrail(barrier, limit, filter)) {
+      print(output, row);
+      printed += 1;
     }
-    output.result({ ok: true, entries: verdict.length }, say`The audit log holds: ${verdict.length} entries.`);
-  } finally {
-    await store.close();
-  }
+    if (printed === 0) output.note(say`No entry matches.`);
+  });
+}
+
+/** Prints the public half of the key that signs checkpoints, to be kept elsewhere. */
+export async function auditKeyCommand(output: Output, options: StoreOptions): Promise<void> {
+  const { publicKey } = await withAudit(output, options, auditKeyOf);
+  const key = formatPublicKey(publicKey);
+  output.result({ key }, say`${key}`);
+}
+
+/**
+ * Removes the oldest entries, once a person has said yes, or with `--yes`.
+ * @throws PosternError `input_needed` without a terminal and without `--yes`; `cancelled`; `audit_damaged`
+ */
+export async function auditPruneCommand(
+  output: Output,
+  options: StoreOptions & { olderThan: string; yes?: boolean },
+): Promise<void> {
+  const age = parseRetention("--older-than", options.olderThan);
+  await withAudit(output, options, async (context) => {
+    const plan = await planPruning(context, context.now() - age);
+    const count = plan.reduce((sum, pruning) => sum + pruning.count, 0);
+    if (count > 0 && options.yes !== true) await confirmPruning(options, count, plan);
+    const removed = await pruneAudit(context, plan);
+    const what = removed === 1 ? "1 entry was" : `${removed} entries were`;
+    output.result({ removed }, removed === 0 ? say`No entry is that old.` : say`${what} removed.`);
+  });
+}
+
+async function confirmPruning({ input }: StoreOptions, count: number, plan: readonly Pruning[]): Promise<void> {
+  const before = plan.map((pruning) => pruning.before).join(", ");
+  const question = `Remove the oldest entries for good: ${count}, all before entry ${before}?`;
+  if (!(await createPrompter({ noInput: !input }).confirm(question, false))) throw new PosternError("cancelled");
 }
 
 function print(output: Output, row: Row): void {
@@ -48,11 +94,4 @@ function lineOf({ index, time, event, outcome, reason, personal }: AuditRow): Te
   const what = reason === undefined ? outcome : `${outcome}: ${reason}`;
   const who = [personal.name ?? "-", personal.address ?? "-"].join(" ");
   return say`${String(index).padStart(4)} ${when} ${event.padEnd(14)} ${what.padEnd(22)} ${who}`;
-}
-
-function parseLimit(text: string): number {
-  if (!/^[1-9]\d{0,6}$/.test(text)) {
-    throw new PosternError("usage", { detail: "--limit takes a whole number from 1 to 9999999" });
-  }
-  return Number(text);
 }

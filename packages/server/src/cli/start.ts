@@ -3,8 +3,11 @@ import { parseListenAddress } from "@postern/shared/server-address";
 import { typedAs } from "@postern/shared/terminal/command-name";
 import type { Output } from "@postern/shared/terminal/output";
 import { bold, say } from "@postern/shared/terminal/terminal-text";
+import type { Log } from "../log.js";
 import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
+import { type Exemption, parseAddressLimits } from "./address-limits.js";
+import { parseRetention } from "./audit-options.js";
 import type { LogFormat, LogLevel } from "./logger.js";
 import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
@@ -14,6 +17,8 @@ export interface StartOptions extends StoreOptions {
   readonly http: string;
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
+  readonly addressLimits?: string;
+  readonly auditRetention?: string;
   readonly logLevel: LogLevel;
   readonly logFormat?: LogFormat;
 }
@@ -23,13 +28,18 @@ export async function startCommand(output: Output, options: StartOptions): Promi
   const listen = parseListenAddress(options.listen);
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
+  const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
+  const retention = options.auditRetention;
+  const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const store = await unsealOrCreateStore(output, options);
   try {
     // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
     const [{ startServer }, { createLog }] = await Promise.all([import("../server.js"), import("./logger.js")]);
     const log = createLog({ level: options.logLevel, format: options.logFormat });
     const { registration } = options;
-    const server = await startServer({ barrier: store.barrier, listen, http, registration, publicUrl, log });
+    if (exempt !== undefined) warnOf(exempt, output, log);
+    const addresses = { listen, http, publicUrl, exempt: exempt?.covers };
+    const server = await startServer({ barrier: store.barrier, ...addresses, registration, auditRetention, log });
     try {
       // Listened for first: who reads that it is ready may send a signal at once.
       const signalled = untilSignal();
@@ -42,6 +52,12 @@ export async function startCommand(output: Output, options: StartOptions): Promi
   } finally {
     await store.close();
   }
+}
+
+/** A limit that is not there should not be forgotten: said to who starts it, and kept where the log is kept. */
+function warnOf({ of }: Exemption, output: Output, log: Log): void {
+  output.warn(say`--address-limits: connections and logins are not limited for ${of}`);
+  log.warn({ exempt: of }, "addresses without limits");
 }
 
 function announce(output: Output, { listen, http, fingerprint }: RunningServer): void {

@@ -4,8 +4,9 @@ import Fastify, { type FastifyInstance } from "fastify";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
 import type { ServiceContext } from "../services/context.js";
+import { JWKS_MAX_AGE } from "../services/key-schedule.js";
 import { probeStore } from "../services/store.js";
-import { publicKeySet, TOKEN_LIFETIME } from "../services/tokens.js";
+import { publicKeySet } from "../services/tokens.js";
 
 export interface HttpOptions {
   readonly host: string;
@@ -66,7 +67,7 @@ function addRoutes(app: FastifyInstance, services: ServiceContext): void {
   });
 
   app.get("/.well-known/jwks.json", async (_request, reply) => {
-    reply.header("cache-control", `public, max-age=${TOKEN_LIFETIME}`).type("application/jwk-set+json");
+    reply.header("cache-control", `public, max-age=${JWKS_MAX_AGE}`).type("application/jwk-set+json");
     return publicKeySet(services);
   });
 }

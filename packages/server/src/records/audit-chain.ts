@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { PosternError } from "@postern/shared/errors";
 import { z } from "zod";
 
 /**
@@ -11,7 +12,7 @@ import { z } from "zod";
 export const personalFields = ["name", "address", "client"] as const;
 export type PersonalField = (typeof personalFields)[number];
 
-const hash = z.string().regex(/^[0-9a-f]{64}$/);
+export const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 const entrySchema = z.strictObject({
   index: z.number().int().nonnegative(),
@@ -24,6 +25,7 @@ const entrySchema = z.strictObject({
   reason: z.string().optional(),
   account: z.string().optional(),
   session: z.string().optional(),
+  /** The device that the person came from, where it is known by a secret of its own. */
   device: z.string().optional(),
   commitments: z.partialRecord(z.enum(personalFields), hash),
 });
@@ -34,7 +36,7 @@ export function chainOrigin(node: string): string {
   return sha256(`postern audit chain 1\n${node}`);
 }
 
-/** The entry's text is what is hashed, stored and exported: its members in this order, no white space. */
+/** The entry's text is what is hashed, stored and exported: its members in this order, no white space, no absent one. */
 export function entryText(entry: AuditEntry): string {
   const { index, prev, time, event, outcome, reason, account, session, device, commitments } = entry;
   return JSON.stringify({ index, prev, time, event, outcome, reason, account, session, device, commitments });
@@ -65,39 +67,63 @@ export interface ChainHead {
   readonly hash: string;
 }
 
-export type ChainVerdict = { ok: true; length: number } | { ok: false; firstBad: number; why: string };
+/** Where what is kept of a chain begins: its first entry's index, and the hash that this entry points to. */
+export interface ChainStart {
+  readonly first: number;
+  readonly prev: string;
+}
+
+/** The start of a chain of which nothing was removed. */
+export function chainBegin(node: string): ChainStart {
+  return { first: 0, prev: chainOrigin(node) };
+}
+
+export type BadEntry = { ok: false; firstBad: number; why: string };
+export type ChainVerdict = { ok: true; first: number; length: number } | BadEntry;
 
 /**
  * Goes along a chain and says where it first fails to hold. `texts` are the stored entries by index, undefined where
  * one is missing. When a link does not fit, the entry before was edited if the one behind is itself held by the next
- * link; otherwise the one behind was.
+ * link; otherwise the one behind was. `saved` is a head that the chain once had, by a checkpoint: it must have grown
+ * from there.
  */
 export class ChainVerifier {
+  readonly #start: ChainStart;
+  readonly #saved: ChainHead | undefined;
   #expected: string;
-  #index = 0;
+  #index: number;
   #suspect: number | undefined;
 
-  constructor(node: string) {
-    this.#expected = chainOrigin(node);
+  /** @throws PosternError `usage` when `saved` is of entries that were all removed by retention: it tells nothing */
+  constructor(start: ChainStart, saved?: ChainHead) {
+    if (saved !== undefined && saved.length < start.first) {
+      const detail = `the checkpoint is older than the entries that are kept: it ends at ${saved.length}, they begin at ${start.first}`;
+      throw new PosternError("usage", { detail });
+    }
+    this.#start = start;
+    this.#saved = saved;
+    this.#expected = start.prev;
+    this.#index = start.first;
   }
 
-  /** Takes the next entry's text; a verdict ends the walk. */
-  next(text: string | undefined): ChainVerdict | undefined {
+  /** Takes the next entry's text, and what it parses to; a verdict ends the walk. */
+  next(text: string | undefined, entry = text === undefined ? undefined : parseEntry(text)): BadEntry | undefined {
+    const atStart = this.#index === this.#start.first ? this.#againstSaved() : undefined;
+    if (atStart !== undefined) return atStart;
     const index = this.#index++;
-    const entry = text === undefined ? undefined : parseEntry(text);
     if (this.#suspect !== undefined) {
       const held = entry?.prev === this.#expected;
       return bad(held ? this.#suspect - 1 : this.#suspect, "edited");
     }
     if (text === undefined) return bad(index, "missing");
     if (entry === undefined) return bad(index, "not an audit entry");
-    if (entry.index !== index) return bad(index, "out of order");
+    if (entry.index !== index) return bad(index, entry.index > index ? "missing or out of order" : "out of order");
     if (entry.prev !== this.#expected) {
-      if (index === 0) return bad(0, "not of this chain");
+      if (index === this.#start.first) return bad(index, "not of this chain");
       this.#suspect = index;
     }
-    this.#expected = entryHash(text as string);
-    return undefined;
+    this.#expected = entryHash(text);
+    return this.#suspect === undefined ? this.#againstSaved() : undefined;
   }
 
   /** Closes the walk against the head, which says how long the chain is and what its last entry hashes to. */
@@ -106,12 +132,22 @@ export class ChainVerifier {
     if (this.#suspect !== undefined) return bad(held ? this.#suspect - 1 : this.#suspect, "edited");
     if (this.#index < head.length) return bad(this.#index, "missing");
     if (this.#index > head.length) return bad(head.length, "beyond the chain's end");
-    if (!held) return bad(Math.max(0, head.length - 1), "edited");
-    return { ok: true, length: head.length };
+    if (!held) return bad(Math.max(this.#start.first, head.length - 1), "edited");
+    if (this.#saved !== undefined && this.#saved.length > head.length) {
+      return bad(head.length, `missing: by the checkpoint there were ${this.#saved.length}`);
+    }
+    return this.#againstSaved() ?? { ok: true, first: this.#start.first, length: head.length };
+  }
+
+  /** What the chain hashes to here, against what it did once. Which entry up to here was changed nobody can tell. */
+  #againstSaved(): BadEntry | undefined {
+    const saved = this.#saved;
+    if (saved === undefined || saved.length !== this.#index || saved.hash === this.#expected) return undefined;
+    return bad(Math.max(0, saved.length - 1), "not the one of the checkpoint: it, or one before it, was rewritten");
   }
 }
 
-const bad = (firstBad: number, why: string): ChainVerdict => ({ ok: false, firstBad, why });
+const bad = (firstBad: number, why: string): BadEntry => ({ ok: false, firstBad, why });
 
 function sha256(text: string): string {
   return createHash("sha256").update(text, "utf8").digest("hex");

@@ -15,6 +15,9 @@ export const prefixes = {
   auditHead: 0x20,
   auditEntry: 0x21,
   auditFields: 0x22,
+  auditAnchor: 0x23,
+  auditErasure: 0x24,
+  auditKey: 0x25,
 } as const;
 
 export type RecordKind = keyof typeof prefixes;

@@ -1,5 +1,7 @@
 import { PosternError } from "@postern/shared/errors";
 import { deleteAccount } from "../records/account.js";
+import { putErasure } from "../records/audit-erasure.js";
+import { runErasures } from "./audit-erasure.js";
 import { judgeCode, refusalOf } from "./code-guess.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { forgetDevicesBut } from "./devices.js";
@@ -10,7 +12,8 @@ import { countAccount } from "./stretching.js";
 
 /**
  * A person deletes their account. It always takes a code, however fresh the session. In one transaction the account
- * goes, with its sessions and devices; the log keeps that there was one, under an id that nobody will have again.
+ * goes, with its sessions and devices. The log keeps that there was one, under an id that nobody will have again: the
+ * name and the addresses are erased from it.
  * @throws PosternError `session_invalid`, `code_refused`, `throttled`, `codes_locked`
  */
 export async function removeOwnAccount(
@@ -27,8 +30,11 @@ export async function removeOwnAccount(
     await endSessionsBut(tx, account.id);
     await forgetDevicesBut(tx, account, undefined);
     await countAccount(tx, { from: account.stretch });
+    await putErasure(tx, account.id, account.identity);
     await audit(context, tx, peer, { ...aboutSession(session), event: "account.delete", outcome: "done" });
     return undefined;
   });
   if (refused instanceof PosternError) throw refused;
+  // It is queued durably, and walks the whole log: nobody waits for it, and the hourly upkeep finishes what fails here.
+  void runErasures(context).catch(() => undefined);
 }

@@ -34,9 +34,12 @@ export interface Told extends Pick<AuditEvent, "event" | "outcome"> {
   readonly device?: DeviceId | undefined;
 }
 
+/** What it takes to append to the chain of a store. */
+export type AuditContext = Pick<ServiceContext, "barrier" | "node" | "now" | "random">;
+
 /** Appends an event to the audit chain in the transaction of what it tells of. */
 export async function audit(
-  context: ServiceContext,
+  context: AuditContext,
   tx: SealedWriteTransaction,
   peer: Peer | undefined,
   { event, outcome, name, reason, account, session, device }: Told,

@@ -1,3 +1,4 @@
+import { PosternError } from "@postern/shared/errors";
 import { newId } from "@postern/shared/ids";
 import type { Identity } from "@postern/shared/names/name";
 import { type OtpAlgorithm, otpAlgorithms, totpDefaults } from "@postern/shared/otp/parameters";
@@ -65,14 +66,14 @@ function newFacts({ now, random }: Tools, { label, ...wish }: FactorWish) {
 }
 
 /**
- * The authenticator with its first code used up, or undefined for a wrong one, of which only so many are taken: it
- * shows that the person's app has the secret. `now` in milliseconds.
+ * The authenticator with its first code used up, which shows that the person's app has the secret; or why there is none:
+ * only so many wrong ones are taken. `now` in milliseconds.
  */
-export function takeFirstCode(enrolment: FactorEnrolment, code: string, now: number): Factor | undefined {
+export function takeFirstCode(enrolment: FactorEnrolment, code: string, now: number): Factor | PosternError {
   const verdict = judgeFactor(enrolment.factor, { code }, now);
   if (verdict.kind === "match") return verdict.used;
   enrolment.triesLeft -= 1;
-  return undefined;
+  return new PosternError("code_refused", verdict.kind === "past" ? { clockBehind: verdict.clockBehind } : {});
 }
 
 /** Forgets an enrolment that was finished, abandoned or refused. */

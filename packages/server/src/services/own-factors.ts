@@ -59,7 +59,7 @@ export async function confirmNewFactor(
   { enrolment, code }: { enrolment: FactorEnrolment; code: string },
 ): Promise<Factor> {
   const factor = takeFirstCode(enrolment, code, context.now());
-  if (factor === undefined) throw new PosternError("code_refused");
+  if (factor instanceof PosternError) throw factor;
   await withLiveSession(context, known, async (tx, { session, account, nameIndex }) => {
     requireRoom(account, factor.label);
     await putAccount(tx, nameIndex, { ...account, factors: [...account.factors, factor] });

@@ -72,9 +72,9 @@ export async function confirmRegistration(
 ): Promise<Registered> {
   const { identity, nameIndex, stretch } = enrolment.name;
   const factor = takeFirstCode(enrolment.authenticator, code, context.now());
-  if (factor === undefined) {
+  if (factor instanceof PosternError) {
     await refuse(context, peer, { reason: "wrong_first_code", name: pseudonym(nameIndex) });
-    throw new PosternError("code_refused");
+    throw factor;
   }
   const { barrier, random, now } = context;
   const outcome = await barrier.transact(async (tx) => {

@@ -155,7 +155,7 @@ export function withLiveSession<T>(
     const nameIndex = context.barrier.nameIndex(session.identity);
     const account = await findAccount(tx, nameIndex);
     if (account === undefined) throw new PosternError("session_invalid");
-    return act(tx, { session, account, nameIndex });
+    return act(tx, { session: await usedNow(context, tx, session), account, nameIndex });
   });
 }
 
@@ -173,11 +173,18 @@ export function sweepSessions(
   return sweep(barrier, page, pageSize);
 }
 
+/** A call on a session is a use of it. */
+async function usedNow({ now }: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
+  if (now() - session.lastSeenAt < sessionLimits.touchMs) return session;
+  const used = { ...session, lastSeenAt: now() };
+  await putSession(tx, used);
+  return used;
+}
+
 /** A person's live sessions, the one used last first. @throws PosternError `session_invalid` */
 export function listSessions(context: ServiceContext, known: SessionName): Promise<Session[]> {
-  return context.barrier.read(async (tx) => {
-    if ((await findLiveSession(context, tx, known)) === undefined) throw new PosternError("session_invalid");
-    const live = (await sessionsOf(tx, known.account)).filter((session) => isLive(session, context.now()));
+  return withLiveSession(context, known, async (tx, { account }) => {
+    const live = (await sessionsOf(tx, account.id)).filter((session) => isLive(session, context.now()));
     return live.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   });
 }
@@ -201,7 +208,9 @@ export async function revokeSession(
 /** Ends all of a person's sessions but this one. Returns how many. @throws PosternError `session_invalid` */
 export function revokeOtherSessions(context: ServiceContext, peer: Peer, known: SessionName): Promise<number> {
   return withLiveSession(context, known, async (tx, { session }) => {
-    const ended = await endSessionsBut(tx, session.account, session.id);
+    const others = (await sessionsOf(tx, session.account)).filter(({ id }) => id !== session.id);
+    const ended = others.filter((other) => isLive(other, context.now())).length;
+    await endSessionsBut(tx, session.account, session.id);
     await audit(context, tx, peer, {
       ...aboutSession(session),
       event: "session.revoke",
@@ -212,15 +221,11 @@ export function revokeOtherSessions(context: ServiceContext, peer: Peer, known: 
   });
 }
 
-/** Ends all sessions of an account but one, in the transaction that makes them void. Returns how many. */
-export async function endSessionsBut(
-  tx: SealedWriteTransaction,
-  account: AccountId,
-  kept?: SessionId,
-): Promise<number> {
-  const others = (await sessionsOf(tx, account)).filter(({ id }) => id !== kept);
-  for (const other of others) await deleteSession(tx, other);
-  return others.length;
+/** Ends all sessions of an account but one, in the transaction that makes them void. */
+export async function endSessionsBut(tx: SealedWriteTransaction, account: AccountId, kept?: SessionId): Promise<void> {
+  for (const other of await sessionsOf(tx, account)) {
+    if (other.id !== kept) await deleteSession(tx, other);
+  }
 }
 
 /** Ends a session, durably, before it returns. Ending one that has ended is no error. */

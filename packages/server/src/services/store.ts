@@ -11,15 +11,17 @@ import { wholeRange } from "../records/keys.js";
 import { getServerIdentity, putServerIdentity, type StoredIdentity } from "../records/server-identity.js";
 import { getSettings, putSettings, type Settings } from "../records/settings.js";
 import { putStretchCensus } from "../records/stretch-census.js";
+import { createAuditKey } from "./audit-key.js";
 import { newTotpFactor } from "./enrolment.js";
+import { createSigningKey } from "./signing-keys.js";
 import { ensureStretchCensus, firstCensus } from "./stretching.js";
-import { createSigningKey } from "./tokens.js";
 
 type Tools = { readonly now: () => number; readonly random: (size: number) => Buffer };
 
 /**
  * Makes what a store must have before a server can run on it, in one transaction: its settings, the record that
- * stands in for unknown names, the identity, the key that signs tokens, and the first entry of the audit chain.
+ * stands in for unknown names, the identity, the keys that sign tokens and audit checkpoints, and the first entry of the
+ * audit chain.
  */
 export async function initialiseStore(barrier: Barrier, tools: Tools, hosts: readonly string[]): Promise<void> {
   const identity = await createIdentity({ now: tools.now(), random: tools.random });
@@ -32,6 +34,7 @@ export async function initialiseStore(barrier: Barrier, tools: Tools, hosts: rea
     await putStretchCensus(tx, firstCensus);
     await putServerIdentity(tx, toStored(identity, leaf));
     await createSigningKey(tx, tools);
+    await createAuditKey(tx, tools);
     await beginAudit(tx, node);
     await appendAudit(tx, node, { event: "store.create", outcome: "done", time: tools.now() }, tools.random);
   });

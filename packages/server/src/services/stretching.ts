@@ -8,7 +8,7 @@ import {
   putStretchCensus,
   type StretchCensus,
 } from "../records/stretch-census.js";
-import { audit, type ServiceContext } from "./context.js";
+import { type AuditContext, audit, type ServiceContext } from "./context.js";
 
 /**
  * Which Argon2id parameters a password is stretched with. An operator raises them; an account moves at its next login,
@@ -68,7 +68,7 @@ function lowered(generations: StretchCensus["generations"]): StretchCensus["gene
  * Has new verifiers stretched with a higher generation from now on, in every process.
  * @throws PosternError `usage` for one that is not above the current one, or that this release does not know
  */
-export async function raiseStretch(context: ServiceContext, generation: number): Promise<Stretch> {
+export async function raiseStretch(context: AuditContext, generation: number): Promise<Stretch> {
   const known = Object.keys(stretchGenerations).map(Number);
   await context.barrier.transact(async (tx) => {
     const census = await getStretchCensus(tx);

@@ -43,8 +43,15 @@ export class Pages {
   place({ first, count }: Block): void {
     const end = first + count;
     if (first < 0 || count < 1 || end > this.#placed.length) throw damaged(first);
-    if (this.#placed.subarray(first, end).includes(1)) throw damaged(first);
-    this.#placed.fill(1, first, end);
+    for (let page = first; page < end; page++) {
+      if (this.#placed[page] === 1) throw damaged(page);
+      this.#placed[page] = 1;
+    }
+  }
+
+  /** Whether all pages from this one on, up to the last that there can be, have a place. */
+  hasAllFrom(first: number): boolean {
+    return !this.#placed.subarray(first).includes(0);
   }
 }
 

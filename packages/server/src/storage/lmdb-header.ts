@@ -21,6 +21,9 @@ const IS_META = 0x08;
 const DATA_VERSION = 2;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
+/** The second header. */
+const LAST_PAGE_OF_EMPTY = 1;
+
 const MIN_PAGE_BYTES = 512;
 const MAX_PAGE_BYTES = 65_536;
 
@@ -62,11 +65,21 @@ export function readMeta(header: Buffer): Meta {
   return odd.transaction > even.transaction ? odd : even;
 }
 
-/** Each commit replaces the older meta page by the next; before the first of them page 0 is that of an empty store. */
+/**
+ * Each commit replaces the older meta page by the next. Before the first of them page 0 is that of an empty store: its
+ * `lastPage` tells, as a commit whose meta page could not be written leaves its trees there, and puts only the number
+ * of the transaction and the last page back. LMDB goes by the number, so those trees count for nothing while page 1 is
+ * in force.
+ */
 function belongTogether(even: Meta, odd: Meta): boolean {
-  if (even.transaction === 0n) return even.main.root === undefined && even.free.root === undefined;
+  if (even.transaction === 0n && even.lastPage !== LAST_PAGE_OF_EMPTY) return false;
+  if (even.transaction === 0n && odd.transaction === 0n) return isEmpty(even);
   const difference = odd.transaction - even.transaction;
   return even.transaction % 2n === 0n && (difference === 1n || difference === -1n);
+}
+
+function isEmpty({ main, free }: Meta): boolean {
+  return main.root === undefined && free.root === undefined;
 }
 
 function refuseForeign(header: Buffer): void {

@@ -2,13 +2,17 @@ import type { Socket } from "node:net";
 
 /**
  * Which sockets may be open. A stranger's socket costs memory and a place; so there are only so many places for those
- * without a session, and every step has a deadline. When all are taken, the one that has stood longest in its step
- * gives way, strangers before those who proved a password: slow and half-open connections go before honest logins do.
+ * without a session, few of them for one address, and every step has a deadline. When all are taken, the one that has
+ * stood longest in its step gives way, strangers before those who proved a password: slow and half-open connections go
+ * before honest logins do. Where an address has all of its places, it is one of its own that gives way, or the newcomer
+ * itself: it never costs another address a place.
  * A place whose request is being worked on is never taken away: what it will be told has perhaps been stored.
  */
 export interface AdmissionLimits {
   /** Sockets without a session, handshakes included. */
   readonly unauthenticated: number;
+  /** How many of them one address may have. */
+  readonly perAddress: number;
   /** Sockets with one. */
   readonly authenticated: number;
   /** Seconds. */
@@ -27,27 +31,32 @@ export type Rank = "stranger" | "proved" | "session";
 
 export class Admission {
   readonly #limits: AdmissionLimits;
-  /** Each set keeps the order of insertion: its first one is the one longest in its step. */
-  readonly #places: Record<Rank, Set<Place>> = { stranger: new Set(), proved: new Set(), session: new Set() };
+  readonly #waiting = new Waiting();
+  readonly #sessions = new Set<Place>();
+  /** The same places as `#waiting` has, by their address; those without a limit of their own are under undefined. */
+  readonly #ofAddress = new Map<string | undefined, Waiting>();
 
   constructor(limits: AdmissionLimits) {
     this.#limits = limits;
   }
 
   get open(): number {
-    return this.unauthenticated + this.#places.session.size;
+    return this.unauthenticated + this.#sessions.size;
   }
 
   /** How many of them have no session. */
   get unauthenticated(): number {
-    return this.#places.stranger.size + this.#places.proved.size;
+    return this.#waiting.size;
   }
 
-  /** Gives a new socket a place, for the time of its handshake. */
-  admit(socket: Socket): Place {
-    const place = new Place(socket, this.#limits.deadlines, {
+  /**
+   * Gives a new socket a place, for the time of its handshake; where there is none for it, it is destroyed.
+   * `address` is what it is counted by, undefined for one that has no limit of its own.
+   */
+  admit(socket: Socket, address?: string): Place {
+    const place = new Place(socket, address, this.#limits.deadlines, {
       seat: (seated, from) => this.#seat(seated, from),
-      leave: (gone) => this.#places[gone.rank].delete(gone),
+      leave: (gone) => this.#remove(gone, gone.rank),
     });
     this.#seat(place, undefined);
     socket.once("close", () => place.leave());
@@ -56,16 +65,60 @@ export class Admission {
 
   /** Puts a place at the end of its queue. A logout takes a place as a new connection does. */
   #seat(place: Place, from: Rank | undefined): void {
-    if (from !== undefined && !this.#places[from].delete(place)) return;
-    this.#makeRoom(place.rank);
-    this.#places[place.rank].add(place);
+    if (from !== undefined && !this.#remove(place, from)) return;
+    if (place.rank === "session") this.#seatSession(place);
+    else this.#seatWaiting(place, place.rank);
   }
 
-  #makeRoom(rank: Rank): void {
-    const { stranger, proved, session } = this.#places;
-    const { authenticated, unauthenticated } = this.#limits;
-    if (rank === "session" && session.size >= authenticated) evictFirst(session);
-    if (rank !== "session" && this.unauthenticated >= unauthenticated) evictFirst(stranger) || evictFirst(proved);
+  #seatSession(place: Place): void {
+    if (this.#sessions.size >= this.#limits.authenticated) evictFirst(this.#sessions);
+    this.#sessions.add(place);
+  }
+
+  #seatWaiting(place: Place, rank: WaitingRank): void {
+    if (!this.#makeRoomAtAddress(place)) {
+      place.evict();
+      return;
+    }
+    if (this.#waiting.size >= this.#limits.unauthenticated) this.#waiting.evictOne();
+    this.#waiting.places[rank].add(place);
+    const own = this.#ofAddress.get(place.address) ?? new Waiting();
+    own.places[rank].add(place);
+    this.#ofAddress.set(place.address, own);
+  }
+
+  /** False when a newcomer has to go. One that logs out, busy as it is, is never sent away: then one more has a place. */
+  #makeRoomAtAddress(place: Place): boolean {
+    const own = this.#ofAddress.get(place.address);
+    if (own === undefined || place.address === undefined) return true;
+    while (own.size >= this.#limits.perAddress) if (!own.evictOne()) return place.busy;
+    return true;
+  }
+
+  /** Whether it had a place. */
+  #remove(place: Place, rank: Rank): boolean {
+    if (rank === "session") return this.#sessions.delete(place);
+    const own = this.#ofAddress.get(place.address);
+    own?.places[rank].delete(place);
+    if (own?.size === 0) this.#ofAddress.delete(place.address);
+    return this.#waiting.places[rank].delete(place);
+  }
+}
+
+type WaitingRank = Exclude<Rank, "session">;
+
+/** Places without a session: of all addresses, or of one. */
+class Waiting {
+  /** Each set keeps the order of insertion: its first one is the one longest in its step. */
+  readonly places: Record<WaitingRank, Set<Place>> = { stranger: new Set(), proved: new Set() };
+
+  get size(): number {
+    return this.places.stranger.size + this.places.proved.size;
+  }
+
+  /** False when all are busy. */
+  evictOne(): boolean {
+    return evictFirst(this.places.stranger) || evictFirst(this.places.proved);
   }
 }
 
@@ -84,6 +137,8 @@ interface Queue {
 }
 
 export class Place {
+  /** What it is counted by, beside the others of the same; undefined where that has no limit. */
+  readonly address: string | undefined;
   #socket: Socket;
   readonly #deadlines: AdmissionLimits["deadlines"];
   readonly #queue: Queue;
@@ -93,7 +148,8 @@ export class Place {
   /** Whether a request of it is being worked on. */
   busy = false;
 
-  constructor(socket: Socket, deadlines: AdmissionLimits["deadlines"], queue: Queue) {
+  constructor(socket: Socket, address: string | undefined, deadlines: AdmissionLimits["deadlines"], queue: Queue) {
+    this.address = address;
     this.#socket = socket;
     this.#deadlines = deadlines;
     this.#queue = queue;

@@ -46,7 +46,7 @@ export class Connection {
     socket: TLSSocket,
     options: {
       place: Place;
-      context: Pick<StepContext, "services" | "server">;
+      context: Pick<StepContext, "services" | "server" | "startWait">;
       address: string;
       log: Log;
       registrationSeconds: number;

@@ -4,6 +4,8 @@ import { createServer, type TLSSocket } from "node:tls";
 import { PROTOCOL } from "@postern/shared/messages";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
+import { plainAddress } from "./address-key.js";
+import { AddressLimits } from "./address-limits.js";
 import { Admission, type AdmissionLimits, type Place } from "./admission.js";
 import { Connection } from "./connection.js";
 import type { StepContext } from "./steps.js";
@@ -19,6 +21,8 @@ export interface WireOptions {
   readonly port: number;
   readonly credentials: Credentials;
   readonly limits: AdmissionLimits;
+  /** Whether an address, in the spelling of `plainAddress`, has no limits of its own. */
+  readonly exempt: (address: string) => boolean;
   readonly context: Pick<StepContext, "services" | "server">;
   readonly log: Log;
 }
@@ -42,6 +46,7 @@ const tlsSettings = {
 export async function listenWire(options: WireOptions): Promise<WireListener> {
   const { limits, context, log } = options;
   const admission = new Admission(limits);
+  const addresses = new AddressLimits({ now: context.services.now, exempt: options.exempt });
   const handshaking = new Map<string, Place>();
   const connections = new Set<Connection>();
   const server = createServer({
@@ -52,7 +57,7 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
 
   server.on("connection", (socket: Socket) => {
     const key = endpoints(socket);
-    handshaking.set(key, admission.admit(socket));
+    handshaking.set(key, admission.admit(socket, addresses.keyOf(socket.remoteAddress)));
     socket.on("error", () => socket.destroy());
     socket.once("close", () => handshaking.delete(key));
   });
@@ -66,7 +71,14 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     place.take(socket);
     const address = plainAddress(socket.remoteAddress);
     const { registration: registrationSeconds } = limits.deadlines;
-    const connection = new Connection(socket, { place, context, address, log, registrationSeconds });
+    const startWait = () => addresses.takeStart(address);
+    const connection = new Connection(socket, {
+      place,
+      context: { ...context, startWait },
+      address,
+      log,
+      registrationSeconds,
+    });
     connections.add(connection);
     // Not when its socket closes: what it has under way then is still to be waited for.
     void connection.ended.then(() => connections.delete(connection));
@@ -95,9 +107,4 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
 /** Both ends of a TCP connection: TLS hands out another object than the raw socket, with the same ends. */
 function endpoints({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return [remoteAddress, remotePort, localAddress, localPort].join(" ");
-}
-
-/** An IPv4 peer of a dual-stack listener is the same peer as on an IPv4 one. */
-function plainAddress(address: string | undefined): string {
-  return (address ?? "unknown").replace(/^::ffff:(?=[0-9.]+$)/i, "");
 }

@@ -39,6 +39,8 @@ export interface StepContext {
   readonly secondsLeft: () => number;
   /** Seconds that the enrolment of another authenticator may take. */
   readonly enrolmentSeconds: number;
+  /** Counts a start of this connection's address: 0 when it may go on, else the whole seconds to wait. */
+  readonly startWait: () => number;
 }
 
 interface Done<M extends Method> {
@@ -67,7 +69,9 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   },
 
   start: {
-    "register.start": async (_state, { name }, { services, peer }) => {
+    "register.start": async (_state, { name }, context) => {
+      refuseIfTooMany(context);
+      const { services, peer } = context;
       const free = await beginRegistration(services, peer, name);
       const { identity, salt, stretch } = free;
       return {
@@ -75,10 +79,13 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
         result: { identity, salt: salt.toString("hex"), stretch },
       };
     },
-    "login.start": async (_state, { name, A, device }, { services, exporter }) => {
+    "login.start": async (_state, { name, A, device }, context) => {
+      const { services } = context;
       const named = nameLogin(services, name, A);
       const guesser =
-        device === undefined ? stranger : await recogniseDevice(services, named, deviceProof(device, exporter));
+        device === undefined ? stranger : await recogniseDevice(services, named, deviceProof(device, context));
+      // Whoever shares an address with strangers is not to be kept out by them.
+      if (guesser.kind === "stranger") refuseIfTooMany(context);
       const challenge = await beginLogin(services, named, guesser);
       const { identity, salt, stretch, ephemeral } = challenge;
       return {
@@ -244,6 +251,7 @@ export const recoverable: readonly ErrorCode[] = [
   "login_failed",
   "code_refused",
   "throttled",
+  "rate_limited",
   "codes_locked",
   "busy",
   "session_invalid",
@@ -281,11 +289,20 @@ function guessOf({ code, second_code: secondCode }: CodeParams): CodeGuess {
   return { code, secondCode };
 }
 
-function deviceProof({ device, mac }: { device: DeviceId; mac: string }, exporter: () => Buffer): DeviceProof {
+function deviceProof(
+  { device, mac }: { device: DeviceId; mac: string },
+  { exporter }: Pick<StepContext, "exporter">,
+): DeviceProof {
   return { id: device, mac: Buffer.from(mac, "hex"), exporter: exporter() };
 }
 
 const inSeconds = (milliseconds: number) => Math.floor(milliseconds / 1000);
+
+/** @throws PosternError `rate_limited` when this connection's address begins too much */
+function refuseIfTooMany({ startWait }: StepContext): void {
+  const retryAfter = startWait();
+  if (retryAfter > 0) throw new PosternError("rate_limited", { retryAfter });
+}
 
 function sessionFacts(session: Session): Result<"session.whoami"> {
   return {

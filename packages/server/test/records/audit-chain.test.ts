@@ -5,6 +5,7 @@ import {
   type ChainHead,
   type ChainVerdict,
   ChainVerifier,
+  chainBegin,
   chainOrigin,
   commitment,
   entryHash,
@@ -26,13 +27,27 @@ function chainOf(length: number): { texts: string[]; head: ChainHead } {
   return { texts, head: { length, hash: prev } };
 }
 
-function verify(texts: readonly (string | undefined)[], head: ChainHead): ChainVerdict {
-  const verifier = new ChainVerifier(NODE);
+function verify(texts: readonly (string | undefined)[], head: ChainHead, saved?: ChainHead): ChainVerdict {
+  const verifier = new ChainVerifier(chainBegin(NODE), saved);
   for (const text of texts) {
     const verdict = verifier.next(text);
     if (verdict !== undefined) return verdict;
   }
   return verifier.end(head);
+}
+
+/** The chain as someone who has all the keys writes it anew from an entry on. */
+function rewrittenFrom(texts: readonly string[], at: number): { texts: string[]; head: ChainHead } {
+  const forged = texts.slice(0, at);
+  let prev = at === 0 ? chainOrigin(NODE) : entryHash(texts[at - 1] ?? "");
+  for (const text of texts.slice(at)) {
+    const entry = parseEntry(text);
+    if (entry === undefined) throw new Error("the chain of the test is none");
+    const next = entryText({ ...entry, prev, event: "forged" });
+    forged.push(next);
+    prev = entryHash(next);
+  }
+  return { texts: forged, head: { length: forged.length, hash: prev } };
 }
 
 const edited = (text: string) => text.replace('"granted"', '"refused"');
@@ -42,8 +57,8 @@ describe("attack 45: the audit chain names the first bad entry", () => {
   const { texts, head } = chainOf(20);
 
   it("holds when nothing was touched, also when it is empty", () => {
-    expect(verify(texts, head)).toEqual({ ok: true, length: 20 });
-    expect(verify([], { length: 0, hash: chainOrigin(NODE) })).toEqual({ ok: true, length: 0 });
+    expect(verify(texts, head)).toEqual({ ok: true, first: 0, length: 20 });
+    expect(verify([], { length: 0, hash: chainOrigin(NODE) })).toEqual({ ok: true, first: 0, length: 0 });
   });
 
   it("when an entry was edited", () => {
@@ -97,7 +112,7 @@ describe("attack 45: the audit chain names the first bad entry", () => {
   });
 
   it("when it is another node's chain", () => {
-    const verifier = new ChainVerifier("nod_00000000000000000000000000000002");
+    const verifier = new ChainVerifier(chainBegin("nod_00000000000000000000000000000002"));
     expect(verifier.next(texts[0])).toMatchObject({ ok: false, firstBad: 0 });
   });
 
@@ -106,6 +121,72 @@ describe("attack 45: the audit chain names the first bad entry", () => {
       const changed = texts.map((original, i) => (i === 3 ? text : original));
       expect(verify(changed, head)).toMatchObject({ ok: false, firstBad: 3 });
     }
+  });
+});
+
+describe("promise 8: a chain that is held against a checkpoint", () => {
+  const { texts, head } = chainOf(20);
+  const savedAt = (length: number): ChainHead => ({ length, hash: chainOf(length).head.hash });
+
+  it("holds at every length that it has had", () => {
+    for (let length = 0; length <= 20; length++)
+      expect(verify(texts, head, savedAt(length))).toMatchObject({ ok: true });
+  });
+
+  it("was cut off, and its head with it", () => {
+    const shorter = chainOf(12);
+    expect(verify(shorter.texts, shorter.head)).toMatchObject({ ok: true });
+    expect(verify(shorter.texts, shorter.head, savedAt(15))).toMatchObject({ ok: false, firstBad: 12 });
+    expect(verify([], chainOf(0).head, savedAt(1))).toMatchObject({ ok: false, firstBad: 0 });
+  });
+
+  it("was rewritten as a whole, and continued", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 14 }), (at) => {
+        const forged = rewrittenFrom(texts, at);
+        expect(verify(forged.texts, forged.head)).toMatchObject({ ok: true });
+        expect(verify(forged.texts, forged.head, savedAt(15))).toMatchObject({ ok: false, firstBad: 14 });
+        expect(verify(forged.texts, forged.head, savedAt(at))).toMatchObject({ ok: true });
+      }),
+    );
+  });
+
+  it("tells nothing of entries that retention has removed, and says so", () => {
+    const start = { first: 10, prev: chainOf(10).head.hash };
+    const from = (saved: ChainHead) => {
+      const verifier = new ChainVerifier(start, saved);
+      for (const text of texts.slice(10)) {
+        const verdict = verifier.next(text);
+        if (verdict !== undefined) return verdict;
+      }
+      return verifier.end(head);
+    };
+    expect(from(savedAt(10))).toEqual({ ok: true, first: 10, length: 20 });
+    expect(from({ length: 10, hash: "0".repeat(64) })).toMatchObject({ ok: false, firstBad: 9 });
+    expect(() => from(savedAt(9))).toThrow(expect.objectContaining({ code: "usage" }));
+  });
+});
+
+describe("an entry's text", () => {
+  it("has the device behind the session, and nothing of what is absent", () => {
+    const entry: AuditEntry = {
+      ...{ index: 0, prev: chainOrigin(NODE), time: 1, event: "login", outcome: "granted" },
+      ...{ account: "acc_1", session: "ses_1", device: "dev_1", commitments: {} },
+    };
+    const text = entryText(entry);
+    expect(text).toContain('"account":"acc_1","session":"ses_1","device":"dev_1","commitments":{}');
+    expect(parseEntry(text)).toEqual(entry);
+    const { device: _, ...without } = entry;
+    expect(entryText(without)).toBe(text.replace(',"device":"dev_1"', ""));
+    expect(parseEntry(text.replace('"session":"ses_1","device":"dev_1"', '"device":"dev_1","session":"ses_1"'))).toBe(
+      undefined,
+    );
+  });
+
+  it("that was stored before there were devices is the same today", () => {
+    const text = `{"index":0,"prev":"${chainOrigin(NODE)}","time":1,"event":"login","outcome":"granted","reason":"x","account":"acc_1","session":"ses_1","commitments":{}}`;
+    expect(parseEntry(text)).toMatchObject({ account: "acc_1", session: "ses_1" });
+    expect(entryText(parseEntry(text) ?? ({} as AuditEntry))).toBe(text);
   });
 });
 

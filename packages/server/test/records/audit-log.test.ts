@@ -3,7 +3,8 @@ import { newId } from "@postern/shared/ids";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Barrier, createBarrier } from "../../src/barrier/barrier.js";
 import type { ChainVerdict } from "../../src/records/audit-chain.js";
-import { appendAudit, auditHead, beginAudit, readAudit, verifyAudit } from "../../src/records/audit-log.js";
+import { appendAudit, auditHead, beginAudit, readAudit } from "../../src/records/audit-log.js";
+import { verifyAudit } from "../../src/records/audit-verify.js";
 import { idBytes, indexBytes, recordKey } from "../../src/records/keys.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
 import type { Storage } from "../../src/storage/storage.js";
@@ -32,7 +33,8 @@ async function append({ barrier, node }: Log): Promise<number> {
   return index;
 }
 
-const verify = ({ barrier, node }: Log): Promise<ChainVerdict> => verifyAudit((fn) => barrier.read(fn), node, 2);
+const verify = ({ barrier, node }: Log): Promise<ChainVerdict> =>
+  verifyAudit((fn) => barrier.read(fn), { store: barrier.storeId, node }, { pageSize: 2 });
 
 /** Where the barrier keeps a record: callers' keys stand behind one byte. */
 const stored = (key: Buffer) => Buffer.concat([Buffer.of(1), key]);
@@ -58,7 +60,7 @@ describe("attack 45: the head of the audit chain", () => {
     await log.storage.transact((tx) => tx.delete(headKey(log)));
     await expect(verify(log)).rejects.toMatchObject(damaged);
     await expect(append(log)).rejects.toMatchObject(damaged);
-    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, limit: 3 }));
+    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 3 }));
     expect(rows).toMatchObject([{ index: 0, event: "login" }, { index: 1 }, { index: 2 }]);
   });
 
@@ -76,7 +78,7 @@ describe("attack 45: the head of the audit chain", () => {
 
   it("of a chain without entries holds, and one that was never begun takes none", async () => {
     const log = await logOf(0);
-    expect(await verify(log)).toEqual({ ok: true, length: 0 });
+    expect(await verify(log)).toEqual({ ok: true, first: 0, length: 0 });
     const other = { ...log, node: newId("node", randomBytes) };
     await expect(append(other)).rejects.toMatchObject(damaged);
   });
@@ -85,7 +87,7 @@ describe("attack 45: the head of the audit chain", () => {
     const log = await logOf(2);
     expect(await append(log)).toBe(2);
     expect(await log.barrier.read((tx) => auditHead(tx, log.node))).toMatchObject({ length: 3 });
-    expect(await verify(log)).toEqual({ ok: true, length: 3 });
+    expect(await verify(log)).toEqual({ ok: true, first: 0, length: 3 });
   });
 });
 
@@ -94,7 +96,7 @@ describe("attack 45: an entry whose sealed bytes were changed", () => {
     const log = await logOf(5);
     await flip(log, entryKey(log, kind, 2));
     expect(await verify(log)).toMatchObject({ ok: false, firstBad: 2 });
-    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, limit: 5 }));
+    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 5 }));
     expect(rows[2]).toEqual({ index: 2, damaged: true });
     expect(rows.filter((row) => "event" in row)).toHaveLength(4);
   });

@@ -2,14 +2,16 @@ import { randomBytes } from "node:crypto";
 import { totpDefaults } from "@postern/shared/otp/parameters";
 import { NO_STEP, stepAt, totpCode } from "@postern/shared/otp/totp";
 import { describe, expect, it } from "vitest";
-import { judgeTotp, newTotpFactor } from "../../src/services/factors.js";
+import { newTotpFactor as newFactor } from "../../src/services/enrolment.js";
+import { judgeFactor } from "../../src/services/factors.js";
 
 const NOW = 1_800_000_000_000;
+const newTotpFactor = (used = tools) => newFactor(used, { label: "authenticator" });
 const tools = { now: () => NOW, random: randomBytes };
 
 describe("a fresh authenticator", () => {
   it("has what every app assumes, and no step used", () => {
-    expect(newTotpFactor(tools)).toMatchObject({
+    expect(newTotpFactor()).toMatchObject({
       kind: "totp",
       algorithm: "SHA1",
       digits: 6,
@@ -27,18 +29,18 @@ describe("a fresh authenticator", () => {
     };
     expect(newTotpFactor({ ...tools, random }).secret).toEqual(Buffer.alloc(20, 7));
     expect(sizes).toContain(20);
-    const [one, other] = [newTotpFactor(tools), newTotpFactor(tools)];
+    const [one, other] = [newTotpFactor(), newTotpFactor()];
     expect(one.id).not.toBe(other.id);
     expect(one.secret).not.toEqual(other.secret);
   });
 
   it("takes a code of its step once, and then neither it nor the one before", () => {
-    const factor = newTotpFactor(tools);
+    const factor = newTotpFactor();
     const step = stepAt(NOW, totpDefaults.period);
     const code = totpCode(factor.secret, step, totpDefaults);
-    expect(judgeTotp(factor, code, NOW)).toEqual({ kind: "match", step });
-    const used = { ...factor, lastStep: step };
-    expect(judgeTotp(used, code, NOW).kind).toBe("replayed");
-    expect(judgeTotp(used, totpCode(factor.secret, step - 1, totpDefaults), NOW).kind).not.toBe("match");
+    const used = { ...factor, lastStep: step, lastUsedAt: NOW };
+    expect(judgeFactor(factor, { code }, NOW)).toEqual({ kind: "match", used });
+    expect(judgeFactor(used, { code }, NOW).kind).toBe("replayed");
+    expect(judgeFactor(used, { code: totpCode(factor.secret, step - 1, totpDefaults) }, NOW).kind).not.toBe("match");
   });
 });

@@ -4,12 +4,13 @@ import { describe, expect, it } from "vitest";
 import { openLmdbStorage } from "../../src/storage/lmdb.js";
 import { blocksOf, Pages } from "../../src/storage/lmdb-free-list.js";
 import { HEADER_BYTES, PAGE_HEADER_BYTES, readMeta } from "../../src/storage/lmdb-header.js";
+import { checkTrees } from "../../src/storage/lmdb-tree.js";
 import { temporaryDirectory } from "./processes.js";
 
 const PAGE = 4096;
 
-/** Where a header has the flags of its two trees, and the number of the last page. */
-const at = { freeFlags: 52, mainFlags: 100, lastPage: 144 } as const;
+/** Where a header has its two trees, their flags, the number of the last page, and that of its transaction. */
+const at = { trees: 48, freeFlags: 52, mainFlags: 100, lastPage: 144, transaction: 152 } as const;
 
 function listOf(...entries: number[]): Buffer {
   const list = Buffer.alloc(8 * (1 + entries.length));
@@ -19,11 +20,11 @@ function listOf(...entries: number[]): Buffer {
   return list;
 }
 
-/** A store that has been written to until pages were freed. */
-async function madeStore() {
+/** A store that has been written to, as a rule until pages were freed. */
+async function madeStore(rounds = 6) {
   const directory = await temporaryDirectory();
   const storage = await openLmdbStorage({ directory, create: true });
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < rounds; round++) {
     await storage.transact(async (tx) => {
       for (let i = 0; i < 40; i++) await tx.put(Buffer.of(1, i), Buffer.alloc(900, round));
     });
@@ -85,6 +86,14 @@ describe("a page has one place", () => {
     expect(() => pages.place(block)).toThrow(expect.objectContaining({ code: "store_damaged" }));
     pages.place({ first: 19, count: 2 });
   });
+
+  it("and a tail of the file has none to lose once all of it has one", () => {
+    const pages = new Pages(20);
+    pages.place({ first: 17, count: 3 });
+    expect(pages.hasAllFrom(17)).toBe(false);
+    pages.place({ first: 20, count: 1 });
+    expect([16, 17, 20, 21, 30].map((first) => pages.hasAllFrom(first))).toEqual([false, true, true, true, true]);
+  });
 });
 
 describe("a store that LMDB would open, and then ruin or die of, is store_damaged", () => {
@@ -116,5 +125,50 @@ describe("a store that LMDB would open, and then ruin or die of, is store_damage
       }
       expect([field, bit, await outcome(directory, file, edited)]).toEqual([field, bit, "store_damaged"]);
     }
+  });
+});
+
+describe("a sound store is opened", () => {
+  it("when the second commit of its life could not write its header, and left its trees in the first one", async () => {
+    const { directory, file, content } = await madeStore(1);
+    expect([0, PAGE].map((header) => content.readBigUInt64LE(header + at.transaction))).toEqual([0n, 1n]);
+    content.copy(content, at.trees, PAGE + at.trees, PAGE + at.lastPage);
+    expect(await outcome(directory, file, content)).toBe("ok");
+  });
+
+  it("but not when only the number of that commit is gone", async () => {
+    const { directory, file, content } = await madeStore(2);
+    expect([0, PAGE].map((header) => content.readBigUInt64LE(header + at.transaction))).toEqual([2n, 1n]);
+    content.writeBigUInt64LE(0n, at.transaction);
+    expect(await outcome(directory, file, content)).toBe("store_damaged");
+  });
+});
+
+describe("a large file that ends before the last page of its header", () => {
+  /** The store's file without its last page, and the pages read when its leaves are left out where they can be. */
+  async function shortened(edit: (content: Buffer, free: number, missing: bigint) => void) {
+    const { content } = await madeStore();
+    const free = placesOfFreePages(content).find((place) => content.readBigInt64LE(place) > 0n);
+    const { lastPage } = readMeta(content.subarray(0, HEADER_BYTES));
+    for (const header of [0, PAGE]) content.writeBigUInt64LE(BigInt(lastPage + 1), header + at.lastPage);
+    edit(content, free ?? 0, BigInt(lastPage + 1));
+    const meta = readMeta(content.subarray(0, HEADER_BYTES));
+    let read = 0;
+    const readPage = (page: number, length = PAGE) => {
+      read++;
+      return content.subarray(page * PAGE, page * PAGE + length);
+    };
+    checkTrees({ meta, pages: lastPage + 1, readPage, leaves: false });
+    return { read, leaves: meta.main.leafPages };
+  }
+
+  it("has its leaves left out when the missing pages are free ones", async () => {
+    const { read, leaves } = await shortened((content, free, missing) => content.writeBigInt64LE(missing, free));
+    expect(read).toBeLessThan(leaves);
+  });
+
+  it("has all pages looked at when they are not", async () => {
+    const { read, leaves } = await shortened(() => {});
+    expect(read).toBeGreaterThan(leaves);
   });
 });

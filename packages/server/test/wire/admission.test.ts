@@ -1,7 +1,8 @@
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
+import fc from "fast-check";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { Admission, type Place, type Rank } from "../../src/wire/admission.js";
+import { Admission, type AdmissionLimits, type Place, type Rank } from "../../src/wire/admission.js";
 
 const deadlines = { handshake: 5, step: 60, registration: 600, idle: 1800 };
 
@@ -20,9 +21,9 @@ interface Seat {
   readonly place: Place;
 }
 
-function seat(admission: Admission, rank?: Rank): Seat {
+function seat(admission: Admission, rank?: Rank, address?: string): Seat {
   const socket = new FakeSocket();
-  const place = admission.admit(socket as unknown as Socket);
+  const place = admission.admit(socket as unknown as Socket, address);
   if (rank !== undefined) place.step(rank === "session" ? "idle" : "step", rank);
   return { socket, place };
 }
@@ -37,7 +38,7 @@ beforeEach(() => {
 });
 
 describe("attack 52: when all places are taken", () => {
-  const limits = { unauthenticated: 3, authenticated: 2, deadlines };
+  const limits = { unauthenticated: 3, perAddress: 8, authenticated: 2, deadlines };
 
   it("the stranger longest in its step gives way, before anyone who proved a password", () => {
     const admission = new Admission(limits);
@@ -84,9 +85,135 @@ describe("attack 52: when all places are taken", () => {
   });
 });
 
+describe("attack 52: when one address has all of its places", () => {
+  const limits = { unauthenticated: 8, perAddress: 3, authenticated: 8, deadlines };
+  const greedy = "192.0.2.1";
+
+  function crowded(ranks: readonly Rank[] = ["stranger", "stranger", "stranger"]) {
+    const admission = new Admission(limits);
+    const others = Array.from({ length: 4 }, (_, index) => seat(admission, "stranger", `198.51.100.${index}`));
+    const own = ranks.map((rank) => seat(admission, rank, greedy));
+    return { admission, others, own };
+  }
+
+  it("its own stranger longest in its step gives way, and nobody else's, though that has stood longer", () => {
+    const { admission, others, own } = crowded();
+    own[0]?.place.step("step", "stranger");
+    own.push(seat(admission, undefined, greedy));
+    expect([gone(own), gone(others)]).toEqual([[1], []]);
+    for (let more = 0; more < 100; more++) own.push(seat(admission, undefined, greedy));
+    expect(gone(own)).toHaveLength(own.length - 3);
+    expect(gone(others)).toEqual([]);
+    expect(admission.unauthenticated).toBe(7);
+  });
+
+  it("its strangers give way before those that proved a password, and these when there is no other", () => {
+    const { admission, own } = crowded(["proved", "proved", "stranger"]);
+    own.push(seat(admission, "proved", greedy));
+    expect(gone(own)).toEqual([2]);
+    own.push(seat(admission, undefined, greedy));
+    expect(gone(own)).toEqual([0, 2]);
+  });
+
+  it("and all of them are being worked on, the newcomer is sent away", () => {
+    const { admission, others, own } = crowded();
+    for (const { place } of own) place.busy = true;
+    const newcomer = seat(admission, undefined, greedy);
+    expect(newcomer.socket.destroyed).toBe(true);
+    newcomer.place.step("step", "stranger");
+    expect([gone(own), gone(others), admission.unauthenticated]).toEqual([[], [], 7]);
+  });
+
+  it("sessions are not counted; one that logs out is answered, and what it has too much is taken next time", () => {
+    const { admission, others, own } = crowded();
+    for (const { place } of own) place.busy = true;
+    const session = seat(admission, "session", greedy);
+    expect(session.socket.destroyed).toBe(true);
+    for (const { place } of own) place.busy = false;
+    const again = seat(admission, "session", greedy);
+    expect(gone([again, ...own])).toEqual([1]);
+    own.push(seat(admission, "stranger", greedy));
+    for (const { place } of [...own, again]) place.busy = true;
+    again.place.step("step", "stranger");
+    expect([gone([again]), admission.unauthenticated]).toEqual([[], 8]);
+    for (const { place } of [...own, again]) place.busy = false;
+    own.push(seat(admission, undefined, greedy));
+    expect([gone(others), admission.unauthenticated]).toEqual([[], 7]);
+  });
+
+  it("places come back when their sockets close, and when they get a session", () => {
+    const { admission, own } = crowded();
+    own[0]?.socket.destroy();
+    own[1]?.place.step("idle", "session");
+    own.push(seat(admission, undefined, greedy), seat(admission, undefined, greedy));
+    expect(gone(own)).toEqual([0]);
+  });
+
+  it("an exempt address has as many as there are", () => {
+    const admission = new Admission(limits);
+    const seats = Array.from({ length: 8 }, () => seat(admission, "stranger"));
+    expect(gone(seats)).toEqual([]);
+    seats.push(seat(admission));
+    expect(gone(seats)).toEqual([0]);
+  });
+});
+
+describe("whatever comes and goes", () => {
+  type Move = readonly [kind: "come" | "leave" | "busy" | Rank, which: number];
+  const move = fc.tuple(
+    fc.constantFrom<Move[0]>("come", "come", "come", "leave", "busy", "stranger", "proved", "session"),
+    fc.nat({ max: 1000 }),
+  );
+  const limits: AdmissionLimits = { unauthenticated: 6, perAddress: 2, authenticated: 3, deadlines };
+
+  it("the places are those of the sockets that live, within the limits, and no busy one was taken", () => {
+    fc.assert(
+      fc.property(fc.array(move, { maxLength: 200 }), (moves) => {
+        const admission = new Admission(limits);
+        let seats: (Seat & { readonly address: string | undefined })[] = [];
+        const ended = new Set<Seat>();
+        for (const [kind, which] of moves) {
+          const address = [undefined, "a", "b", "c", "d"][which % 5];
+          const chosen = seats[which % Math.max(1, seats.length)];
+          if (kind === "come") seats.push({ ...seat(admission, undefined, address), address });
+          else if (kind === "busy" && chosen !== undefined) chosen.place.busy = !chosen.place.busy;
+          else if (kind === "leave" && chosen !== undefined) {
+            ended.add(chosen);
+            chosen.socket.destroy();
+          } else if (kind !== "busy" && kind !== "leave") chosen?.place.step("step", kind);
+          const taken = seats.filter((each) => each.socket.destroyed && !ended.has(each));
+          expect(taken.filter(({ place }) => place.busy)).toEqual([]);
+          seats = seats.filter(({ socket }) => !socket.destroyed);
+          check(admission, seats);
+        }
+      }),
+    );
+  });
+
+  function check(admission: Admission, seats: readonly (Seat & { readonly address: string | undefined })[]): void {
+    const waiting = seats.filter(({ place }) => place.rank !== "session");
+    expect([admission.open, admission.unauthenticated]).toEqual([seats.length, waiting.length]);
+    const free = (list: readonly Seat[]) => list.filter(({ place }) => !place.busy).length;
+    expect(free(waiting)).toBeLessThanOrEqual(limits.unauthenticated);
+    for (const address of ["a", "b", "c", "d"]) {
+      expect(free(waiting.filter((each) => each.address === address))).toBeLessThanOrEqual(limits.perAddress);
+    }
+  }
+});
+
+it("thousands of sockets from as many addresses leave nothing behind", () => {
+  const admission = new Admission({ unauthenticated: 512, perAddress: 8, authenticated: 16, deadlines });
+  const seats = Array.from({ length: 10_000 }, (_, index) =>
+    seat(admission, "stranger", `10.0.${index >> 8}.${index}`),
+  );
+  expect(gone(seats)).toHaveLength(10_000 - 512);
+  for (const { socket } of seats) socket.destroy();
+  expect(admission.open).toBe(0);
+});
+
 describe("a deadline", () => {
   it("of a step begins with the step, and is the last one's no more", () => {
-    const admission = new Admission({ unauthenticated: 8, authenticated: 8, deadlines });
+    const admission = new Admission({ unauthenticated: 8, perAddress: 8, authenticated: 8, deadlines });
     const { place, socket } = seat(admission, "stranger");
     vi.advanceTimersByTime(59_000);
     place.step("step", "stranger");

@@ -126,6 +126,7 @@ const serverCodes: ReadonlySet<ErrorCode> = new Set([
   "login_failed",
   "code_refused",
   "throttled",
+  "rate_limited",
   "codes_locked",
   "ephemeral_invalid",
   "session_invalid",

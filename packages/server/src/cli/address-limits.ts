@@ -1,0 +1,51 @@
+import { BlockList, isIP } from "node:net";
+import { PosternError } from "@postern/shared/errors";
+import { parseHost } from "@postern/shared/server-address";
+
+/** Which peers have no limits by their address. */
+export interface Exemption {
+  /** For the operator to read. */
+  readonly of: string;
+  /** Takes an address as `node:net` spells it, IPv4 never in its IPv6 form. */
+  readonly covers: (address: string) => boolean;
+}
+
+/**
+ * Reads `--address-limits`: `off`, or ranges as RFC 4632 and RFC 4291 2.3 write them, with commas between.
+ * @throws PosternError `address_range_invalid`
+ */
+export function parseAddressLimits(text: string): Exemption {
+  if (text === "off") return { of: "any address", covers: () => true };
+  // Two lists: a list that has both kinds finds every IPv4 address in `::/64`, as its IPv6 form would be.
+  const lists = { 4: new BlockList(), 6: new BlockList() };
+  const ranges = text.split(",").map((range) => range.trim());
+  for (const range of ranges) {
+    const { network, bits, version } = parseRange(range);
+    lists[version].addSubnet(network, bits, `ipv${version}`);
+  }
+  return {
+    of: ranges.join(", "),
+    covers: (address) => {
+      const version = isIP(address);
+      return (version === 4 || version === 6) && lists[version].check(address, `ipv${version}`);
+    },
+  };
+}
+
+interface Range {
+  readonly network: string;
+  readonly bits: number;
+  readonly version: 4 | 6;
+}
+
+/** An IPv4 range is written as one: nobody is exempt by its IPv6 form, so that must not look as if. No zones. */
+function parseRange(text: string): Range {
+  const [, network = "", digits = ""] = /^([0-9A-Fa-f:.]+)\/(0|[1-9][0-9]{0,2})$/.exec(text) ?? [];
+  const version = isIP(network);
+  const bits = Number(digits);
+  const mapped = version === 6 && isIP(parseHost(`[${network}]`)) === 4;
+  if ((version !== 4 && version !== 6) || mapped || bits > (version === 4 ? 32 : 128)) {
+    throw new PosternError("address_range_invalid", { detail: text });
+  }
+  return { network, bits, version };
+}

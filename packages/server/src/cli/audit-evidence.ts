@@ -1,0 +1,127 @@
+import { createReadStream } from "node:fs";
+import { PosternError } from "@postern/shared/errors";
+import type { Output } from "@postern/shared/terminal/output";
+import { say } from "@postern/shared/terminal/terminal-text";
+import { type Checkpoint, checkpointLine, parseCheckpoint } from "../records/audit-checkpoint.js";
+import { MAX_LINE_BYTES } from "../records/audit-export.js";
+import { exportAudit, takeCheckpoint } from "../services/audit-export.js";
+import type { AuditContext } from "../services/audit-key.js";
+import { type BadExport, type ExportedTrail, verifyExport } from "../services/audit-offline.js";
+import { verifyTrail } from "../services/audit-trail.js";
+import { withAudit } from "./audit.js";
+import { mayReplace, writeNewFile, writeToStream } from "./audit-file.js";
+import { parseKeyOption } from "./audit-options.js";
+import type { StoreOptions } from "./unseal.js";
+
+export interface ExportOptions extends StoreOptions {
+  readonly checkpointOnly?: boolean;
+  readonly force?: boolean;
+}
+
+/** Writes the log, or a checkpoint of it alone, to a new file or to stdout. */
+export async function auditExportCommand(output: Output, file: string, options: ExportOptions): Promise<void> {
+  const force = options.force === true;
+  const toStdout = file === "-";
+  if (!toStdout) await mayReplace(file, force);
+  await withAudit(output, options, async (context) => {
+    let checkpoint: Checkpoint | undefined;
+    const pieces = async function* () {
+      checkpoint = yield* options.checkpointOnly === true ? checkpointAlone(context) : exportAudit(context);
+    };
+    if (toStdout) return writeToStream(process.stdout, pieces());
+    await writeNewFile(file, pieces(), force);
+    const time = timeOf(checkpoint);
+    output.result({ file, time }, say`Written to ${file}: the audit log of ${time}.`);
+  });
+}
+
+async function* checkpointAlone(context: AuditContext): AsyncGenerator<string, Checkpoint> {
+  const checkpoint = await takeCheckpoint(context);
+  yield `${checkpointLine(checkpoint)}\n`;
+  return checkpoint;
+}
+
+export interface VerifyOptions extends StoreOptions {
+  readonly publicKey?: string;
+  readonly checkpoint?: string;
+}
+
+/**
+ * Verifies the log of the store, or without a store that of an exported file.
+ * @throws PosternError `audit_damaged`, naming the first bad entry; `usage` for a file without a public key
+ */
+export async function auditVerifyCommand(
+  output: Output,
+  file: string | undefined,
+  options: VerifyOptions,
+): Promise<void> {
+  const publicKey = options.publicKey === undefined ? undefined : parseKeyOption(options.publicKey);
+  if (file !== undefined && publicKey === undefined) {
+    const detail = "a file needs --public-key KEY, as `posternd audit key` prints it: a key of its own proves nothing";
+    throw new PosternError("usage", { detail });
+  }
+  const checkpoint = options.checkpoint === undefined ? undefined : await readCheckpoint(options.checkpoint);
+  if (file !== undefined && publicKey !== undefined) {
+    reportExport(output, await verifyExport(chunksOf(file), { publicKey, checkpoint }));
+    return;
+  }
+  const verdict = await withAudit(output, options, ({ barrier }) => verifyTrail(barrier, { publicKey, checkpoint }));
+  if (!verdict.ok) {
+    throw new PosternError("audit_damaged", { detail: `entry ${verdict.firstBad} is ${verdict.why}` });
+  }
+  const entries = verdict.length - verdict.first;
+  const since = checkpoint && timeOf(checkpoint);
+  output.result(
+    { ok: true, entries, first: verdict.first, checkpoint: since },
+    say`The audit log holds: ${entries} entries${verdict.first > 0 ? `, from entry ${verdict.first} on` : ""}.`,
+    ...(since === undefined ? [] : [say`Nothing of what the checkpoint of ${since} names is gone or changed.`]),
+  );
+}
+
+function reportExport(output: Output, verdict: ExportedTrail | BadExport): void {
+  if (!verdict.ok) {
+    const { line, entry, node, why } = verdict;
+    const what = entry === undefined ? `line ${line} ${why}` : `entry ${entry}${node ? ` of ${node}` : ""} is ${why}`;
+    throw new PosternError("audit_damaged", { detail: what });
+  }
+  const { entries, erased, checkpoint } = verdict;
+  const time = timeOf(checkpoint);
+  output.result(
+    { ok: true, entries, erased, time },
+    say`The export holds: ${entries} entries, until ${time}.`,
+    ...(erased === 0 ? [] : [say`Of ${erased} of them personal fields were erased.`]),
+  );
+}
+
+/** The bytes of a file, or with `-` of standard input. */
+async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+  try {
+    yield* path === "-" ? process.stdin : createReadStream(path);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/**
+ * A file with one checkpoint in it, as `audit export --checkpoint-only` writes it.
+ * @throws PosternError `file_unreadable`, `usage`
+ */
+async function readCheckpoint(path: string): Promise<Checkpoint> {
+  let text = "";
+  for await (const chunk of chunksOf(path)) {
+    text += chunk.toString("latin1");
+    if (text.length > MAX_LINE_BYTES + 1) break;
+  }
+  const checkpoint = parseCheckpoint(text.endsWith("\n") ? text.slice(0, -1) : text);
+  if (checkpoint === undefined) throw new PosternError("usage", { detail: `${path} holds no audit checkpoint` });
+  return checkpoint;
+}
+
+function unreadable(path: string, cause: unknown): PosternError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "failed";
+  return new PosternError("file_unreadable", { detail: `${path}: ${code}`, cause });
+}
+
+function timeOf(checkpoint: Checkpoint | undefined): string {
+  return new Date(checkpoint?.time ?? 0).toISOString();
+}

@@ -1,0 +1,52 @@
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { instant, recordCodec } from "./codec.js";
+import { idBytes, nextAfter, recordKey, recordRange } from "./keys.js";
+
+/** A person whose personal fields are to go from the audit log, and how far along each chain that has come. */
+const schema = z.strictObject({
+  account: z.string(),
+  /** The person's name, for entries that belong to no account yet show it. */
+  name: z.string().optional(),
+  /** Of each node's chain, the index to go on from. */
+  cursors: z.record(z.string(), z.number().int().nonnegative()),
+  /** When every chain had been gone along once. */
+  passedAt: instant.optional(),
+});
+export type Erasure = z.infer<typeof schema>;
+
+const codec = recordCodec(schema, { format: 1 });
+
+const erasureKey = (account: string) => recordKey("auditErasure", idBytes(account));
+
+/**
+ * Queues the erasure of an account from the audit log, in the transaction that deletes the account: from then on it
+ * will be done, whatever happens to this process. With `name` also entries without an account that show it are erased.
+ */
+export async function putErasure(tx: SealedWriteTransaction, account: string, name?: string): Promise<void> {
+  await saveErasure(tx, { account, ...(name !== undefined && { name }), cursors: {} });
+}
+
+export async function saveErasure(tx: SealedWriteTransaction, erasure: Erasure): Promise<void> {
+  await tx.put(erasureKey(erasure.account), codec.encode(erasure));
+}
+
+export async function findErasure(tx: SealedReadTransaction, account: string): Promise<Erasure | undefined> {
+  const stored = await tx.get(erasureKey(account));
+  return stored && codec.decode(stored);
+}
+
+export async function deleteErasure(tx: SealedWriteTransaction, account: string): Promise<void> {
+  await tx.delete(erasureKey(account));
+}
+
+/** One page of what is queued, and the key to go on from; none when it was the last. */
+export async function scanErasures(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ erasures: Erasure[]; next: Buffer | undefined }> {
+  const range = recordRange("auditErasure");
+  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
+  return { erasures: entries.map(({ value }) => codec.decode(value)), next: nextAfter(entries, limit) };
+}

@@ -1,0 +1,101 @@
+import { PosternError } from "@postern/shared/errors";
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { type AuditEntry, commitment, personalFields } from "./audit-chain.js";
+import { bytes, recordCodec } from "./codec.js";
+import { idBytes, indexBytes, recordKey } from "./keys.js";
+
+/** What stands in the store for one entry: its text, and apart from it the personal fields with their salts. */
+
+const fieldsSchema = z.partialRecord(z.enum(personalFields), z.strictObject({ value: z.string(), salt: bytes(32) }));
+export type Fields = z.infer<typeof fieldsSchema>;
+const fieldsCodec = recordCodec(fieldsSchema, { format: 1 });
+
+type Part = "auditEntry" | "auditFields";
+
+function partKey(part: Part, node: string, index: number): Buffer {
+  return recordKey(part, idBytes(node), indexBytes(index));
+}
+
+export function entryKey(node: string, index: number): Buffer {
+  return partKey("auditEntry", node, index);
+}
+
+export async function putEntry(
+  tx: SealedWriteTransaction,
+  node: string,
+  index: number,
+  { text, fields }: { text: string; fields: Fields },
+): Promise<void> {
+  await tx.put(entryKey(node, index), Buffer.from(text, "utf8"));
+  if (Object.keys(fields).length > 0) await tx.put(partKey("auditFields", node, index), fieldsCodec.encode(fields));
+}
+
+export async function deleteFields(tx: SealedWriteTransaction, node: string, index: number): Promise<void> {
+  await tx.delete(partKey("auditFields", node, index));
+}
+
+export async function deleteEntry(tx: SealedWriteTransaction, node: string, index: number): Promise<void> {
+  await tx.delete(entryKey(node, index));
+  await deleteFields(tx, node, index);
+}
+
+/** The indices of a page: from `from` (included) up to `to` (excluded). */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The texts of a page; undefined where there is none, and an empty text, which is no entry, where it does not open. */
+export async function readTexts(tx: SealedReadTransaction, node: string, span: Span): Promise<(string | undefined)[]> {
+  const stored = await readParts(tx, "auditEntry", node, span);
+  return stored.map((value) => (value === "damaged" ? "" : value?.toString("utf8")));
+}
+
+/** The personal fields of a page's entries; none where there were none, or they were erased. */
+export async function readFields(tx: SealedReadTransaction, node: string, span: Span): Promise<(Fields | "damaged")[]> {
+  const stored = await readParts(tx, "auditFields", node, span);
+  return Promise.all(
+    stored.map((value) =>
+      orDamaged(async () => (value === "damaged" || value === undefined ? (value ?? {}) : fieldsCodec.decode(value))),
+    ),
+  );
+}
+
+/** One scan for the page. Where something in it does not open, one by one, so that only that is called damaged. */
+async function readParts(
+  tx: SealedReadTransaction,
+  part: Part,
+  node: string,
+  { from, to }: Span,
+): Promise<(Buffer | "damaged" | undefined)[]> {
+  const indices = Array.from({ length: Math.max(0, to - from) }, (_, offset) => from + offset);
+  const range = { from: partKey(part, node, from), to: partKey(part, node, to) };
+  const scanned = await orDamaged(() => tx.scan(range));
+  if (scanned !== "damaged") {
+    const byIndex = new Map(scanned.map(({ key, value }) => [Number(key.readBigUInt64BE(key.length - 8)), value]));
+    return indices.map((index) => byIndex.get(index));
+  }
+  const values: (Buffer | "damaged" | undefined)[] = [];
+  for (const index of indices) values.push(await orDamaged(() => tx.get(partKey(part, node, index))));
+  return values;
+}
+
+/** Whether each field that is there is the one that the entry committed to. */
+export function fieldsMatch(fields: Fields | "damaged", entry: AuditEntry | undefined): fields is Fields {
+  if (fields === "damaged") return false;
+  return personalFields.every((field) => {
+    const stored = fields[field];
+    return stored === undefined || entry?.commitments[field] === commitment(field, stored.value, stored.salt);
+  });
+}
+
+/** What a read gives, or that what stands there does not open. */
+export async function orDamaged<T>(read: () => Promise<T>): Promise<T | "damaged"> {
+  try {
+    return await read();
+  } catch (thrown) {
+    if (thrown instanceof PosternError && thrown.code === "store_damaged") return "damaged";
+    throw thrown;
+  }
+}
