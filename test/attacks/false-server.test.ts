@@ -22,8 +22,9 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { RpcClient } from "../../packages/client/src/connection/rpc-client.js";
 import { channelExporter, connectTls } from "../../packages/client/src/connection/tls.js";
 import type { Environment, ServerChoice } from "../../packages/client/src/environment.js";
-import { LoginPassword, login } from "../../packages/client/src/flows/login.js";
+import { login } from "../../packages/client/src/flows/login.js";
 import { type OpenServer, openServer } from "../../packages/client/src/flows/open-server.js";
+import { LoginPassword } from "../../packages/client/src/flows/prove-password.js";
 import { pathsFrom } from "../../packages/client/src/paths.js";
 import { addPin, readPins } from "../../packages/client/src/trust/pins.js";
 import { createIdentity, identityFingerprint } from "../../packages/server/src/identity/identity-key.js";
@@ -177,6 +178,28 @@ describe("attack 10: a false server", () => {
     });
     const { error, asked } = await logInAt(server);
     expect(error).toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["login.start", "login.proof"]);
+    expect(asked).toBe(false);
+  });
+
+  it("that proves the verifier, but wants it stretched anew with less than is safe, gets no code", async () => {
+    const known = await verifier();
+    let ephemeral: ServerEphemeral | undefined;
+    const server = await falseServer(({ method, params }, socket) => {
+      if (method === "login.start") {
+        ephemeral = serverEphemeral({ clientPublic: parsePublicValue(params["A"]), verifier: known });
+        return challenge(ephemeral.publicHex);
+      }
+      if (ephemeral === undefined) throw new Error("a proof before its challenge");
+      const session = serverSession({ identity: NAME, salt: parseSalt(salt.toString("hex")), ephemeral });
+      const verdict = session.verifyClientProof(parseProof(params["M1"]));
+      if (!verdict.proved) throw new Error("the client's proof is wrong");
+      const mac = channelMac("server", verdict.key, channelExporter(socket)).toString("hex");
+      const restretch = { generation: 9, memory_kib: 8, passes: 1 };
+      return { M2: verdict.proofHex, mac, factors: ["totp"], restretch };
+    });
+    const { error, asked } = await logInAt(server);
+    expect(error).toMatchObject({ code: "stretch_refused", exit: exitCodes.untrusted });
     expect(server.called).toEqual(["login.start", "login.proof"]);
     expect(asked).toBe(false);
   });

@@ -102,7 +102,7 @@ describe.concurrent("a session is shown only to the identity that gave it", () =
     expect(now.server.heard).toContain(secret);
   });
 
-  it("`server forget` forgets the session with the pin, and no other session", async () => {
+  it("`server forget` forgets session and devices with the pin, and no others", async () => {
     const machine = newMachine();
     const [here, there] = ["forgotten.example:7465", "other.example:7465"];
     const fingerprint = `SHA256:${"A".repeat(43)}`;
@@ -111,8 +111,15 @@ describe.concurrent("a session is shown only to the identity that gave it", () =
     const sessions = { [here]: kept(aSecret("a")), [there]: kept(aSecret("b")) };
     plantSession(machine, here, fingerprint);
     machine.write("state/postern/sessions.json", JSON.stringify({ version: 1, sessions }));
+    const device = (server: string, name: string) => {
+      return { server, name, fingerprint, device: `dev_${"c".repeat(32)}`, secret: "d".repeat(64) };
+    };
+    const devices = [device(here, "alice"), device(here, "bob"), device(there, "alice")];
+    machine.write("state/postern/devices.json", JSON.stringify({ version: 1, devices }));
     expect(await outcomeOf(machine, ["server", "forget", here])).toEqual([0, undefined]);
     expect(JSON.parse(sessionsOf(machine)).sessions).toEqual({ [there]: kept(aSecret("b")) });
+    const left = JSON.parse(readFileSync(join(machine.state, "devices.json"), "utf8"));
+    expect(left.devices).toEqual([device(there, "alice")]);
   });
 });
 
@@ -156,6 +163,7 @@ describe("a connection that ends while a question stands", () => {
     await terminal.answer("? Password", password);
     await terminal.answer("? Code", account.recoveryCodes[how === "RST" ? 0 : 1] ?? "");
     await terminal.shows("Login successful.");
+    await terminal.answer("Is your authenticator lost?", "n");
     expect(await terminal.left()).toEqual({ code: 0, cooked: true, cursorShown: true });
     expect(relay.connections).toBe(2);
     expect(terminal.history().match(/do you trust it/g)).toHaveLength(1);

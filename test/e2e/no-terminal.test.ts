@@ -25,6 +25,13 @@ const asking = [
   "postern login",
   "postern login alice",
   "postern login alice --password-file password",
+  "postern passwd",
+  "postern passwd alice --password-file password",
+  "postern account delete",
+  "postern account delete --yes",
+  "postern factor remove",
+  "postern factor remove phone",
+  "postern recovery regenerate",
   "postern otp code",
   "postern otp verify --secret-file secret",
   "posternd start",
@@ -67,7 +74,7 @@ describe.concurrent("without a terminal", () => {
 });
 
 describe.concurrent("with --no-input on a terminal", () => {
-  it.for(["postern", "postern register bob", "posternd start"])(
+  it.for(["postern", "postern register bob", "postern passwd alice", "postern factor add", "posternd start"])(
     "`%s` asks nothing and ends with exit code 6",
     async (line) => {
       const { machine, program, args } = parse(line);

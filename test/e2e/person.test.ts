@@ -146,7 +146,7 @@ describe("a person at the menu", () => {
     await terminal.shows("Login successful. You are alice");
     await choose(terminal, 3);
     await terminal.shows(`alice on ${server.listen}`);
-    await choose(terminal, 4);
+    await choose(terminal, 5);
     await terminal.shows("Logged out.");
     await choose(terminal, 3);
     expect(await terminal.left()).toEqual({ code: 0, cooked: true, cursorShown: true });

@@ -91,7 +91,7 @@ describe("a script with --json", () => {
   it("keeps what it keeps in files and folders that only their owner can read", async () => {
     const files = [...filesUnder(alice.config), ...filesUnder(alice.state), ...filesUnder(operator.data)];
     expect(files.map((file) => file.split("/").at(-1)).sort()).toEqual(
-      ["known-servers.json", "sessions.json", "store.mdb", "store.mdb-lock"].sort(),
+      ["devices.json", "known-servers.json", "sessions.json", "store.mdb", "store.mdb-lock"].sort(),
     );
     for (const file of files) expect([file, modeOf(file)]).toEqual([file, "600"]);
     for (const folder of [alice.config, alice.state, operator.data]) {
@@ -125,8 +125,9 @@ describe("a script with --json", () => {
     const text = `${password}\r\n${account.recoveryCodes[0]}\n`;
     const args = ["login", "alice", "--server", server.listen, "--password-file", "-", "--json"];
     const { code, stdout, stderr } = await alice.run("postern", args, { stdin: { text } });
-    expect([code, stderr]).toEqual([0, ""]);
+    expect([code, stderr]).toEqual([0, "warning: that recovery code is used up; you have 9 left\n"]);
     expect(onlyLine(stdout)).toMatchObject({ name: "alice", recovery_codes_left: 9 });
+    expect(stdout).not.toMatch(/secret|pss_/);
 
     const again = await alice.run("postern", args, { stdin: { text } });
     expect([again.code, onlyLine(again.stdout)]).toMatchObject([1, { error: { code: "code_refused" } }]);

@@ -92,6 +92,13 @@ export const errors = {
     message: "the password is longer than 1024 bytes",
   },
   password_mismatch: { rpc: -32017, http: 422, exit: refused, message: "the two passwords differ" },
+  password_unchanged: {
+    rpc: -32018,
+    http: 422,
+    exit: refused,
+    message: "the new password is the old one",
+    hint: "choose another one",
+  },
 
   // Login.
   login_failed: {

@@ -2,6 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { Output } from "@postern/shared/terminal/output";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { keptSession } from "../session/session-file.js";
+import { accountMenu } from "./account/menu.js";
 import { loginCommand } from "./login.js";
 import { environmentOf, type GlobalOptions, serverChoiceOf } from "./options.js";
 import { registerCommand } from "./register.js";
@@ -23,6 +24,7 @@ export async function menu(output: Output, options: GlobalOptions): Promise<void
         ? []
         : [
             { label: `Who am I (${kept.name})`, value: () => whoamiCommand(output, options) },
+            { label: "Account…", value: () => accountMenu(output, options) },
             { label: "Log out", value: () => logoutCommand(output, options) },
           ]),
       { label: "Quit", value: undefined },

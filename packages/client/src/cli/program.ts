@@ -2,6 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { Output } from "@postern/shared/terminal/output";
 import { Command, Option } from "commander";
 import { version } from "../version.js";
+import { addAccountCommands } from "./account/commands.js";
 import { DEFAULT_SERVER } from "./default-server.js";
 import { addOtpCommands } from "./otp/commands.js";
 
@@ -77,6 +78,8 @@ export function buildProgram(output: Output): Command {
       const { logoutCommand } = await import("./session.js");
       await logoutCommand(output, command.optsWithGlobals());
     });
+
+  addAccountCommands(program, output);
 
   const server = program.command("server").description("the servers that this machine knows");
   server

@@ -1,15 +1,13 @@
 import { PosternError } from "@postern/shared/errors";
 import { assessPassword } from "@postern/shared/password-policy";
-import { typedAs } from "@postern/shared/terminal/command-name";
 import { askNewPassword } from "@postern/shared/terminal/new-password";
 import type { Output } from "@postern/shared/terminal/output";
 import type { StdinLines } from "@postern/shared/terminal/stdin-lines";
-import { bold, drawn, say } from "@postern/shared/terminal/terminal-text";
+import { bold, say } from "@postern/shared/terminal/terminal-text";
 import type { Environment, ServerChoice } from "../environment.js";
 import { openServer } from "../flows/open-server.js";
-import { type Enrolment, type RegisterDialogue, type Registered, register } from "../flows/register.js";
-import { enrolmentScreen } from "../terminal/enrolment-screen.js";
-import { DEFAULT_SERVER } from "./default-server.js";
+import { type RegisterDialogue, type Registered, register } from "../flows/register.js";
+import { enrolmentDialogueOf } from "./enrolment.js";
 import {
   environmentOf,
   type GlobalOptions,
@@ -19,7 +17,8 @@ import {
   requireInput,
   serverChoiceOf,
 } from "./options.js";
-import { parseDigits, withoutSpaces } from "./typed-code.js";
+import { commandFor } from "./own-command.js";
+import { recoveryCodeLines } from "./recovery-code-lines.js";
 
 export interface RegisterOptions extends GlobalOptions {
   readonly passwordFile?: string;
@@ -67,55 +66,18 @@ function dialogueOf(
       if (!verdict.ok) throw new PosternError(verdict.code);
       return given;
     },
-    showEnrolment: (enrolment) => showEnrolment(environment, enrolment),
-    firstCode: (enrolment, state) => firstCode(environment, stdin, enrolment, state),
+    ...enrolmentDialogueOf(environment, stdin),
   };
 }
 
-/** On the terminal, wherever that is: with stdout in a file a person would be asked to scan what they cannot see. */
-function showEnrolment({ output, window }: Environment, { uri, secret }: Enrolment): void {
-  const screen = drawn(enrolmentScreen({ uri, secret, ...window() }));
-  const elsewhere = process.stdout.isTTY !== true && process.stderr.isTTY === true;
-  if (elsewhere && !output.json) output.note(screen);
-  else output.result({ uri, secret }, screen);
-}
-
-async function firstCode(
-  { prompter, output }: Environment,
-  stdin: StdinLines | undefined,
-  { digits }: Enrolment,
-  { refused, signal }: { refused: boolean; signal: AbortSignal },
-): Promise<string> {
-  const complaint = `A code has ${digits} digits`;
-  if (stdin !== undefined) {
-    if (refused) throw new PosternError("code_refused");
-    const code = parseDigits(await stdin.next(signal), digits);
-    if (code === undefined) throw new PosternError("usage", { detail: complaint });
-    return code;
-  }
-  if (refused) output.note(say`That code was not right. Wait for the next one, and type that.`);
-  const validate = (text: string) => (parseDigits(text, digits) === undefined ? complaint : undefined);
-  const message = "Scan it with an authenticator app, then type the code it shows:";
-  return withoutSpaces(await prompter.text(message, { validate, signal }));
-}
-
-function showRegistered(
-  output: Output,
-  { account, name, recovery_codes }: Registered,
-  { address }: ServerChoice,
-): void {
-  const usual = [DEFAULT_SERVER, process.env["POSTERN_SERVER"]].includes(address.key);
-  const postern = `${typedAs("postern", process.env)}${usual ? "" : ` --server ${address.key}`}`;
+function showRegistered(output: Output, { account, name, recovery_codes }: Registered, choice: ServerChoice): void {
   output.result(
     { account, name, recovery_codes },
     say``,
     say`${bold("Registered")} as ${name}.`,
     say``,
-    say`Your recovery codes. Each lets you in once without your authenticator.`,
-    say`They are shown this one time: write them down, away from your password.`,
+    ...recoveryCodeLines(recovery_codes),
     say``,
-    ...recovery_codes.map((code) => say`  ${code}`),
-    say``,
-    say`Now log in: ${bold(`${postern} login ${name}`)}`,
+    say`Now log in: ${bold(`${commandFor(choice)} login ${name}`)}`,
   );
 }

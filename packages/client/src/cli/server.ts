@@ -2,6 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import { parseServerAddress } from "@postern/shared/server-address";
 import type { Output } from "@postern/shared/terminal/output";
 import { say } from "@postern/shared/terminal/terminal-text";
+import { forgetDevices } from "../session/device-file.js";
 import { forgetSession } from "../session/session-file.js";
 import { forgetPin, readPins } from "../trust/pins.js";
 import { environmentOf, type GlobalOptions } from "./options.js";
@@ -29,5 +30,6 @@ export async function serverForgetCommand(output: Output, address: string, optio
   const server = parseServerAddress(address);
   if (!(await forgetPin(paths.knownServers, server))) throw new PosternError("server_not_known");
   await forgetSession(paths, server);
+  await forgetDevices(paths, server);
   output.result({ forgotten: server.key }, say`Forgot ${server.key}: the next contact is a first one.`);
 }

@@ -8,6 +8,8 @@ export interface NewPasswordQuestion {
   readonly message: string;
   /** Words that a guesser would try first: the name it is for. */
   readonly context: readonly string[];
+  /** The one that it takes the place of. */
+  readonly old?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -18,9 +20,10 @@ export interface NewPasswordQuestion {
 export async function askNewPassword(
   prompter: Prompter,
   output: Output,
-  { message, context, ...interruptible }: NewPasswordQuestion,
+  { message, context, old, ...interruptible }: NewPasswordQuestion,
 ): Promise<string> {
   const validate = async (password: string) => {
+    if (old !== undefined && isSamePassword(old, password)) return new PosternError("password_unchanged").message;
     const verdict = await assessPassword(password, { context });
     if (verdict.ok) output.note(say`strength: ${verdict.strength}`);
     return verdict.ok ? undefined : whatIsWrong(verdict);
@@ -30,6 +33,11 @@ export async function askNewPassword(
     if ((await prompter.password("Once more", interruptible)) === password) return password;
     output.note(say`${new PosternError("password_mismatch").message}; choose it anew`);
   }
+}
+
+/** Two keyboards may compose an accent differently. */
+export function isSamePassword(one: string, other: string): boolean {
+  return one.normalize("NFC") === other.normalize("NFC");
 }
 
 function whatIsWrong({ code, advice }: { code: PasswordRefusal; advice: readonly string[] }): string {

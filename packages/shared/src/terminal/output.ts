@@ -58,11 +58,12 @@ export function createOutput({ json, stdout, stderr, env }: OutputOptions): Outp
   };
 }
 
-/** `{"error":{"code","message","hint","retry_after"}}`; the last two only where there is something to say. */
-export function errorFields(error: PosternError): JsonObject {
-  return {
-    error: { code: error.code, message: error.message, hint: error.hint, retry_after: error.retryAfter },
-  };
+/**
+ * `{"error":{"code","message","hint","retry_after","clock_behind"}}`, the last two in seconds; all but the first two only
+ * where there is something to say.
+ */
+export function errorFields({ code, message, hint, retryAfter, clockBehind }: PosternError): JsonObject {
+  return { error: { code, message, hint, retry_after: retryAfter, clock_behind: clockBehind } };
 }
 
 /**
@@ -81,13 +82,20 @@ function unicodeEscape(unit: number): string {
 
 function errorLines(error: PosternError): readonly TerminalText[] {
   if (error.code === "cancelled") return [say`${error.message}`];
-  const hint = error.retryAfter === undefined ? error.hint : `try again in ${duration(error.retryAfter)}`;
+  const hint = hintOf(error);
   const first = say`${bold(red("error:"))} ${error.message}`;
   return hint === undefined ? [first] : [first, say`${bold("hint:")} ${hint}`];
 }
 
-/** A wait in whole seconds, or beyond two minutes in whole minutes, rounded up so that nobody comes too early. */
-function duration(seconds: number): string {
+function hintOf({ hint, retryAfter, clockBehind }: PosternError): string | undefined {
+  if (retryAfter !== undefined) return `try again in ${duration(retryAfter)}`;
+  return clockBehind === undefined
+    ? hint
+    : `your device's clock is about ${duration(clockBehind)} behind: set it right`;
+}
+
+/** A wait or a delay in whole seconds, or beyond two minutes in whole minutes, rounded up so that nobody comes too early. */
+export function duration(seconds: number): string {
   if (seconds <= 1) return "1 second";
   return seconds <= 120 ? `${Math.ceil(seconds)} seconds` : `${Math.ceil(seconds / 60)} minutes`;
 }

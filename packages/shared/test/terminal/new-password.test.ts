@@ -29,7 +29,8 @@ function typist(...answers: string[]) {
     asked,
     complaints,
     stderr,
-    ask: () => askNewPassword(prompter, output, { message: "New", context: ["alice"] }),
+    ask: (old?: string) =>
+      askNewPassword(prompter, output, { message: "New", context: ["alice"], ...(old !== undefined && { old }) }),
   };
 }
 
@@ -48,6 +49,13 @@ describe("a new password", () => {
     expect(await ask()).toBe(GOOD);
     expect(complaints[0]).toContain("the password is too short");
     expect(complaints[1]).toContain("the password is too easy to guess");
+  });
+
+  it("is not the old one, however its accents are composed", async () => {
+    const old = `caf\u00e9 ${GOOD}`;
+    const { complaints, ask } = typist(old, old.normalize("NFD"), GOOD, GOOD);
+    expect(await ask(old)).toBe(GOOD);
+    expect(complaints).toEqual(["the new password is the old one", "the new password is the old one"]);
   });
 
   it("is chosen anew when the two times differ", async () => {

@@ -95,6 +95,16 @@ describe("an error", () => {
     expect(stderr.text).toBe("");
   });
 
+  it("tells how far the clock of a device is behind, in place of the hint; under --json as clock_behind", () => {
+    const error = new PosternError("code_refused", { clockBehind: 90 });
+    const { stderr, output } = open({});
+    output.fail(error);
+    expect(stderr.text).toContain("hint: your device's clock is about 90 seconds behind: set it right\n");
+    const json = open({ json: true });
+    json.output.fail(error);
+    expect(JSON.parse(json.stdout.text)).toMatchObject({ error: { code: "code_refused", clock_behind: 90 } });
+  });
+
   it.each([
     [0.2, "1 second"],
     [30, "30 seconds"],

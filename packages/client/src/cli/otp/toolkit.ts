@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PosternError } from "@postern/shared/errors";
 import { parseCode } from "@postern/shared/otp/code";
-import { type OtpAlgorithm, otpAlgorithms, periodLimits, totpDefaults } from "@postern/shared/otp/parameters";
+import { type OtpAlgorithm, otpAlgorithms, totpDefaults } from "@postern/shared/otp/parameters";
 import { decodeSecret, encodeSecret, newSecret } from "@postern/shared/otp/secret";
 import { matchTotp, NO_STEP, stepAt, totpCode, untilNextStep } from "@postern/shared/otp/totp";
 import { type OtpauthTotp, otpauthUri, parseOtpauthUri } from "@postern/shared/otp/uri";
@@ -10,6 +10,7 @@ import type { StdinLines } from "@postern/shared/terminal/stdin-lines";
 import { bold, drawn, say } from "@postern/shared/terminal/terminal-text";
 import { enrolmentScreen } from "../../terminal/enrolment-screen.js";
 import { environmentOf, type GlobalOptions, passwordFrom, pipedLines } from "../options.js";
+import { parsePeriod } from "../period.js";
 import { parseDigits } from "../typed-code.js";
 
 interface KeyOptions extends GlobalOptions {
@@ -130,12 +131,4 @@ function checked(key: OtpauthTotp): OtpauthTotp {
     const detail = "--account and --issuer take up to 128 bytes without a colon, and not nothing";
     throw new PosternError("usage", { detail, cause });
   }
-}
-
-function parsePeriod(period: string): number {
-  const seconds = /^\d{1,3}$/.test(period) ? Number(period) : 0;
-  if (seconds < periodLimits.least || seconds > periodLimits.most) {
-    throw new PosternError("usage", { detail: `--period takes ${periodLimits.least} to ${periodLimits.most} seconds` });
-  }
-  return seconds;
 }
