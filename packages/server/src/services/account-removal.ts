@@ -6,7 +6,8 @@ import { judgeCode, refusalOf } from "./code-guess.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { forgetDevicesBut } from "./devices.js";
 import type { CodeGuess } from "./factors.js";
-import { endSessionsBut, type SessionName, withLiveSession } from "./sessions.js";
+import { type SessionName, withLiveSession } from "./live-session.js";
+import { endSessionsBut } from "./sessions.js";
 import { guesserOf } from "./step-up.js";
 import { countAccount } from "./stretching.js";
 

@@ -6,7 +6,7 @@ import type { AccountHead } from "../records/account.js";
 import { untouchedBudget } from "../records/budget.js";
 import { type Device, deleteDevice, deviceOwner, devicesOf, findDevice, putDevice } from "../records/device.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
-import { type SessionName, withLiveSession } from "./sessions.js";
+import { type SessionName, withLiveSession } from "./live-session.js";
 
 /** So many devices of a person are known; one more, and the longest unused is a stranger again. */
 export const DEVICES_MAX = 10;

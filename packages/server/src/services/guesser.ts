@@ -1,10 +1,10 @@
 import { randomFillSync } from "node:crypto";
 import { DEVICE_SECRET_BYTES, verifyDeviceMac } from "@postern/shared/channel";
 import type { AccountId, DeviceId } from "@postern/shared/ids";
+import type { Identity } from "@postern/shared/names/name";
 import { findHeadOrDummy } from "../records/account.js";
 import { type Device, deviceOwner, findDevice } from "../records/device.js";
 import type { ServiceContext } from "./context.js";
-import type { LoginName } from "./login.js";
 import { decoyDeviceOwner } from "./salts.js";
 
 /**
@@ -29,7 +29,7 @@ const nobodysSecret = randomFillSync(Buffer.alloc(DEVICE_SECRET_BYTES));
 /** Whether a device is known for a name. An unknown name is asked for it in the same way, and has none. */
 export async function recogniseDevice(
   { barrier }: ServiceContext,
-  { identity, nameIndex }: LoginName,
+  { identity, nameIndex }: { readonly identity: Identity; readonly nameIndex: Buffer },
   { id, mac, exporter }: DeviceProof,
 ): Promise<Guesser> {
   const decoy = decoyDeviceOwner(barrier, identity);

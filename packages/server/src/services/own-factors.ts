@@ -12,7 +12,7 @@ import {
   takeFirstCode,
   wipeFactor,
 } from "./enrolment.js";
-import { type SessionName, withLiveSession } from "./sessions.js";
+import { type SessionName, withLiveSession } from "./live-session.js";
 import { withFreshSession } from "./step-up.js";
 
 /** A person's authenticators. Whoever can add or remove one decides who gets in: it takes a fresh session. */

@@ -6,7 +6,7 @@ import {
 } from "@postern/shared/otp/recovery-code";
 import { putAccount } from "../records/account.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
-import { type SessionName, withLiveSession } from "./sessions.js";
+import { type SessionName, withLiveSession } from "./live-session.js";
 import { withFreshSession } from "./step-up.js";
 
 /** A set of recovery codes: `shown` this once, only `hashes` are stored. */

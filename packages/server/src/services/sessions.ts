@@ -1,21 +1,12 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
 import { type AccountId, type DeviceId, newId, type SessionId } from "@postern/shared/ids";
-import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { type Account, findAccount, findAccountHead } from "../records/account.js";
+import type { SealedWriteTransaction } from "../barrier/barrier.js";
 import { deleteSession, findSession, putSession, type Session, scanSessions, sessionsOf } from "../records/session.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
+import { findLiveSession, isLive, type SessionName, sessionLimits } from "./live-session.js";
 import { type SweepPage, sweep } from "./sweep.js";
 import type { CodeVerified, PasswordVerified } from "./witnesses.js";
-
-/** How long a session lasts, and how many a person may have. */
-export const sessionLimits = {
-  idleMs: 30 * 60_000,
-  absoluteMs: 12 * 3_600_000,
-  perAccount: 10,
-  /** A session's last use is written no more often than this. */
-  touchMs: 60_000,
-} as const;
 
 export interface Grant {
   readonly session: Session;
@@ -107,9 +98,6 @@ async function touch(context: ServiceContext, peer: Peer, known: Session): Promi
   return touched;
 }
 
-/** Which session, wherever one learnt of it. */
-export type SessionName = Pick<Session, "account" | "id">;
-
 /**
  * The session as the store has it now: what a connection remembers of it is no authority, since it may have been
  * ended elsewhere, and its account with it.
@@ -119,44 +107,6 @@ async function currentSession(context: ServiceContext, known: SessionName): Prom
   const found = await context.barrier.read((tx) => findLiveSession(context, tx, known));
   if (found === undefined) throw new PosternError("session_invalid");
   return found;
-}
-
-/** The same within a transaction that goes on to act on it; undefined when it has ended. */
-export async function findLiveSession(
-  { barrier, now }: ServiceContext,
-  tx: SealedReadTransaction,
-  { account, id }: SessionName,
-): Promise<Session | undefined> {
-  const session = await findSession(tx, account, id);
-  if (session === undefined || !isLive(session, now())) return undefined;
-  const owner = await findAccountHead(tx, barrier.nameIndex(session.identity));
-  return owner?.id === account ? session : undefined;
-}
-
-export interface LiveSession {
-  readonly session: Session;
-  readonly account: Account;
-  readonly nameIndex: Buffer;
-}
-
-/**
- * One transaction of a person who has a session: as the store has it, and the account, then. What `act` throws leaves
- * nothing.
- * @throws PosternError `session_invalid`
- */
-export function withLiveSession<T>(
-  context: ServiceContext,
-  known: SessionName,
-  act: (tx: SealedWriteTransaction, live: LiveSession) => Promise<T>,
-): Promise<T> {
-  return context.barrier.transact(async (tx) => {
-    const session = await findLiveSession(context, tx, known);
-    if (session === undefined) throw new PosternError("session_invalid");
-    const nameIndex = context.barrier.nameIndex(session.identity);
-    const account = await findAccount(tx, nameIndex);
-    if (account === undefined) throw new PosternError("session_invalid");
-    return act(tx, { session: await usedNow(context, tx, session), account, nameIndex });
-  });
 }
 
 /** Deletes the sessions that have ended; run now and then, so that no clock revives one. Returns how many. */
@@ -173,54 +123,6 @@ export function sweepSessions(
   return sweep(barrier, page, pageSize);
 }
 
-/** A call on a session is a use of it. */
-async function usedNow({ now }: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
-  if (now() - session.lastSeenAt < sessionLimits.touchMs) return session;
-  const used = { ...session, lastSeenAt: now() };
-  await putSession(tx, used);
-  return used;
-}
-
-/** A person's live sessions, the one used last first. @throws PosternError `session_invalid` */
-export function listSessions(context: ServiceContext, known: SessionName): Promise<Session[]> {
-  return withLiveSession(context, known, async (tx, { account }) => {
-    const live = (await sessionsOf(tx, account.id)).filter((session) => isLive(session, context.now()));
-    return live.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
-  });
-}
-
-/** Ends another session of the same person, durably. @throws PosternError `session_invalid`, `id_unknown` */
-export async function revokeSession(
-  context: ServiceContext,
-  peer: Peer,
-  known: SessionName,
-  id: SessionId,
-): Promise<void> {
-  await withLiveSession(context, known, async (tx, { session }) => {
-    const revoked = await findSession(tx, session.account, id);
-    if (revoked === undefined) throw new PosternError("id_unknown");
-    await deleteSession(tx, revoked);
-    const told = { ...aboutSession(session), event: "session.revoke", outcome: "done" } as const;
-    await audit(context, tx, peer, { ...told, session: id, reason: `by ${session.id}` });
-  });
-}
-
-/** Ends all of a person's sessions but this one. Returns how many. @throws PosternError `session_invalid` */
-export function revokeOtherSessions(context: ServiceContext, peer: Peer, known: SessionName): Promise<number> {
-  return withLiveSession(context, known, async (tx, { session }) => {
-    const others = (await sessionsOf(tx, session.account)).filter(({ id }) => id !== session.id);
-    const ended = others.filter((other) => isLive(other, context.now())).length;
-    await endSessionsBut(tx, session.account, session.id);
-    await audit(context, tx, peer, {
-      ...aboutSession(session),
-      event: "session.revoke",
-      outcome: "done",
-      reason: "others",
-    });
-    return ended;
-  });
-}
-
 /** Ends all sessions of an account but one, in the transaction that makes them void. */
 export async function endSessionsBut(tx: SealedWriteTransaction, account: AccountId, kept?: SessionId): Promise<void> {
   for (const other of await sessionsOf(tx, account)) {
@@ -235,14 +137,6 @@ export async function endSession(context: ServiceContext, peer: Peer, session: S
     await deleteSession(tx, session);
     await audit(context, tx, peer, { ...aboutSession(session), event: "session.logout", outcome: "done" });
   });
-}
-
-/** How far the clock may have been set back under a session: more, and its limits could not be told any more. */
-const CLOCK_SLACK_MS = 5 * 60_000;
-
-function isLive(session: Session, now: number): boolean {
-  if (now < session.authenticatedAt - CLOCK_SLACK_MS) return false;
-  return now < session.expiresAt && now < session.lastSeenAt + sessionLimits.idleMs;
 }
 
 const idHex = (id: string) => id.slice(id.indexOf("_") + 1);

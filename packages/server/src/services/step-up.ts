@@ -5,7 +5,7 @@ import { judgeCode, refusalOf } from "./code-guess.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import type { CodeGuess } from "./factors.js";
 import { type Guesser, stranger } from "./guesser.js";
-import { type SessionName, withLiveSession } from "./sessions.js";
+import { type SessionName, withLiveSession } from "./live-session.js";
 import type { FreshSession } from "./witnesses.js";
 
 /** How old the last code may be for what decides who gets in; a login's counts. */

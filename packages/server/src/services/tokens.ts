@@ -3,7 +3,7 @@ import { PosternError } from "@postern/shared/errors";
 import { type JWK, SignJWT } from "jose";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { publishedOf, signerOf, TOKEN_LIFETIME } from "./key-schedule.js";
-import { findLiveSession, type SessionName } from "./sessions.js";
+import { findLiveSession, type SessionName } from "./live-session.js";
 import { readSigningKeys, settleSigningKeys } from "./signing-keys.js";
 
 export { TOKEN_LIFETIME };

@@ -1,7 +1,7 @@
 import type { AccountId } from "@postern/shared/ids";
 import type { Identity } from "@postern/shared/names/name";
 import type { Guesser } from "./guesser.js";
-import type { LiveSession } from "./sessions.js";
+import type { LiveSession } from "./live-session.js";
 
 /**
  * What a person has shown so far. Nobody can write these values down without a cast, and there is one of these for

@@ -9,20 +9,14 @@ import type { Peer, ServiceContext } from "../services/context.js";
 import { forgetDevice, forgetOtherDevices, listDevices } from "../services/devices.js";
 import type { CodeGuess } from "../services/factors.js";
 import { type DeviceProof, recogniseDevice, stranger } from "../services/guesser.js";
+import { sessionLimits } from "../services/live-session.js";
 import { beginLogin, nameLogin, provePassword } from "../services/login.js";
 import { changePassword, type LoggedIn, verifyCode } from "../services/login-code.js";
 import { confirmNewFactor, listFactors, offerNewFactor, removeFactor } from "../services/own-factors.js";
+import { listSessions, revokeOtherSessions, revokeSession } from "../services/own-sessions.js";
 import { recoveryStatus, regenerateRecovery } from "../services/recovery.js";
 import { beginRegistration, confirmRegistration, offerFactor } from "../services/registration.js";
-import {
-  endSession,
-  listSessions,
-  resumeSession,
-  revokeOtherSessions,
-  revokeSession,
-  sessionLimits,
-  useSession,
-} from "../services/sessions.js";
+import { endSession, resumeSession, useSession } from "../services/sessions.js";
 import { freshUntil, verifySession } from "../services/step-up.js";
 import { mintToken } from "../services/tokens.js";
 import { type Awaits, awaitStart, type State, type StateOf } from "./states.js";

@@ -1,0 +1,72 @@
+import { PosternError } from "@postern/shared/errors";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { type Account, findAccount, findAccountHead } from "../records/account.js";
+import { findSession, putSession, type Session } from "../records/session.js";
+import type { ServiceContext } from "./context.js";
+
+/** How long a session lasts, and how many a person may have. */
+export const sessionLimits = {
+  idleMs: 30 * 60_000,
+  absoluteMs: 12 * 3_600_000,
+  perAccount: 10,
+  /** A session's last use is written no more often than this. */
+  touchMs: 60_000,
+} as const;
+
+/** How far the clock may have been set back under a session: more, and its limits could not be told any more. */
+const CLOCK_SLACK_MS = 5 * 60_000;
+
+/** Whether a session has not ended; `now` in milliseconds. */
+export function isLive(session: Session, now: number): boolean {
+  if (now < session.authenticatedAt - CLOCK_SLACK_MS) return false;
+  return now < session.expiresAt && now < session.lastSeenAt + sessionLimits.idleMs;
+}
+
+/** Which session, wherever one learnt of it. */
+export type SessionName = Pick<Session, "account" | "id">;
+
+/** The session as a transaction that goes on to act on it finds it; undefined when it has ended. */
+export async function findLiveSession(
+  { barrier, now }: ServiceContext,
+  tx: SealedReadTransaction,
+  { account, id }: SessionName,
+): Promise<Session | undefined> {
+  const session = await findSession(tx, account, id);
+  if (session === undefined || !isLive(session, now())) return undefined;
+  const owner = await findAccountHead(tx, barrier.nameIndex(session.identity));
+  return owner?.id === account ? session : undefined;
+}
+
+export interface LiveSession {
+  readonly session: Session;
+  readonly account: Account;
+  readonly nameIndex: Buffer;
+}
+
+/**
+ * One transaction of a person who has a session: as the store has it, and the account, then. What `act` throws leaves
+ * nothing.
+ * @throws PosternError `session_invalid`
+ */
+export function withLiveSession<T>(
+  context: ServiceContext,
+  known: SessionName,
+  act: (tx: SealedWriteTransaction, live: LiveSession) => Promise<T>,
+): Promise<T> {
+  return context.barrier.transact(async (tx) => {
+    const session = await findLiveSession(context, tx, known);
+    if (session === undefined) throw new PosternError("session_invalid");
+    const nameIndex = context.barrier.nameIndex(session.identity);
+    const account = await findAccount(tx, nameIndex);
+    if (account === undefined) throw new PosternError("session_invalid");
+    return act(tx, { session: await usedNow(context, tx, session), account, nameIndex });
+  });
+}
+
+/** A call on a session is a use of it. */
+async function usedNow({ now }: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
+  if (now() - session.lastSeenAt < sessionLimits.touchMs) return session;
+  const used = { ...session, lastSeenAt: now() };
+  await putSession(tx, used);
+  return used;
+}
