@@ -94,5 +94,5 @@ function lineOf({ index, time, event, outcome, reason, personal }: AuditRow): Te
   const when = new Date(time).toISOString().slice(0, 19).replace("T", " ");
   const what = reason === undefined ? outcome : `${outcome}: ${reason}`;
   const who = [personal.name ?? "-", personal.address ?? "-"].join(" ");
-  return say`${String(index).padStart(4)} ${when} ${event.padEnd(14)} ${what.padEnd(22)} ${who}`;
+  return say`${String(index).padStart(4)} ${when} ${event.padEnd(15)} ${what.padEnd(22)} ${who}`;
 }
