@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { decodeSecret } from "@postern/shared/otp/secret";
 import { clientEphemeral } from "@postern/shared/srp/client";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -122,6 +123,24 @@ describe("promise 2, raised parameters", () => {
     const again = await reopened(store);
     await startInProcess(again);
     for (const [index, name] of names.entries()) expect(await generationOf(again, name)).toBe(expected[index]);
+  });
+
+  it("a registration that was under way when they were raised begins anew: no name turns up on the old ones", async () => {
+    const server = await startInProcess();
+    const client = await WireClient.open(server);
+    const alice = new Person("alice");
+    const challenge = {
+      ...(await client.ok("register.start", { name: "alice" })),
+      B: "",
+      ephemeral: clientEphemeral(),
+    };
+    const { verifier } = await stretchedVerifier(challenge, alice);
+    alice.secret = decodeSecret((await client.ok("register.verifier", { verifier })).secret);
+    await raiseStretch(server.context, 2);
+    expect(await client.outcome("register.confirm", { code: alice.code(server.clock) })).toBe("busy");
+    expect(await headOf(server, "alice")).toBeUndefined();
+    expect((await client.ok("register.start", { name: "alice" })).stretch.generation).toBe(2);
+    expect(await generationOf(server, "alice")).toBe(2);
   });
 
   it("unknown names never go back, whatever accounts come, move and go (random operations)", async () => {
