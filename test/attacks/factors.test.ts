@@ -475,3 +475,13 @@ describe("attack 27, 34: a connection whose session was ended elsewhere", () => 
     await his.ok("session.whoami", {});
   });
 });
+
+it("attack 35: every call on a session is a use of it", async () => {
+  const { server, client } = await entered();
+  for (const method of ["session.list", "device.list", "recovery.status"] as const) {
+    for (let calls = 0; calls < 3; calls++) {
+      server.clock.advance(20 * MINUTE);
+      expect(await client.outcome(method, {}), method).toBe("ok");
+    }
+  }
+});

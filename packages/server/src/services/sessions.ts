@@ -150,13 +150,22 @@ export function withLiveSession<T>(
   act: (tx: SealedWriteTransaction, live: LiveSession) => Promise<T>,
 ): Promise<T> {
   return context.barrier.transact(async (tx) => {
-    const session = await findLiveSession(context, tx, known);
-    if (session === undefined) throw new PosternError("session_invalid");
+    const found = await findLiveSession(context, tx, known);
+    if (found === undefined) throw new PosternError("session_invalid");
+    const session = await used(context, tx, found);
     const nameIndex = context.barrier.nameIndex(session.identity);
     const account = await findAccount(tx, nameIndex);
     if (account === undefined) throw new PosternError("session_invalid");
     return act(tx, { session, account, nameIndex });
   });
+}
+
+/** A call on a session is a use of it, as `noteUse` has it. */
+async function used({ now }: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
+  if (now() - session.lastSeenAt < sessionLimits.touchMs) return session;
+  const noted = { ...session, lastSeenAt: now() };
+  await putSession(tx, noted);
+  return noted;
 }
 
 /** Deletes the sessions that have ended; run now and then, so that no clock revives one. Returns how many. */
@@ -175,8 +184,7 @@ export function sweepSessions(
 
 /** A person's live sessions, the one used last first. @throws PosternError `session_invalid` */
 export function listSessions(context: ServiceContext, known: SessionName): Promise<Session[]> {
-  return context.barrier.read(async (tx) => {
-    if ((await findLiveSession(context, tx, known)) === undefined) throw new PosternError("session_invalid");
+  return withLiveSession(context, known, async (tx) => {
     const live = (await sessionsOf(tx, known.account)).filter((session) => isLive(session, context.now()));
     return live.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   });
