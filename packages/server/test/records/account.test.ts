@@ -72,7 +72,7 @@ const put = ({ barrier }: Records, record: Account) => barrier.transact((tx) => 
 /** Details as the record holds them: their length, MessagePack, zeros. */
 function details(fields: unknown, length?: number): Buffer {
   const packed = pack(fields);
-  const padded = Buffer.alloc(Math.ceil((4 + packed.length) / 1024) * 1024);
+  const padded = Buffer.alloc(Math.ceil((4 + packed.length) / 2048) * 2048);
   padded.writeUInt32BE(length ?? packed.length);
   packed.copy(padded, 4);
   return padded;
@@ -145,11 +145,17 @@ describe("what an account's size tells", () => {
   it("is the same for one, two and three authenticators, used or not, for any name and any recovery codes left", async () => {
     const records = await newRecords();
     const { period: _period, lastStep: _lastStep, ...facts } = totpFields;
+    const largest: Factor = { ...totp("\u{1d400}".repeat(32)), algorithm: "SHA512", digits: 8, secret: some(64) };
     const hotp: Factor = { ...facts, kind: "hotp", counter: 3 };
     const kinds: Account[] = [
       account(),
       account([totp("phone"), totp("tablet")]),
       account([totp("phone"), hotp, totp("authenticator 3")]),
+      account([totp("authenticator"), totp("authenticator 2"), totp("authenticator 3")]),
+      account(
+        Array.from({ length: 3 }, () => largest),
+        { identity: "a".repeat(64) },
+      ),
       account([totp("phone")], { recovery: [] }),
       account([totp("phone")], { identity: "a".repeat(64), passwordVersion: 3 }),
       account([totp("phone")], { codeBudget: { failures: 99, lastFailure: NOW, blockedUntil: NOW + 1, noted: true } }),
