@@ -1,5 +1,6 @@
 import { type AccountId, newId } from "@postern/shared/ids";
 import { describe, expect, it } from "vitest";
+import type { SealedReadTransaction } from "../../src/barrier/barrier.js";
 import {
   type Account,
   deleteAccount,
@@ -182,10 +183,14 @@ describe("promise 6: damage never lowers the number of factors asked", () => {
     const records = await newRecords();
     const three = account([totp("one"), totp("two"), totp("three")]);
     await put(records, three);
-    const plain = await records.barrier.read((tx) => tx.get(key));
-    await everyPlainFlip(records, { key, plain: plain ?? Buffer.alloc(0), read: () => find(records) }, (found) => {
-      expect(found?.factors).toHaveLength(3);
+    const plain = (await records.barrier.read((tx) => tx.get(key))) ?? Buffer.alloc(0);
+    const read = (tx: SealedReadTransaction) => findAccount(tx, nameIndex);
+    let taken = 0;
+    await everyPlainFlip(records, { key, plain, read }, (found) => {
+      taken += 1;
+      if (found?.factors.length !== 3) throw new Error("another number of factors");
     });
+    expect(taken).toBeGreaterThan(0);
   });
 
   it.each([

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type ErrorCode, PosternError } from "@postern/shared/errors";
 import { Packr } from "msgpackr";
 import { expect, onTestFinished } from "vitest";
-import { type Barrier, createBarrier } from "../../src/barrier/barrier.js";
+import { type Barrier, createBarrier, type SealedReadTransaction } from "../../src/barrier/barrier.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
 import type { Storage } from "../../src/storage/storage.js";
 import { cheap, codeOf, password } from "../barrier/support.js";
@@ -55,25 +55,28 @@ export async function refusesEveryFlip({ storage }: Records, key: Buffer, read: 
 
 /**
  * Flips every bit of a record's plaintext in turn, which no seal lets through: what `read` makes of it is either
- * refused, or handed to `judge`. Anything that is thrown and is no refusal comes out.
+ * refused, or handed to `judge`. Anything that is thrown and is no refusal comes out. The zeros at the end are padding.
  */
 export async function everyPlainFlip<T>(
-  records: Records,
-  { key, plain, read }: { key: Buffer; plain: Buffer; read: () => Promise<T> },
+  { barrier }: Records,
+  { key, plain, read }: { key: Buffer; plain: Buffer; read: (tx: SealedReadTransaction) => Promise<T> },
   judge: (record: T) => void,
 ): Promise<void> {
   const refusals: readonly ErrorCode[] = ["store_damaged", "store_future"];
-  for (let bit = 0; bit < plain.length * 8; bit++) {
-    const flipped = Buffer.from(plain);
-    flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
-    await putRaw(records, key, flipped);
-    const outcome = await read().then(
-      (record) => ({ record }),
-      (error: unknown) => ({ error }),
-    );
-    if ("record" in outcome) judge(outcome.record);
-    else if (!(outcome.error instanceof PosternError && refusals.includes(outcome.error.code))) throw outcome.error;
-  }
+  const end = plain.findLastIndex((byte) => byte !== 0) + 1;
+  await barrier.transact(async (tx) => {
+    for (let bit = 0; bit < end * 8; bit++) {
+      const flipped = Buffer.from(plain);
+      flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+      await tx.put(key, flipped);
+      const outcome = await read(tx).then(
+        (record) => ({ record }),
+        (error: unknown) => ({ error }),
+      );
+      if ("record" in outcome) judge(outcome.record);
+      else if (!(outcome.error instanceof PosternError && refusals.includes(outcome.error.code))) throw outcome.error;
+    }
+  });
 }
 
 export const untouched = { failures: 0, lastFailure: 0, blockedUntil: 0 };
