@@ -8,8 +8,17 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
 import { verifyTrail } from "../../packages/server/src/services/audit-trail.js";
+import { allPaths, type Give } from "../support/code-paths.js";
 import { Clock, newLmdbStore, startInProcess, temporaryDirectory } from "../support/in-process.js";
-import { awaitingCode, guessPassword, logIn, registered, tryCode } from "../support/person.js";
+import {
+  awaitingCode,
+  becomeKnown,
+  guessPassword,
+  logIn,
+  registered,
+  tryCode,
+  tryPassword,
+} from "../support/person.js";
 import { codeOf, type Target, WireClient } from "../support/wire-client.js";
 
 const script = fileURLToPath(new URL("children/server.mjs", import.meta.url));
@@ -64,6 +73,48 @@ describe("two server processes on one file", () => {
     expect(outcomes.filter((outcome) => outcome === "ok")).toHaveLength(1);
     expect(outcomes.filter((outcome) => outcome === "code_refused")).toHaveLength(5);
     expect(outcomes.filter((outcome) => outcome === "throttled")).toHaveLength(94);
+  });
+
+  it("attack 20: 200 uses of one code at login, step-up, password change and deletion, over both, give one", async () => {
+    const erin = await newcomer("erin");
+    const [first] = both();
+    const { secret, new_device: device } = await logIn(await WireClient.open(first), erin, erin.code(clock));
+    const gives: Give[] = [];
+    // The paths are four and the servers two: each is at both once the order is turned.
+    for (let made = 0; made < 200; made += 20) {
+      const turned = made % 40 === 0 ? both() : both().reverse();
+      const batch = Array.from({ length: 5 }, () => allPaths(turned, erin, { secret, device }));
+      gives.push(...(await Promise.all(batch)).flat());
+    }
+    const code = erin.code(clock, 1);
+    const outcomes = (await Promise.all(gives.map((give) => give(code)))).map(codeOf);
+    expect(outcomes.filter((outcome) => outcome === "ok")).toHaveLength(1);
+    expect(new Set(outcomes)).not.toContain("internal");
+  });
+
+  it("attack 26: wrong codes are counted together, whichever path and process takes them", async () => {
+    const frank = await newcomer("frank");
+    const [first] = both();
+    const { secret, new_device: device } = await logIn(await WireClient.open(first), frank, frank.code(clock));
+    const gives = await allPaths(both(), frank, { secret, device });
+    const outcomes: string[] = [];
+    for (const give of [...gives, ...gives.slice(0, 1)]) outcomes.push(codeOf(await give(frank.wrongCode(clock))));
+    expect(outcomes).toEqual(Array(5).fill("code_refused"));
+    for (const give of await allPaths(both().reverse(), frank, { secret, device })) {
+      expect(codeOf(await give(frank.code(clock, 1)))).toBe("throttled");
+    }
+  });
+
+  it("attack 25: a known device's wrong passwords are counted together, and leave the strangers' count alone", async () => {
+    const grace = await newcomer("grace");
+    const device = await becomeKnown(both()[0], grace, grace.code(clock));
+    const outcomes: string[] = [];
+    for (let tries = 0; tries < 6; tries++) {
+      const client = await WireClient.open(both()[tries % 2] as Target);
+      outcomes.push(codeOf(await guessPassword(client, "grace", device)));
+    }
+    expect(outcomes).toEqual([...Array(5).fill("login_failed"), "throttled"]);
+    expect(await tryPassword(both()[1], grace)).toBe("ok");
   });
 
   it("attack 29: a recovery code works in one of them, once", async () => {

@@ -12,7 +12,12 @@ export interface Reply {
   readonly error?: {
     readonly code: number;
     readonly message: string;
-    readonly data: { readonly code: string; readonly hint?: string; readonly retry_after?: number };
+    readonly data: {
+      readonly code: string;
+      readonly hint?: string;
+      readonly retry_after?: number;
+      readonly clock_behind?: number;
+    };
   };
 }
 

@@ -65,8 +65,8 @@ export type Factor = TotpFactor | HotpFactor;
 export type AccountHead = z.infer<typeof headSchema>;
 export type Account = AccountHead & z.infer<typeof detailsSchema>;
 
-/** The details of most people fit into one. */
-const DETAILS_BLOCK = 1024;
+/** Three authenticators of any kind fit into one, and more of the usual kind. */
+const DETAILS_BLOCK = 2048;
 
 const details = paddedCodec(detailsSchema, DETAILS_BLOCK);
 

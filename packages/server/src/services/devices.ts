@@ -7,6 +7,7 @@ import { untouchedBudget } from "../records/budget.js";
 import { type Device, deleteDevice, deviceOwner, devicesOf, findDevice, putDevice } from "../records/device.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { type SessionName, withLiveSession } from "./live-session.js";
+import { withFreshSession } from "./step-up.js";
 
 /** So many devices of a person are known; one more, and the longest unused is a stranger again. */
 export const DEVICES_MAX = 10;
@@ -61,14 +62,18 @@ export function listDevices(context: ServiceContext, known: SessionName): Promis
   });
 }
 
-/** Makes a device a stranger. Its sessions live on. @throws PosternError `session_invalid`, `id_unknown` */
+/**
+ * Makes a device a stranger; its sessions live on. It takes a fresh session: else a stolen one could have strangers keep
+ * the person out.
+ * @throws PosternError `session_invalid`, `step_up_needed`, `id_unknown`
+ */
 export async function forgetDevice(
   context: ServiceContext,
   peer: Peer,
   known: SessionName,
   id: DeviceId,
 ): Promise<void> {
-  await withLiveSession(context, known, async (tx, { session, account }) => {
+  await withFreshSession(context, known, async (tx, { session, account }) => {
     const device = await findDevice(tx, deviceOwner(account.id), id);
     if (device === undefined) throw new PosternError("id_unknown");
     await deleteDevice(tx, device);
@@ -76,9 +81,9 @@ export async function forgetDevice(
   });
 }
 
-/** The same for all but the session's own. Returns how many. @throws PosternError `session_invalid` */
+/** The same for all but the session's own. Returns how many. @throws PosternError `session_invalid`, `step_up_needed` */
 export function forgetOtherDevices(context: ServiceContext, peer: Peer, known: SessionName): Promise<number> {
-  return withLiveSession(context, known, async (tx, { session, account }) => {
+  return withFreshSession(context, known, async (tx, { session, account }) => {
     const others = (await devicesOf(tx, account.id)).filter(({ id }) => id !== session.device);
     for (const other of others) await deleteDevice(tx, other);
     await audit(context, tx, peer, {

@@ -9,7 +9,7 @@ import { aboutAccount, audit, type Peer, type ServiceContext } from "./context.j
 import { forgetDevicesBut, type NewDevice, seeDevice, welcomeDevice } from "./devices.js";
 import type { CodeGuess } from "./factors.js";
 import { endSessionsBut, type Grant, grantSession } from "./sessions.js";
-import { countAccount } from "./stretching.js";
+import { countAccount, isInUse } from "./stretching.js";
 import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
 /**
@@ -46,7 +46,10 @@ export function verifyCode(
 ): Promise<LoggedIn> {
   const verifier = restretched && parseVerifier(restretched.verifier);
   return withCode(context, peer, { password, guess, event: "login.code" }, async (tx, proved) => {
-    const account = verifier && restretched ? await moved(tx, proved.account, restretched, verifier) : proved.account;
+    const account =
+      verifier && restretched
+        ? await moved(context, tx, peer, proved.account, { ...restretched, verifier })
+        : proved.account;
     if (account !== proved.account) await putAccount(tx, password.nameIndex, account);
     return enter(context, tx, peer, { ...proved, password, account });
   });
@@ -62,12 +65,12 @@ export function changePassword(
   password: PasswordVerified,
   { guess, stretched }: { guess: CodeGuess; stretched: StretchedVerifier },
 ): Promise<LoggedIn> {
+  const { generation } = stretched;
   const verifier = parseVerifier(stretched.verifier);
-  return withCode(context, peer, { password, guess, event: "password.change" }, async (tx, proved) => {
-    const { current } = await getStretchCensus(tx);
-    const { generation } = stretched;
-    // Not below what the account has, and nothing that this server has not asked for.
-    if (generation < proved.account.stretch || generation > current) return new PosternError("verifier_invalid");
+  // Not below what the account has, and nothing that this server has not asked for.
+  const fits = async (tx: SealedWriteTransaction, account: Account) =>
+    generation >= account.stretch && isInUse(await getStretchCensus(tx), generation);
+  return withCode(context, peer, { password, guess, event: "password.change", fits }, async (tx, proved) => {
     const passwordVersion = proved.account.passwordVersion + 1;
     const account = { ...proved.account, verifier, stretch: generation, passwordVersion };
     await putAccount(tx, password.nameIndex, account);
@@ -91,12 +94,20 @@ interface Proved {
   readonly device: Device | undefined;
 }
 
+interface CodeAttempt {
+  readonly password: PasswordVerified;
+  readonly guess: CodeGuess;
+  readonly event: CodeCase["event"];
+  /** Whether what comes with the code can be taken at all; if not, the code is not looked at, and stays good. */
+  readonly fits?: (tx: SealedWriteTransaction, account: Account) => Promise<boolean>;
+}
+
 /** Runs `act` with a code that was right, in the transaction that uses it up. */
 async function withCode(
   context: ServiceContext,
   peer: Peer,
-  { password, guess, event }: { password: PasswordVerified; guess: CodeGuess; event: CodeCase["event"] },
-  act: (tx: SealedWriteTransaction, proved: Proved) => Promise<LoggedIn | PosternError>,
+  { password, guess, event, fits }: CodeAttempt,
+  act: (tx: SealedWriteTransaction, proved: Proved) => Promise<LoggedIn>,
 ): Promise<LoggedIn> {
   const { nameIndex, guesser, passwordVersion, account: id, identity: name } = password;
   const outcome = await context.barrier.transact(async (tx) => {
@@ -105,6 +116,7 @@ async function withCode(
       await audit(context, tx, peer, { event, outcome: "refused", reason: "account_changed", account: id, name });
       return new PosternError("login_failed");
     }
+    if (fits !== undefined && !(await fits(tx, account))) return new PosternError("verifier_invalid");
     const verdict = await judgeCode(context, tx, peer, { account, nameIndex, guesser, event }, guess);
     return verdict.kind === "right" ? act(tx, verdict) : refusalOf(verdict);
   });
@@ -114,14 +126,17 @@ async function withCode(
 
 /** The account on a higher generation, or as it was when the client's is none that it was asked for. */
 async function moved(
+  context: ServiceContext,
   tx: SealedWriteTransaction,
+  peer: Peer,
   account: Account,
-  { generation }: StretchedVerifier,
-  verifier: Buffer,
+  { generation, verifier }: { generation: number; verifier: Buffer },
 ): Promise<Account> {
-  const { current } = await getStretchCensus(tx);
-  if (generation <= account.stretch || generation > current) return account;
+  if (generation <= account.stretch || !isInUse(await getStretchCensus(tx), generation)) return account;
   await countAccount(tx, { from: account.stretch, to: generation });
+  // Nobody can tell whether it is of the same password: the log has to say that there is another verifier.
+  const told = { event: "login.restretch", outcome: "done", reason: `to ${generation}` } as const;
+  await audit(context, tx, peer, { ...aboutAccount(account), ...told });
   return { ...account, verifier, stretch: generation };
 }
 

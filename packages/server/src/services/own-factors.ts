@@ -95,8 +95,12 @@ function requireRoom({ factors }: Account, label: string): void {
   if (factors.some((factor) => factor.label === label)) throw new PosternError("label_taken");
 }
 
-/** Letters, digits and the usual signs between them: a label is shown in terminals and logs. */
-const labelForm = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N} ._'()-]{0,30}[\p{L}\p{M}\p{N}.)])?$/u;
+/**
+ * Letters, digits and the usual signs between them: a label is shown in terminals and logs. Nothing that does not show:
+ * two labels that differ look different.
+ */
+const labelForm =
+  /^(?!.*\p{Default_Ignorable_Code_Point})[\p{L}\p{N}](?:[\p{L}\p{M}\p{N} ._'()-]{0,30}[\p{L}\p{M}\p{N}.)])?$/u;
 
 /** @throws PosternError `label_invalid` */
 export function parseLabel(text: string): string {

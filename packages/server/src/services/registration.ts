@@ -62,7 +62,9 @@ export function offerFactor(context: ServiceContext, name: NameFree, verifierHex
 /**
  * The first code shows that the person's app has the secret. One transaction then creates the account, with that
  * code's step used up, and its audit record.
- * @throws PosternError `code_refused` (the enrolment goes on while tries are left), `name_taken`.
+ * @throws PosternError `code_refused` (the enrolment goes on while tries are left), `name_taken`; `busy` when the
+ *   operator raised the stretching meanwhile: a name that turns up on an older generation than unknown names of its
+ *   place would show that it is known.
  */
 export async function confirmRegistration(
   context: ServiceContext,
@@ -82,8 +84,9 @@ export async function confirmRegistration(
     if (taken !== undefined) {
       const event = { event: "register", outcome: "refused", reason: "name_taken" } as const;
       await audit(context, tx, peer, { ...event, account: taken.id, name: identity });
-      return undefined;
+      return new PosternError("name_taken");
     }
+    if (stretch.generation !== (await getStretchCensus(tx)).current) return new PosternError("busy");
     const recovery = newRecoverySet(random);
     const account: Account = {
       id: newId("account", random),
@@ -101,7 +104,7 @@ export async function confirmRegistration(
     await audit(context, tx, peer, { ...aboutAccount(account), event: "register", outcome: "done" });
     return { account: account.id, identity, recoveryCodes: recovery.shown };
   });
-  if (outcome === undefined) throw new PosternError("name_taken");
+  if (outcome instanceof PosternError) throw outcome;
   wipeEnrolment(enrolment);
   return outcome;
 }

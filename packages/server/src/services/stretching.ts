@@ -35,6 +35,11 @@ export function unknownGeneration({ generations, current }: StretchCensus, place
   return generations.find(({ threshold }) => place < threshold)?.generation ?? current;
 }
 
+/** Whether this server asks for a generation, or did before it asked for a higher one. No account is counted on another. */
+export function isInUse({ generations }: StretchCensus, generation: number): boolean {
+  return generations.some((entry) => entry.generation === generation);
+}
+
 export const firstCensus: StretchCensus = {
   current: firstStretchGeneration,
   generations: [{ generation: firstStretchGeneration, accounts: 0, threshold: 1 }],

@@ -273,7 +273,9 @@ export function stateAfter(state: State, { code }: PosternError): State | undefi
     case "first-code":
       return code === "code_refused" && state.enrolment.authenticator.triesLeft > 0 ? state : awaitStart;
     case "code":
-      return code === "code_refused" ? { ...state, tried: true } : awaitStart;
+      if (code === "code_refused") return { ...state, tried: true };
+      // No code was looked at: whoever leaves now leaves after the right password alone, and that is recorded.
+      return code === "verifier_invalid" ? state : awaitStart;
     default:
       return awaitStart;
   }

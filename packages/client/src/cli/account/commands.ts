@@ -59,8 +59,7 @@ function addDevices(program: Command, output: Output): void {
       const { deviceListCommand } = await import("./devices.js");
       await deviceListCommand(output, command.optsWithGlobals());
     });
-  device
-    .command("forget [id]")
+  freshCode(device.command("forget [id]"))
     .description("make one a stranger, by its id or the beginning of that; its sessions live on")
     .option("--others", "forget all but this one")
     .action(async (id: string | undefined, _options: object, command: Command) => {

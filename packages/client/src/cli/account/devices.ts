@@ -1,6 +1,7 @@
 import type { Output } from "@postern/shared/terminal/output";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { type LiveSession, withSession } from "../../flows/live-session.js";
+import { withStepUp } from "../../flows/step-up.js";
 import { dropDevice, knownDevice } from "../../session/device-file.js";
 import { abbreviate, resolveId } from "../abbreviated-ids.js";
 import { sessionUseOf } from "../kept-session.js";
@@ -9,6 +10,7 @@ import type { GlobalOptions } from "../options.js";
 import { table } from "../table.js";
 import type { AccountOptions } from "./options.js";
 import { counted, oneOrOthers } from "./sessions.js";
+import { stepUpCodeOf } from "./step-up-code.js";
 
 /** Returns how many there are beside this one. */
 export async function deviceListCommand(output: Output, options: GlobalOptions): Promise<number> {
@@ -37,11 +39,13 @@ export async function deviceForgetCommand(
   options: AccountOptions,
 ): Promise<void> {
   const one = oneOrOthers(typed, options);
-  await withSession(await sessionUseOf(output, options), async (session) => {
+  const use = await sessionUseOf(output, options);
+  const askCode = stepUpCodeOf(use.environment, options);
+  await withSession(use, async (session) => {
     const { paths } = session.environment;
     const { address } = session.choice;
     if (one === undefined) {
-      const { forgotten } = await session.call("device.forget_others", {});
+      const { forgotten } = await withStepUp(session, askCode, () => session.call("device.forget_others", {}));
       const here = await deviceHere(session);
       if (here !== undefined && here.device !== session.facts.device) await dropDevice(paths, address, here.device);
       output.result({ forgotten }, say`Forgot ${counted(forgotten, "other device")}.`);
@@ -53,7 +57,7 @@ export async function deviceForgetCommand(
       devices.map(({ device }) => device),
       one,
     );
-    await session.call("device.forget", { device: id });
+    await withStepUp(session, askCode, () => session.call("device.forget", { device: id }));
     await dropDevice(paths, address, id);
     output.result({ forgotten: 1, device: id }, say`Forgot ${id}.`);
   });
