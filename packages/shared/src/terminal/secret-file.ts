@@ -72,8 +72,10 @@ async function secretOf(handle: FileHandle, path: string): Promise<string> {
   const buffer = Buffer.alloc(MAX_READ_BYTES);
   try {
     const bytes = withoutLineEnd(buffer.subarray(0, await fill(handle, buffer, path)));
-    if (bytes.length === 0) throw new PosternError("secret_file_invalid", { detail: path });
-    return decodeSecret(bytes, { max: MAX_SECRET_BYTES, from: path });
+    const secret = decodeSecret(bytes, { max: MAX_SECRET_BYTES, from: path });
+    // Judged as text: a byte order mark is bytes, and no secret.
+    if (secret === "") throw new PosternError("secret_file_invalid", { detail: path });
+    return secret;
   } finally {
     buffer.fill(0);
   }

@@ -41,6 +41,8 @@ describe("a secret file", () => {
   it.each([
     ["is empty", ""],
     ["has nothing but a line end", "\n"],
+    ["has nothing but a byte order mark", "\ufeff"],
+    ["has nothing but a byte order mark and a line end", "\ufeff\r\n"],
     ["is one byte too long", "x".repeat(MAX_SECRET_BYTES + 1)],
     ["is larger than what is read at all", "x".repeat(1024 * 1024)],
     ["is not UTF-8", Uint8Array.of(0x70, 0xe9, 0x0a)],
