@@ -82,13 +82,13 @@ describe("another password", () => {
     late.close();
   });
 
-  it("is not taken at a generation that the server has not asked for, and then uses the code up", async () => {
+  it("is not taken at a generation that the server has not asked for, and then leaves the code", async () => {
     const start = await provePassword(client, alice);
     const code = nextCode(alice, server);
     const new_verifier = { ...stretchedVerifier(start, "new", start.stretch), generation: 2 };
     expect(await client.refusal("password.change", { code, new_verifier })).toBe("verifier_invalid");
-    await provePassword(client, alice);
-    expect(await client.refusal("login.code", { code })).toBe("code_refused");
+    expect(await client.call("login.code", { code })).toHaveProperty("secret");
+    await client.call("session.logout", {});
   });
 
   it("is not taken out of range, and then leaves the code", async () => {
@@ -96,7 +96,6 @@ describe("another password", () => {
     const code = nextCode(alice, server);
     const new_verifier = { generation: 1, verifier: "ff".repeat(256) };
     expect(await client.refusal("password.change", { code, new_verifier })).toBe("verifier_invalid");
-    await provePassword(client, alice);
     expect(await client.call("login.code", { code })).toHaveProperty("secret");
   });
 });

@@ -172,7 +172,9 @@ describe("what becomes of a connection after an error", () => {
     const [, afterCode = "", afterSession = "", afterOther = ""] = row ?? [];
     const cell = code === "code_refused" ? afterCode : code === "session_invalid" ? afterSession : afterOther;
     const [usual = "", tenth = usual] = cell.split("; the tenth time ");
-    return state(last ? tenth : usual);
+    const [other = "", afterVerifier = other] = usual.split("; after verifier_invalid ");
+    if (code === "verifier_invalid") return state(afterVerifier);
+    return state(last && tenth !== usual ? tenth : other);
   }
 
   it("is said for each state", () => {
