@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { corpora } from "../long/fuzz/replay.mjs";
+import { afterAll, describe, expect, it } from "vitest";
+import { cleanUp, corpora } from "../long/fuzz/replay.mjs";
 
 /**
  * What the fuzzer of `npm run test:long -- fuzz` found worth keeping, given to every parser of what comes from outside
@@ -7,6 +7,8 @@ import { corpora } from "../long/fuzz/replay.mjs";
  * the target states: most often that what is written is read back.
  */
 describe("the published corpus", () => {
+  afterAll(cleanUp);
+
   it("has a thousand inputs and more, some for every parser", () => {
     expect(corpora.reduce((sum, { size }) => sum + size, 0)).toBeGreaterThanOrEqual(1000);
     expect(corpora.filter(({ size }) => size === 0)).toEqual([]);

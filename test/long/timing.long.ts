@@ -29,6 +29,7 @@ function tell(
   say(
     `  AUC ${auc.toFixed(4)} ± ${aucError.toFixed(4)}; the best threshold is right ${percent(bestGuess)} of the time`,
   );
+  if (chance < 0.01) say("  that is more than chance: a difference can be measured, whether or not it counts");
 }
 
 /** What tells known from unknown names, for each step; everything that was found out goes to stderr. */

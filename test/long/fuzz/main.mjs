@@ -6,7 +6,7 @@ import { fork } from "node:child_process";
 import { createHash, randomInt } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { corpusFile, readInputs, writeInputs } from "./corpus.mjs";
@@ -49,6 +49,8 @@ function runChild(order, onFinding) {
     const child = fork(childScript, [JSON.stringify(order)], {
       execArgv: ["--expose-gc", "--max-old-space-size=512"],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
+      // What a child that dies leaves behind goes with the rest.
+      env: { ...process.env, TMPDIR: dirname(order.current) },
     });
     let done;
     let stderr = "";

@@ -7,3 +7,5 @@ export interface Corpus {
 }
 
 export declare const corpora: readonly Corpus[];
+
+export declare function cleanUp(): void;

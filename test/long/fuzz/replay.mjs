@@ -1,5 +1,6 @@
 import { corpusFile, readInputs } from "./corpus.mjs";
 import { judge } from "./judge.mjs";
+import { removeScratch } from "./targets/scratch.mjs";
 import { loadTarget, targetNames } from "./targets.mjs";
 
 /** The published corpus, to go through once more without the fuzzer. */
@@ -8,6 +9,9 @@ export const corpora = targetNames.map((name) => ({
   size: readInputs(corpusFile(name)).length,
   replay: () => replay(name),
 }));
+
+/** Removes what the targets have put into temporary folders. */
+export const cleanUp = removeScratch;
 
 /** Gives every seed and published input of a target to its parser; what it must not do comes back, by their places. */
 async function replay(name) {
