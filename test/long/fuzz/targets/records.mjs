@@ -69,6 +69,7 @@ async function soundRecords() {
     identity: "alice",
     secretHash: Buffer.alloc(32, 1),
     authenticatedAt: NOW,
+    verifiedAt: NOW,
     lastSeenAt: NOW,
     expiresAt: NOW,
     amr: ["pwd"],
@@ -199,7 +200,7 @@ const auditChain = {
   maxLength: 4096,
   run(input) {
     const texts = input.toString("utf8").split("\n");
-    const verifier = new ChainVerifier(node);
+    const verifier = new ChainVerifier({ first: 0, prev: chainOrigin(node) });
     for (const text of texts) {
       const verdict = verifier.next(text === "" ? undefined : text);
       if (verdict === undefined) continue;

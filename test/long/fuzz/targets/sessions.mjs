@@ -17,6 +17,7 @@ const session = {
   identity: "nobody",
   secretHash: createHash("sha256").update(secret).digest(),
   authenticatedAt: NOW,
+  verifiedAt: NOW,
   lastSeenAt: NOW,
   expiresAt: NOW + 1000,
   amr: ["pwd", "otp"],
