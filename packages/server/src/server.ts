@@ -15,8 +15,9 @@ import { keepAuditFor } from "./services/audit-retention.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { sweepSessions } from "./services/sessions.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
-import { auditService, currentIdentity, readSettings, upgradeStore } from "./services/store.js";
+import { auditService, currentIdentity, readSettings } from "./services/store.js";
 import { sweepStrangerCounters } from "./services/stranger-counters.js";
+import { ensureStretchCensus } from "./services/stretching.js";
 import { version } from "./version.js";
 import type { AdmissionLimits } from "./wire/admission.js";
 import { listenWire, type WireListener } from "./wire/listener.js";
@@ -49,9 +50,16 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export const defaultLimits: AdmissionLimits = { unauthenticated: 512, perAddress: 8, authenticated: 4096, deadlines };
+export const defaultLimits: AdmissionLimits = {
+  unauthenticated: 512,
+  perAddress: 8,
+  authenticated: 4096,
+  perPerson: 32,
+  deadlines,
+};
 
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /** @throws PosternError `address_in_use`, `address_unavailable`, `store_damaged` */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -59,7 +67,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const tools = { now: options.now ?? Date.now, random: options.random ?? randomBytes };
   warmPower(group2048);
   const { node } = await readSettings(barrier);
-  await upgradeStore(barrier);
+  await ensureStretchCensus(barrier);
   const hosts = certificateHosts(options);
   const { identity, leaf } = await currentIdentity(barrier, tools, hosts);
   const credentials = tlsCredentials(identity, leaf);
@@ -81,19 +89,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw thrown;
   }
 
-  // Not left to the first full hour: a server that never runs for one rotates too.
-  await attempt(() => keepSigningKeys(services), log);
   const { auditRetention } = options;
-  const upkeep = setInterval(() => void keepUp(services, { wire, http, hosts, auditRetention }, log), HOUR_MS);
-  upkeep.unref();
+  // Not left to the first full hour: a server that never runs for one looks after its store too.
+  await attempt(() => keepSigningKeys(services), log);
+  const upkeep = repeat(HOUR_MS, () => keepUp(services, { wire, http, hosts, auditRetention }, log));
+  const erasing = repeat(MINUTE_MS, () => attempt(() => runErasures(services), log));
 
   return {
     listen: bound(options.listen, wire.address.port),
     http: httpAddress,
     fingerprint: identityFingerprint(identity),
     close: async () => {
-      clearInterval(upkeep);
-      await Promise.all([wire.close(), http?.close()]);
+      await Promise.all([wire.close(), http?.close(), upkeep.stop(), erasing.stop()]);
       await auditService(barrier, node, tools, "server.stop");
     },
   };
@@ -123,15 +130,37 @@ async function keepUp(
   };
   const rotate = () => keepSigningKeys(services);
   const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
-  const sweeps = [() => sweepStrangerCounters(services), () => sweepSessions(services), () => runErasures(services)];
+  const sweeps = [() => sweepStrangerCounters(services), () => sweepSessions(services)];
   for (const task of [renew, rotate, ...sweeps, retain]) await attempt(task, log);
+}
+
+/** Runs a task now, and again so many milliseconds after it has ended: two runs never overlap. */
+function repeat(ms: number, task: () => Promise<void>): { stop(): Promise<void> } {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  let running = Promise.resolve();
+  const run = () => {
+    running = task().then(() => {
+      if (stopped) return;
+      timer = setTimeout(run, ms);
+      timer.unref();
+    });
+  };
+  run();
+  return {
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+      return running;
+    },
+  };
 }
 
 async function attempt(task: () => Promise<unknown>, log: Log): Promise<void> {
   try {
     await task();
   } catch (err) {
-    log.error({ err }, "a part of the hourly upkeep failed");
+    log.error({ err }, "a part of the upkeep failed");
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { lstat, open, rename, rm } from "node:fs/promises";
+import { link, lstat, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Writable } from "node:stream";
 import { PosternError } from "@postern/shared/errors";
@@ -23,8 +23,7 @@ export async function writeNewFile(path: string, pieces: AsyncIterable<string>, 
     } finally {
       await file.close();
     }
-    if (!(await mayReplace(path, force))) await takeName(path);
-    await unwritable(path, () => rename(temporary, path));
+    await putInPlace(temporary, path, force);
   } catch (thrown) {
     await rm(temporary, { force: true });
     throw thrown;
@@ -45,10 +44,14 @@ export async function mayReplace(path: string, force: boolean): Promise<boolean>
   return true;
 }
 
-/** Makes an empty file in the place: of two that write there at once, one is refused. */
-async function takeName(path: string): Promise<void> {
-  const placeholder = await unwritable(path, () => open(path, NEW_FILE, 0o600));
-  await placeholder.close();
+/** Of two that write there at once, one is refused: a link is made only where there is nothing. */
+async function putInPlace(temporary: string, path: string, force: boolean): Promise<void> {
+  if (await mayReplace(path, force)) {
+    await unwritable(path, () => rename(temporary, path));
+    return;
+  }
+  await unwritable(path, () => link(temporary, path));
+  await rm(temporary, { force: true });
 }
 
 /** The rename is durable only with the directory. */

@@ -3,7 +3,7 @@ import type { AccountId, FactorId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { budgetSchema } from "./budget.js";
-import { bytes, instant, paddedCodec, recordCodec } from "./codec.js";
+import { bytes, instant, intact, paddedCodec, recordCodec } from "./codec.js";
 import { nextAfter, recordKey, recordRange } from "./keys.js";
 
 /**
@@ -118,16 +118,22 @@ export async function deleteAccount(tx: SealedWriteTransaction, nameIndex: Buffe
   await tx.delete(accountKey(nameIndex));
 }
 
-/** One page of all accounts' heads in the order of their keys, and the key to go on from; none when it was the last. */
-export async function scanAccountHeads(
-  tx: SealedReadTransaction,
+/**
+ * Brings one page of accounts to today's format, in the order of their keys: says how many there are, and the key to go
+ * on from; none when it was the last. One that is damaged stays as it is, and keeps out nobody but its person.
+ */
+export async function refreshAccounts(
+  tx: SealedWriteTransaction,
   after: Buffer | undefined,
   limit: number,
-): Promise<{ heads: AccountHead[]; next: Buffer | undefined }> {
+): Promise<{ accounts: number; next: Buffer | undefined }> {
   const range = recordRange("account");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  const people = entries.filter(({ key }) => !key.equals(dummyKey));
-  return { heads: people.map(({ value }) => decodeHead(value)), next: nextAfter(entries, limit) };
+  for (const { key, value } of entries) {
+    for (const account of intact([value], decode)) await tx.put(key, encode(account));
+  }
+  const accounts = entries.filter(({ key }) => !key.equals(dummyKey)).length;
+  return { accounts, next: nextAfter(entries, limit) };
 }
 
 /**
@@ -148,13 +154,6 @@ export async function findHeadOrDummy(
 
 export async function putDummyAccount(tx: SealedWriteTransaction, account: Account): Promise<void> {
   await tx.put(dummyKey, encode(account));
-}
-
-/** Brings the record for unknown names to today's format, which the records of known ones get at their next login. */
-export async function refreshDummyAccount(tx: SealedWriteTransaction): Promise<void> {
-  const stored = await tx.get(dummyKey);
-  if (stored === undefined) throw dummyMissing();
-  await tx.put(dummyKey, encode(decode(stored)));
 }
 
 function dummyMissing(): PosternError {

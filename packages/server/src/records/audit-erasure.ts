@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { instant, recordCodec } from "./codec.js";
+import { instant, intact, recordCodec } from "./codec.js";
 import { idBytes, nextAfter, recordKey, recordRange } from "./keys.js";
 
 /** A person whose personal fields are to go from the audit log, and how far along each chain that has come. */
@@ -48,5 +48,11 @@ export async function scanErasures(
 ): Promise<{ erasures: Erasure[]; next: Buffer | undefined }> {
   const range = recordRange("auditErasure");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  return { erasures: entries.map(({ value }) => codec.decode(value)), next: nextAfter(entries, limit) };
+  return {
+    erasures: intact(
+      entries.map(({ value }) => value),
+      codec.decode,
+    ),
+    next: nextAfter(entries, limit),
+  };
 }

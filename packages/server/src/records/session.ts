@@ -1,7 +1,7 @@
 import type { AccountId, DeviceId, SessionId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { bytes, instant, recordCodec } from "./codec.js";
+import { bytes, instant, intact, recordCodec } from "./codec.js";
 import { idBytes, nextAfter, recordKey, recordRange } from "./keys.js";
 
 /** A session as the server keeps it. The secret itself is only with the client; here stands its hash. */
@@ -33,7 +33,7 @@ function fromFormat1(fields: unknown): unknown {
 }
 
 /** A session's key begins with its account's id, so that one range holds all sessions of a person. */
-const sessionKey = (account: AccountId, id: SessionId) => recordKey("session", idBytes(account), idBytes(id));
+export const sessionKey = (account: AccountId, id: SessionId) => recordKey("session", idBytes(account), idBytes(id));
 
 export async function findSession(
   tx: SealedReadTransaction,
@@ -63,7 +63,13 @@ export async function scanSessions(
 ): Promise<{ sessions: Session[]; next: Buffer | undefined }> {
   const range = recordRange("session");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  return { sessions: entries.map(({ value }) => codec.decode(value)), next: nextAfter(entries, limit) };
+  return {
+    sessions: intact(
+      entries.map(({ value }) => value),
+      codec.decode,
+    ),
+    next: nextAfter(entries, limit),
+  };
 }
 
 export async function sessionsOf(tx: SealedReadTransaction, account: AccountId): Promise<Session[]> {

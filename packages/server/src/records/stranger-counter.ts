@@ -1,14 +1,14 @@
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { type Budget, budgetSchema, untouchedBudget } from "./budget.js";
-import { instant, recordCodec } from "./codec.js";
+import { instant, intact, recordCodec } from "./codec.js";
 import { nextAfter, recordKey, recordRange } from "./keys.js";
 
 /**
  * The password budget that strangers have for one name, known or not: it stands under the name's keyed hash, apart
  * from the account, so that both kinds of name count alike.
  */
-const codec = recordCodec(budgetSchema, { format: 1 });
+const codec = recordCodec(budgetSchema, { format: 2, upgrade: (fields) => fields });
 
 export async function getStrangerCounter(tx: SealedReadTransaction, nameIndex: Buffer): Promise<Budget> {
   const stored = await tx.get(recordKey("strangerCounter", nameIndex));
@@ -35,7 +35,9 @@ export async function scanStrangerCounters(
 ): Promise<{ counters: { key: Buffer; counter: Budget }[]; next: Buffer | undefined }> {
   const range = recordRange("strangerCounter");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  const counters = entries.map(({ key, value }) => ({ key, counter: codec.decode(value) }));
+  const counters = entries.flatMap(({ key, value }) =>
+    intact([value], codec.decode).map((counter) => ({ key, counter })),
+  );
   return { counters, next: nextAfter(entries, limit) };
 }
 
@@ -47,7 +49,7 @@ const quotaCodec = recordCodec(
     /** Whether the log tells of somebody who was turned away in this hour. */
     noted: z.boolean().default(false),
   }),
-  { format: 1 },
+  { format: 2, upgrade: (fields) => fields },
 );
 export type CounterQuota = { hour: number; made: number; noted: boolean };
 

@@ -13,6 +13,8 @@ const schema = z.strictObject({
       z.strictObject({
         generation: z.number().int().positive(),
         accounts: z.number().int().nonnegative(),
+        /** How many accounts there were, on it and on older ones, when the next one took its place; before that 0. */
+        base: z.number().int().nonnegative(),
         /** The share of unknown names that are answered as if on this generation or an older one; it never grows. */
         threshold: z.number().min(0).max(1),
       }),

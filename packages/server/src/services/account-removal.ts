@@ -1,7 +1,6 @@
 import { PosternError } from "@postern/shared/errors";
 import { deleteAccount } from "../records/account.js";
 import { putErasure } from "../records/audit-erasure.js";
-import { runErasures } from "./audit-erasure.js";
 import { judgeCode, refusalOf } from "./code-guess.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { forgetDevicesBut } from "./devices.js";
@@ -14,7 +13,7 @@ import { countAccount } from "./stretching.js";
 /**
  * A person deletes their account. It always takes a code, however fresh the session. In one transaction the account
  * goes, with its sessions and devices. The log keeps that there was one, under an id that nobody will have again: the
- * name and the addresses are erased from it.
+ * name and the addresses are queued to be erased from it, which the server does within a minute.
  * @throws PosternError `session_invalid`, `code_refused`, `throttled`, `codes_locked`
  */
 export async function removeOwnAccount(
@@ -32,10 +31,13 @@ export async function removeOwnAccount(
     await forgetDevicesBut(tx, account, undefined);
     await countAccount(tx, { from: account.stretch });
     await putErasure(tx, account.id, account.identity);
-    await audit(context, tx, peer, { ...aboutSession(session), event: "account.delete", outcome: "done" });
+    await audit(context, tx, peer, {
+      ...aboutSession(session),
+      event: "account.delete",
+      outcome: "done",
+      reason: verdict.code.by,
+    });
     return undefined;
   });
   if (refused instanceof PosternError) throw refused;
-  // It is queued durably, and walks the whole log: nobody waits for it, and the hourly upkeep finishes what fails here.
-  void runErasures(context).catch(() => undefined);
 }

@@ -1,4 +1,4 @@
-import type { SealedReadTransaction } from "../barrier/barrier.js";
+import type { Barrier, SealedReadTransaction } from "../barrier/barrier.js";
 import { firstKept } from "../records/audit-anchor.js";
 import { parseEntry } from "../records/audit-chain.js";
 import {
@@ -13,7 +13,7 @@ import { appendAudit, auditHead } from "../records/audit-log.js";
 import { deleteFields, readFields, readTexts, type Span } from "../records/audit-stored.js";
 import { auditNodes } from "../records/audit-verify.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
-import type { AuditContext } from "./context.js";
+import { type AuditContext, pseudonym } from "./context.js";
 
 /**
  * Erasing a person from the audit log: the personal fields of their entries go, and the chain, which holds only salted
@@ -30,104 +30,143 @@ export const ERASURE_SETTLES_MS = 3_600_000;
 
 /**
  * Queues the erasure of an account and does it at once. Returns how many entries lost their personal fields.
- * Whoever deletes the account calls `putErasure` in that transaction, and `runErasures` when it is done.
+ * Whoever deletes the account calls `putErasure` in that transaction; the server's upkeep does what is queued.
  */
 export async function eraseFromAudit(context: AuditContext, account: string, name?: string): Promise<number> {
   await context.barrier.transact((tx) => putErasure(tx, account, name));
-  return eraseQueued(context, account);
+  return eraseAll(context, [account]);
 }
 
-/** Does what is queued; run now and then, and after a deletion. Returns how many entries lost their fields. */
+/** Erasures that one walk along the log does together. */
+const BATCH = 256;
+
+/**
+ * Does what is queued and due; run now and then, by one worker of a process. However many people were deleted, the log
+ * is walked once for a batch of them. Returns how many entries lost their fields.
+ */
 export async function runErasures(context: AuditContext): Promise<number> {
-  let erased = 0;
+  const due: string[] = [];
   let after: Buffer | undefined;
   do {
     const from = after;
     const { erasures, next } = await context.barrier.read((tx) => scanErasures(tx, from, AUDIT_PAGE));
-    for (const { account } of erasures) erased += await eraseQueued(context, account);
+    due.push(...erasures.filter((erasure) => isDue(erasure, context.now())).map(({ account }) => account));
     after = next;
   } while (after !== undefined);
+  let erased = 0;
+  for (let at = 0; at < due.length; at += BATCH) erased += await eraseAll(context, due.slice(at, at + BATCH));
   return erased;
 }
 
-async function eraseQueued(context: AuditContext, account: string): Promise<number> {
+/** One that has passed rests until nothing can follow any more. A clock that was set back makes it no younger. */
+function isDue({ passedAt }: Erasure, now: number): boolean {
+  return passedAt === undefined || now >= passedAt + ERASURE_SETTLES_MS || now < passedAt - ERASURE_SETTLES_MS;
+}
+
+async function eraseAll(context: AuditContext, accounts: readonly string[]): Promise<number> {
   const { barrier, node: own } = context;
   let erased = 0;
   for (const node of await barrier.read((tx) => auditNodes(tx, own))) {
     for (let more = true; more; ) {
-      const step = await eraseStep(context, account, node);
+      const step = await eraseStep(context, accounts, node);
       erased += step.erased;
       more = step.more;
     }
   }
-  await notePass(context, account);
+  await notePasses(context, accounts);
   return erased;
 }
 
-/** Goes along some pages of one chain from where the erasure has come to. */
+async function findErasures(tx: SealedReadTransaction, accounts: readonly string[]): Promise<Erasure[]> {
+  const found: Erasure[] = [];
+  for (const account of accounts) {
+    const erasure = await findErasure(tx, account);
+    if (erasure !== undefined) found.push(erasure);
+  }
+  return found;
+}
+
+/** Goes along some pages of one chain from where the erasures have come to. */
 async function eraseStep(
   { barrier }: AuditContext,
-  account: string,
+  accounts: readonly string[],
   node: string,
 ): Promise<{ erased: number; more: boolean }> {
   const read = pagesOf(barrier);
-  const erasure = await read((tx) => findErasure(tx, account));
-  if (erasure === undefined) return { erased: 0, more: false };
+  const erasures = await read((tx) => findErasures(tx, accounts));
+  if (erasures.length === 0) return { erased: 0, more: false };
   const { length } = await read((tx) => auditHead(tx, node));
-  let at = Math.max(erasure.cursors[node] ?? 0, await read((tx) => firstKept(tx, node)));
+  const come = Math.min(...erasures.map(({ cursors }) => cursors[node] ?? 0));
+  let at = Math.max(come, await read((tx) => firstKept(tx, node)));
   if (at >= length) return { erased: 0, more: false };
+  const wanted = wantedOf(barrier, erasures);
   const found: number[] = [];
   for (let pages = 0; pages < PAGES_A_STEP && found.length < AUDIT_PAGE && at < length; pages++) {
     const span = { from: at, to: Math.min(at + AUDIT_PAGE, length) };
-    found.push(...(await read((tx) => entriesOf(tx, erasure, node, span))));
+    found.push(...(await read((tx) => entriesOf(tx, wanted, node, span))));
     at = span.to;
   }
   await barrier.transact(async (tx) => {
     for (const index of found) await deleteFields(tx, node, index);
-    const current = await findErasure(tx, account);
-    // Another process does the same: what is further along counts, and what is done stays done.
-    if (current === undefined) return;
-    const cursors = { ...current.cursors, [node]: Math.max(at, current.cursors[node] ?? 0) };
-    await saveErasure(tx, { ...current, cursors });
+    // Another process may do the same: what is further along counts, and what is done stays done.
+    for (const current of await findErasures(tx, accounts)) {
+      const cursors = { ...current.cursors, [node]: Math.max(at, current.cursors[node] ?? 0) };
+      await saveErasure(tx, { ...current, cursors });
+    }
   });
   return { erased: found.length, more: at < length };
 }
 
+/** Whose entries are looked for. */
+interface Wanted {
+  readonly accounts: ReadonlySet<string>;
+  readonly names: ReadonlySet<string>;
+}
+
 /**
- * The entries of a page that tell of this person and have anything personal. The name alone counts in the first pass
- * only: after it, it may be somebody else's.
+ * The names alone count in the first pass only: after it, they may be somebody else's. Before there was an account its
+ * person stood in the log under the name's pseudonym.
  */
+function wantedOf(barrier: Barrier, erasures: readonly Erasure[]): Wanted {
+  const names = erasures.flatMap(({ name, passedAt }) =>
+    name === undefined || passedAt !== undefined ? [] : [name, pseudonym(barrier.nameIndex(name))],
+  );
+  return { accounts: new Set(erasures.map(({ account }) => account)), names: new Set(names) };
+}
+
+/** The entries of a page that tell of these people and have anything personal. */
 async function entriesOf(
   tx: SealedReadTransaction,
-  { account, name, passedAt }: Erasure,
+  { accounts, names }: Wanted,
   node: string,
   span: Span,
 ): Promise<number[]> {
-  const byName = passedAt === undefined && name !== undefined;
   const texts = await readTexts(tx, node, span);
   const fieldsOfPage = await readFields(tx, node, span);
   const found: number[] = [];
   for (const [offset, text] of texts.entries()) {
     const fields = fieldsOfPage[offset] ?? {};
     if (fields !== "damaged" && Object.keys(fields).length === 0) continue;
-    const entry = parseEntry(text ?? "");
-    const named = entry?.account === undefined && byName && fields !== "damaged" && fields.name?.value === name;
-    if (entry?.account === account || named) found.push(span.from + offset);
+    const account = parseEntry(text ?? "")?.account;
+    const name = fields === "damaged" ? undefined : fields.name?.value;
+    const named = account === undefined && name !== undefined && names.has(name);
+    if (named || (account !== undefined && accounts.has(account))) found.push(span.from + offset);
   }
   return found;
 }
 
 /** The first pass to end is told in the log; one that ends when nothing can follow any more takes the erasure away. */
-async function notePass({ barrier, node, now, random }: AuditContext, account: string): Promise<void> {
+async function notePasses({ barrier, node, now, random }: AuditContext, accounts: readonly string[]): Promise<void> {
   await barrier.transact(async (tx) => {
-    const erasure = await findErasure(tx, account);
-    if (erasure === undefined) return;
     const time = now();
-    if (erasure.passedAt === undefined) {
-      await saveErasure(tx, { ...erasure, passedAt: time });
-      await appendAudit(tx, node, { event: "audit.erase", outcome: "done", account, time }, random);
-    } else if (time >= erasure.passedAt + ERASURE_SETTLES_MS) {
-      await deleteErasure(tx, account);
+    for (const erasure of await findErasures(tx, accounts)) {
+      const { account, passedAt } = erasure;
+      if (passedAt === undefined) {
+        await saveErasure(tx, { ...erasure, passedAt: time });
+        await appendAudit(tx, node, { event: "audit.erase", outcome: "done", account, time }, random);
+      } else if (isDue(erasure, time)) {
+        await deleteErasure(tx, account);
+      }
     }
   });
 }

@@ -71,7 +71,11 @@ export async function judgeCode(
     await refuse(spent.fault);
     return { kind: "wrong", clockBehind: spent.clockBehind };
   }
-  const code = { amr: spent.amr } as CodeVerified;
+  const code = { amr: spent.amr, by: spent.by } as CodeVerified;
+  if (budget.failures >= CODE_FAILURES_MAX) {
+    const reopened = { ...aboutAccount(account), event: "codes.reopen", outcome: "done", device: device?.id } as const;
+    await audit(context, tx, peer, reopened);
+  }
   if (device === undefined) {
     const stored = { ...spent.account, codeBudget: untouchedBudget };
     await putAccount(tx, nameIndex, stored);

@@ -6,7 +6,7 @@ import type { AccountHead } from "../records/account.js";
 import { untouchedBudget } from "../records/budget.js";
 import { type Device, deleteDevice, deviceOwner, devicesOf, findDevice, putDevice } from "../records/device.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
-import { type SessionName, withLiveSession } from "./live-session.js";
+import { readLiveSession, type SessionName } from "./live-session.js";
 import { withFreshSession } from "./step-up.js";
 
 /** So many devices of a person are known; one more, and the longest unused is a stranger again. */
@@ -55,7 +55,7 @@ export async function seeDevice(
 
 /** A person's devices, the one seen last first. @throws PosternError `session_invalid` */
 export function listDevices(context: ServiceContext, known: SessionName): Promise<Device[]> {
-  return withLiveSession(context, known, async (tx, { account }) => {
+  return readLiveSession(context, known, async (tx, { account }) => {
     const devices = await devicesOf(tx, account.id);
     const current = devices.filter(({ passwordVersion }) => passwordVersion === account.passwordVersion);
     return current.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
@@ -85,6 +85,7 @@ export async function forgetDevice(
 export function forgetOtherDevices(context: ServiceContext, peer: Peer, known: SessionName): Promise<number> {
   return withFreshSession(context, known, async (tx, { session, account }) => {
     const others = (await devicesOf(tx, account.id)).filter(({ id }) => id !== session.device);
+    if (others.length === 0) return 0;
     for (const other of others) await deleteDevice(tx, other);
     await audit(context, tx, peer, {
       ...aboutSession(session),

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import type { FactorKind } from "@postern/shared/messages";
 import { parseCode } from "@postern/shared/otp/code";
 import { matchHotp, resyncHotp } from "@postern/shared/otp/hotp";
 import { hashRecoveryCode, parseRecoveryCode, type RecoveryCode } from "@postern/shared/otp/recovery-code";
@@ -14,6 +15,9 @@ export interface CodeGuess {
 /** Why a code was refused, for the audit record. */
 export type CodeFault = "wrong_code" | "replayed_code" | "expired_code";
 
+/** What let somebody in; `resync`: two codes in a row of an HOTP device that ran ahead. */
+export type CodeKind = FactorKind | "resync";
+
 export type SpentCode =
   | {
       readonly kind: "spent";
@@ -21,6 +25,8 @@ export type SpentCode =
       readonly account: Account;
       /** RFC 8176. */
       readonly amr: readonly string[];
+      /** What it was, for the audit record. */
+      readonly by: CodeKind;
     }
   | {
       readonly kind: "refused";
@@ -84,7 +90,9 @@ function spendOtp(account: Account, guess: CodeGuess, now: number): SpentCode {
       const verdict = verdicts[index];
       return verdict?.kind === "match" ? verdict.used : factor;
     });
-    return { kind: "spent", account: { ...account, factors }, amr: ["otp", "mfa"] };
+    const used = account.factors.find((_factor, index) => verdicts[index]?.kind === "match");
+    const by = guess.secondCode === undefined ? (used?.kind ?? "totp") : "resync";
+    return { kind: "spent", account: { ...account, factors }, amr: ["otp", "mfa"], by };
   }
   if (verdicts.some(({ kind }) => kind === "replayed")) return refused("replayed_code");
   const past = verdicts.find((verdict) => verdict.kind === "past");
@@ -95,7 +103,7 @@ function spendRecoveryCode(account: Account, code: RecoveryCode): SpentCode {
   const hash = hashRecoveryCode(code);
   const recovery = account.recovery.filter((stored) => !timingSafeEqual(stored, hash));
   if (recovery.length === account.recovery.length) return refused("wrong_code");
-  return { kind: "spent", account: { ...account, recovery }, amr: ["mfa"] };
+  return { kind: "spent", account: { ...account, recovery }, amr: ["mfa"], by: "recovery" };
 }
 
 function refused(fault: CodeFault, clockBehind?: number): SpentCode {

@@ -54,19 +54,45 @@ export function withLiveSession<T>(
   act: (tx: SealedWriteTransaction, live: LiveSession) => Promise<T>,
 ): Promise<T> {
   return context.barrier.transact(async (tx) => {
-    const session = await findLiveSession(context, tx, known);
-    if (session === undefined) throw new PosternError("session_invalid");
-    const nameIndex = context.barrier.nameIndex(session.identity);
-    const account = await findAccount(tx, nameIndex);
-    if (account === undefined) throw new PosternError("session_invalid");
-    return act(tx, { session: await usedNow(context, tx, session), account, nameIndex });
+    const live = await liveIn(context, tx, known);
+    return act(tx, { ...live, session: await usedNow(context, tx, live.session) });
   });
 }
 
+/**
+ * The same for a call that only reads: it takes a place among the writing transactions only when the use is to be noted.
+ * @throws PosternError `session_invalid`
+ */
+export async function readLiveSession<T>(
+  context: ServiceContext,
+  known: SessionName,
+  look: (tx: SealedReadTransaction, live: LiveSession) => Promise<T>,
+): Promise<T> {
+  const seen = await context.barrier.read(async (tx) => {
+    const live = await liveIn(context, tx, known);
+    return { session: live.session, found: await look(tx, live) };
+  });
+  if (isUseDue(context, seen.session)) await withLiveSession(context, known, async () => undefined);
+  return seen.found;
+}
+
+async function liveIn(context: ServiceContext, tx: SealedReadTransaction, known: SessionName): Promise<LiveSession> {
+  const session = await findLiveSession(context, tx, known);
+  if (session === undefined) throw new PosternError("session_invalid");
+  const nameIndex = context.barrier.nameIndex(session.identity);
+  const account = await findAccount(tx, nameIndex);
+  if (account === undefined) throw new PosternError("session_invalid");
+  return { session, account, nameIndex };
+}
+
+function isUseDue({ now }: ServiceContext, session: Session): boolean {
+  return now() - session.lastSeenAt >= sessionLimits.touchMs;
+}
+
 /** A call on a session is a use of it. */
-async function usedNow({ now }: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
-  if (now() - session.lastSeenAt < sessionLimits.touchMs) return session;
-  const used = { ...session, lastSeenAt: now() };
+async function usedNow(context: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
+  if (!isUseDue(context, session)) return session;
+  const used = { ...session, lastSeenAt: context.now() };
   await putSession(tx, used);
   return used;
 }

@@ -81,6 +81,7 @@ export function changePassword(
       ...aboutAccount(account),
       event: "password.change",
       outcome: "done",
+      reason: proved.code.by,
       device: proved.device?.id,
     });
     const device = proved.device && { ...proved.device, passwordVersion };
@@ -158,7 +159,7 @@ async function enter(
     outcome: "granted",
     session: session.id,
     device: id,
-    ...(newDevice !== undefined && { reason: "new_device" }),
+    reason: newDevice === undefined ? code.by : `${code.by} new_device`,
   });
   return { grant, recoveryCodesLeft: account.recovery.length, newDevice };
 }

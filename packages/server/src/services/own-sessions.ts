@@ -2,12 +2,12 @@ import { PosternError } from "@postern/shared/errors";
 import type { SessionId } from "@postern/shared/ids";
 import { deleteSession, findSession, type Session, sessionsOf } from "../records/session.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
-import { isLive, type SessionName, withLiveSession } from "./live-session.js";
+import { isLive, readLiveSession, type SessionName, withLiveSession } from "./live-session.js";
 import { endSessionsBut } from "./sessions.js";
 
 /** A person's live sessions, the one used last first. @throws PosternError `session_invalid` */
 export function listSessions(context: ServiceContext, known: SessionName): Promise<Session[]> {
-  return withLiveSession(context, known, async (tx, { account }) => {
+  return readLiveSession(context, known, async (tx, { account }) => {
     const live = (await sessionsOf(tx, account.id)).filter((session) => isLive(session, context.now()));
     return live.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   });
@@ -34,6 +34,7 @@ export function revokeOtherSessions(context: ServiceContext, peer: Peer, known: 
   return withLiveSession(context, known, async (tx, { session }) => {
     const others = (await sessionsOf(tx, session.account)).filter(({ id }) => id !== session.id);
     const ended = others.filter((other) => isLive(other, context.now())).length;
+    if (others.length === 0) return 0;
     await endSessionsBut(tx, session.account, session.id);
     await audit(context, tx, peer, {
       ...aboutSession(session),

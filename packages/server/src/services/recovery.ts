@@ -6,7 +6,7 @@ import {
 } from "@postern/shared/otp/recovery-code";
 import { putAccount } from "../records/account.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
-import { type SessionName, withLiveSession } from "./live-session.js";
+import { readLiveSession, type SessionName } from "./live-session.js";
 import { withFreshSession } from "./step-up.js";
 
 /** A set of recovery codes: `shown` this once, only `hashes` are stored. */
@@ -17,7 +17,7 @@ export function newRecoverySet(random: (size: number) => Buffer): { shown: strin
 
 /** @throws PosternError `session_invalid` */
 export function recoveryStatus(context: ServiceContext, known: SessionName): Promise<{ left: number; total: number }> {
-  return withLiveSession(context, known, async (_tx, { account }) => ({
+  return readLiveSession(context, known, async (_tx, { account }) => ({
     left: account.recovery.length,
     total: RECOVERY_CODES,
   }));

@@ -2,10 +2,18 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
 import { type AccountId, type DeviceId, newId, type SessionId } from "@postern/shared/ids";
 import type { SealedWriteTransaction } from "../barrier/barrier.js";
-import { deleteSession, findSession, putSession, type Session, scanSessions, sessionsOf } from "../records/session.js";
+import {
+  deleteSession,
+  findSession,
+  putSession,
+  type Session,
+  scanSessions,
+  sessionKey,
+  sessionsOf,
+} from "../records/session.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { findLiveSession, isLive, type SessionName, sessionLimits } from "./live-session.js";
-import { type SweepPage, sweep } from "./sweep.js";
+import { type EndedIn, sweep } from "./sweep.js";
 import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
 export interface Grant {
@@ -114,13 +122,12 @@ export function sweepSessions(
   { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
   pageSize?: number,
 ): Promise<number> {
-  const page: SweepPage = async (tx, after, limit) => {
+  const endedIn: EndedIn = async (tx, after, limit) => {
     const { sessions, next } = await scanSessions(tx, after, limit);
     const ended = sessions.filter((session) => !isLive(session, now()));
-    for (const session of ended) await deleteSession(tx, session);
-    return { deleted: ended.length, next };
+    return { keys: ended.map(({ account, id }) => sessionKey(account, id)), next };
   };
-  return sweep(barrier, page, pageSize);
+  return sweep(barrier, endedIn, pageSize);
 }
 
 /** Ends all sessions of an account but one, in the transaction that makes them void. */

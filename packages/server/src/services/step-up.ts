@@ -37,7 +37,12 @@ export async function verifySession(
     if (verdict.kind !== "right") return refusalOf(verdict);
     const fresh = { ...session, verifiedAt: context.now(), lastSeenAt: Math.max(session.lastSeenAt, context.now()) };
     await putSession(tx, fresh);
-    await audit(context, tx, peer, { ...aboutSession(session), event: "session.verify", outcome: "granted" });
+    await audit(context, tx, peer, {
+      ...aboutSession(session),
+      event: "session.verify",
+      outcome: "granted",
+      reason: verdict.code.by,
+    });
     return fresh;
   });
   if (outcome instanceof PosternError) throw outcome;

@@ -4,7 +4,7 @@ import { RECOVERY_CODES } from "@postern/shared/otp/recovery-code";
 import type { Barrier, SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { createIdentity, type ServerIdentity } from "../identity/identity-key.js";
 import { hostsOf, issueLeaf, type Leaf, leafNeedsRenewal } from "../identity/leaf-certificate.js";
-import { putDummyAccount, refreshDummyAccount } from "../records/account.js";
+import { putDummyAccount } from "../records/account.js";
 import { appendAudit, beginAudit } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
 import { wholeRange } from "../records/keys.js";
@@ -14,7 +14,7 @@ import { putStretchCensus } from "../records/stretch-census.js";
 import { createAuditKey } from "./audit-key.js";
 import { newTotpFactor } from "./enrolment.js";
 import { createSigningKey } from "./signing-keys.js";
-import { ensureStretchCensus, firstCensus } from "./stretching.js";
+import { firstCensus } from "./stretching.js";
 
 type Tools = { readonly now: () => number; readonly random: (size: number) => Buffer };
 
@@ -95,12 +95,6 @@ function toStored(identity: ServerIdentity, leaf: Leaf): StoredIdentity {
     certificate: identity.certificateDer,
     leaf: { privateKey: leaf.privateKeyPkcs8, certificate: leaf.certificateDer },
   };
-}
-
-/** Brings what an older release stored, and every login reads, to what this one stores. */
-export async function upgradeStore(barrier: Barrier): Promise<void> {
-  await ensureStretchCensus(barrier);
-  await barrier.transact(refreshDummyAccount);
 }
 
 /** Whether a transaction can be had, opened and made durable: what a login needs. */

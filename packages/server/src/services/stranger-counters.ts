@@ -11,7 +11,7 @@ import {
 } from "../records/stranger-counter.js";
 import { budgetState, chargeBudget } from "./budget.js";
 import type { ServiceContext } from "./context.js";
-import { type SweepPage, sweep } from "./sweep.js";
+import { type EndedIn, sweep } from "./sweep.js";
 
 /**
  * The password budgets of strangers, by name. Names cost an attacker nothing, so the counters are bounded: one dies a
@@ -78,11 +78,10 @@ export function sweepStrangerCounters(
   { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
   pageSize?: number,
 ): Promise<number> {
-  const page: SweepPage = async (tx, after, limit) => {
+  const endedIn: EndedIn = async (tx, after, limit) => {
     const { counters, next } = await scanStrangerCounters(tx, after, limit);
     const expired = counters.filter(({ counter }) => isExpired(counter, now()));
-    for (const { key } of expired) await tx.delete(key);
-    return { deleted: expired.length, next };
+    return { keys: expired.map(({ key }) => key), next };
   };
-  return sweep(barrier, page, pageSize);
+  return sweep(barrier, endedIn, pageSize);
 }

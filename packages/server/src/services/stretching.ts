@@ -1,7 +1,7 @@
 import { PosternError } from "@postern/shared/errors";
 import { firstStretchGeneration, type StretchParameters, stretchGenerations } from "@postern/shared/kdf";
 import type { Barrier, SealedWriteTransaction } from "../barrier/barrier.js";
-import { scanAccountHeads } from "../records/account.js";
+import { refreshAccounts } from "../records/account.js";
 import {
   findStretchCensus,
   getStretchCensus,
@@ -42,8 +42,10 @@ export function isInUse({ generations }: StretchCensus, generation: number): boo
 
 export const firstCensus: StretchCensus = {
   current: firstStretchGeneration,
-  generations: [{ generation: firstStretchGeneration, accounts: 0, threshold: 1 }],
+  generations: [{ generation: firstStretchGeneration, accounts: 0, base: 0, threshold: 1 }],
 };
+
+type Generation = StretchCensus["generations"][number];
 
 /** Counts an account that was made on `to`, left `from`, or moved; in the transaction of that. */
 export async function countAccount(
@@ -58,14 +60,17 @@ export async function countAccount(
   await putStretchCensus(tx, { ...census, generations: lowered(counted) });
 }
 
-/** Lowers each threshold to the share of the accounts that are on that generation or an older one. */
-function lowered(generations: StretchCensus["generations"]): StretchCensus["generations"] {
-  const total = generations.reduce((sum, { accounts }) => sum + accounts, 0);
+/**
+ * Lowers each threshold to the share, of the accounts that there were when the generation was left, that are still on it
+ * or an older one. Who registers later counts in neither: else many new accounts would leave the old names alone with
+ * the old answer.
+ */
+function lowered(generations: readonly Generation[]): Generation[] {
   let upTo = 0;
   return generations.map((entry, index) => {
     upTo += entry.accounts;
-    const last = index === generations.length - 1;
-    return { ...entry, threshold: last ? 1 : Math.min(entry.threshold, total === 0 ? 0 : upTo / total) };
+    if (index === generations.length - 1) return { ...entry, threshold: 1 };
+    return { ...entry, threshold: Math.min(entry.threshold, entry.base === 0 ? 0 : upTo / entry.base) };
   });
 }
 
@@ -85,32 +90,38 @@ export async function raiseStretch(context: AuditContext, generation: number): P
           : `the generation is one of ${higher.join(", ")}`;
       throw new PosternError("usage", { detail });
     }
-    const generations = [...census.generations, { generation, accounts: 0, threshold: 1 }];
+    const total = census.generations.reduce((sum, { accounts }) => sum + accounts, 0);
+    const left = census.generations.map((entry) =>
+      entry.generation === census.current ? { ...entry, base: total } : entry,
+    );
+    const generations = [...left, { generation, accounts: 0, base: 0, threshold: 1 }];
     await putStretchCensus(tx, { current: generation, generations: lowered(generations) });
     await audit(context, tx, undefined, { event: "stretch.raise", outcome: "done", reason: `to ${generation}` });
   });
   return stretchOf(generation);
 }
 
-const PAGE = 1024;
+const PAGE = 256;
 
-/** A store that was made before there was a census gets one, when a server starts on it. */
+/**
+ * A store of before there was a census gets one, when a server or a command opens it. Its accounts are counted, and
+ * brought to today's format: an old one would take longer to read, and show that it is there.
+ */
 export async function ensureStretchCensus(barrier: Barrier): Promise<void> {
   if ((await barrier.read(findStretchCensus)) !== undefined) return;
+  let accounts = 0;
+  let after: Buffer | undefined;
+  do {
+    const from = after;
+    const page = await barrier.transact((tx) => refreshAccounts(tx, from, PAGE));
+    accounts += page.accounts;
+    after = page.next;
+  } while (after !== undefined);
   await barrier.transact(async (tx) => {
     if ((await findStretchCensus(tx)) !== undefined) return;
-    let accounts = 0;
-    let after: Buffer | undefined;
-    do {
-      const page = await scanAccountHeads(tx, after, PAGE);
-      accounts += page.heads.length;
-      after = page.next;
-    } while (after !== undefined);
     // There was one generation before there was a census.
-    await putStretchCensus(tx, {
-      current: firstStretchGeneration,
-      generations: [{ generation: firstStretchGeneration, accounts, threshold: 1 }],
-    });
+    const [first] = firstCensus.generations;
+    await putStretchCensus(tx, { ...firstCensus, generations: [{ ...(first as Generation), accounts }] });
   });
 }
 

@@ -1,5 +1,6 @@
 import type { AccountId } from "@postern/shared/ids";
 import type { Identity } from "@postern/shared/names/name";
+import type { CodeKind } from "./factors.js";
 import type { Guesser } from "./guesser.js";
 import type { LiveSession } from "./live-session.js";
 
@@ -26,6 +27,7 @@ export interface PasswordVerified {
 export interface CodeVerified {
   readonly [codeWitness]: true;
   readonly amr: readonly string[];
+  readonly by: CodeKind;
 }
 
 /** A live session whose last code is no older than five minutes. Made only by `withFreshSession`. */

@@ -51,7 +51,18 @@ export class AddressLimits {
   /** Counts a start: 0 when it is allowed, else the whole seconds to wait; one that is refused costs nothing. */
   takeStart(address: string | undefined): number {
     const key = this.keyOf(address);
-    if (key === undefined) return 0;
+    return key === undefined ? 0 : this.#take(key);
+  }
+
+  /**
+   * The same for what is counted by itself, wherever it comes from: a known device, a session. Only who is known has
+   * such a count, so nobody can fill the table with them. An exempt address has none.
+   */
+  takeFor(owner: string, address: string | undefined): number {
+    return this.keyOf(address) === undefined ? 0 : this.#take(`for ${owner}`);
+  }
+
+  #take(key: string): number {
     const time = this.#elapsed();
     const full = Math.max(this.#younger.get(key) ?? this.#older.get(key) ?? 0, time);
     const wait = full + INTERVAL_MS - (time + MINUTE_MS);

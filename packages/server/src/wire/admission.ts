@@ -15,6 +15,8 @@ export interface AdmissionLimits {
   readonly perAddress: number;
   /** Sockets with one. */
   readonly authenticated: number;
+  /** How many of these one person may have. */
+  readonly perPerson: number;
   /** Seconds. */
   readonly deadlines: {
     readonly handshake: number;
@@ -33,6 +35,8 @@ export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #waiting = new Waiting();
   readonly #sessions = new Set<Place>();
+  /** The same places as `#sessions` has, by their person. */
+  readonly #ofPerson = new Map<string | undefined, Set<Place>>();
   /** The same places as `#waiting` has, by their address; those without a limit of their own are under undefined. */
   readonly #ofAddress = new Map<string | undefined, Waiting>();
 
@@ -55,24 +59,27 @@ export class Admission {
    */
   admit(socket: Socket, address?: string): Place {
     const place = new Place(socket, address, this.#limits.deadlines, {
-      seat: (seated, from) => this.#seat(seated, from),
+      seat: (seated) => this.#seat(seated),
       leave: (gone) => this.#remove(gone, gone.rank),
     });
-    this.#seat(place, undefined);
+    this.#seat(place);
     socket.once("close", () => place.leave());
     return place;
   }
 
   /** Puts a place at the end of its queue. A logout takes a place as a new connection does. */
-  #seat(place: Place, from: Rank | undefined): void {
-    if (from !== undefined && !this.#remove(place, from)) return;
+  #seat(place: Place): void {
     if (place.rank === "session") this.#seatSession(place);
     else this.#seatWaiting(place, place.rank);
   }
 
   #seatSession(place: Place): void {
+    const own = this.#ofPerson.get(place.person) ?? new Set();
+    // A person who opens many costs themself a place, and nobody else.
+    if (own.size >= this.#limits.perPerson) evictFirst(own);
     if (this.#sessions.size >= this.#limits.authenticated) evictFirst(this.#sessions);
     this.#sessions.add(place);
+    this.#ofPerson.set(place.person, own.add(place));
   }
 
   #seatWaiting(place: Place, rank: WaitingRank): void {
@@ -80,7 +87,11 @@ export class Admission {
       place.evict();
       return;
     }
-    if (this.#waiting.size >= this.#limits.unauthenticated) this.#waiting.evictOne();
+    const full = this.#waiting.size >= this.#limits.unauthenticated && !this.#waiting.evictOne();
+    if (full && !place.busy) {
+      place.evict();
+      return;
+    }
     this.#waiting.places[rank].add(place);
     const own = this.#ofAddress.get(place.address) ?? new Waiting();
     own.places[rank].add(place);
@@ -95,9 +106,16 @@ export class Admission {
     return true;
   }
 
+  #removeSession(place: Place): boolean {
+    const own = this.#ofPerson.get(place.person);
+    own?.delete(place);
+    if (own?.size === 0) this.#ofPerson.delete(place.person);
+    return this.#sessions.delete(place);
+  }
+
   /** Whether it had a place. */
   #remove(place: Place, rank: Rank): boolean {
-    if (rank === "session") return this.#sessions.delete(place);
+    if (rank === "session") return this.#removeSession(place);
     const own = this.#ofAddress.get(place.address);
     own?.places[rank].delete(place);
     if (own?.size === 0) this.#ofAddress.delete(place.address);
@@ -132,8 +150,9 @@ function evictFirst(places: ReadonlySet<Place>): boolean {
 }
 
 interface Queue {
-  readonly seat: (place: Place, from: Rank) => void;
-  readonly leave: (place: Place) => void;
+  readonly seat: (place: Place) => void;
+  /** Whether it had a place. */
+  readonly leave: (place: Place) => boolean;
 }
 
 export class Place {
@@ -145,6 +164,7 @@ export class Place {
   #timer: NodeJS.Timeout | undefined;
   #onDeadline: () => void;
   #rank: Rank = "stranger";
+  #person: string | undefined;
   /** Whether a request of it is being worked on. */
   busy = false;
 
@@ -161,6 +181,11 @@ export class Place {
     return this.#rank;
   }
 
+  /** Whose session it has; undefined while it has none. */
+  get person(): string | undefined {
+    return this.#person;
+  }
+
   /** The handshake is done: from now on the TLS socket stands for the raw one. */
   take(socket: Socket): void {
     this.#socket = socket;
@@ -172,12 +197,16 @@ export class Place {
     this.#onDeadline = act;
   }
 
-  /** Begins a step: it has the whole of its own deadline, whatever bytes trickle in meanwhile. */
-  step(kind: DeadlineKind, rank: Rank): void {
-    const from = this.#rank;
+  /**
+   * Begins a step: it has the whole of its own deadline, whatever bytes trickle in meanwhile. `person` is whose session
+   * it is, for one that has one.
+   */
+  step(kind: DeadlineKind, rank: Rank, person?: string): void {
+    const seated = this.#queue.leave(this);
     this.#rank = rank;
+    this.#person = person;
     this.#arm(kind);
-    this.#queue.seat(this, from);
+    if (seated) this.#queue.seat(this);
   }
 
   evict(): void {

@@ -36,6 +36,7 @@ export class Connection {
   #overdue = false;
   #closed = false;
   #draining = false;
+  #abandoned: Promise<void> = Promise.resolve();
   #settle: () => void = () => undefined;
   /** Resolves when the connection is gone and all that it had under way is stored. */
   readonly ended = new Promise<void>((resolve) => {
@@ -46,7 +47,7 @@ export class Connection {
     socket: TLSSocket,
     options: {
       place: Place;
-      context: Pick<StepContext, "services" | "server" | "startWait">;
+      context: Pick<StepContext, "services" | "server" | "startWait" | "tokenWait">;
       address: string;
       log: Log;
       registrationSeconds: number;
@@ -139,13 +140,15 @@ export class Connection {
     const left = this.#state;
     this.#state = next;
     this.#forget(left, next);
+    // A code that was turned away unjudged leaves no record of its own each time; that the password was right does.
+    if (left.awaits === "code" && next.awaits === "start") this.#abandoned = this.#abandoned.then(() => this.#abandon(left));
     if (this.#closed) return;
     this.#lines.setLimit(rankOf(next) === "session" ? lineLimits.authenticated : lineLimits.unauthenticated);
     const enrolling = deadlineOf[next.awaits] === "registration";
     if (enrolling && deadlineOf[left.awaits] === "registration") return;
     if (enrolling) this.#registrationEnds = this.#now() + this.#registrationSeconds * 1000;
     this.#overdue = false;
-    this.#place.step(deadlineOf[next.awaits], rankOf(next));
+    this.#place.step(deadlineOf[next.awaits], rankOf(next), "session" in next ? next.session.account : undefined);
   }
 
   /** Wipes what a left state held and no later one needs. */
@@ -188,7 +191,7 @@ export class Connection {
     const state = this.#state;
     this.#state = awaitStart;
     this.#forget(state, awaitStart);
-    void this.#abandon(state).then(() => this.#settle());
+    void this.#abandoned.then(() => this.#abandon(state)).then(() => this.#settle());
   }
 }
 

@@ -1,6 +1,7 @@
 import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
+import type { DeviceId, SessionId } from "@postern/shared/ids";
 import { PROTOCOL } from "@postern/shared/messages";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
@@ -71,10 +72,12 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     place.take(socket);
     const address = plainAddress(socket.remoteAddress);
     const { registration: registrationSeconds } = limits.deadlines;
-    const startWait = () => addresses.takeStart(address);
+    const startWait = (device?: DeviceId) =>
+      device === undefined ? addresses.takeStart(address) : addresses.takeFor(device, address);
+    const tokenWait = (session: SessionId) => addresses.takeFor(session, address);
     const connection = new Connection(socket, {
       place,
-      context: { ...context, startWait },
+      context: { ...context, startWait, tokenWait },
       address,
       log,
       registrationSeconds,

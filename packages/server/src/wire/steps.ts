@@ -1,5 +1,5 @@
 import { type ErrorCode, PosternError } from "@postern/shared/errors";
-import type { DeviceId } from "@postern/shared/ids";
+import type { DeviceId, SessionId } from "@postern/shared/ids";
 import { type CodeParams, isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
 import type { Factor } from "../records/account.js";
 import type { Device } from "../records/device.js";
@@ -33,8 +33,13 @@ export interface StepContext {
   readonly secondsLeft: () => number;
   /** Seconds that the enrolment of another authenticator may take. */
   readonly enrolmentSeconds: number;
-  /** Counts a start of this connection's address: 0 when it may go on, else the whole seconds to wait. */
-  readonly startWait: () => number;
+  /**
+   * Counts a start of this connection's address, or of the known device that makes it: 0 when it may go on, else the
+   * whole seconds to wait.
+   */
+  readonly startWait: (device?: DeviceId) => number;
+  /** The same for a token of a session: each leaves a record. */
+  readonly tokenWait: (session: SessionId) => number;
 }
 
 interface Done<M extends Method> {
@@ -64,7 +69,7 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
 
   start: {
     "register.start": async (_state, { name }, context) => {
-      refuseIfTooMany(context);
+      refuseWhile(context.startWait());
       const { services, peer } = context;
       const free = await beginRegistration(services, peer, name);
       const { identity, salt, stretch } = free;
@@ -78,8 +83,8 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const named = nameLogin(services, name, A);
       const guesser =
         device === undefined ? stranger : await recogniseDevice(services, named, deviceProof(device, context));
-      // Whoever shares an address with strangers is not to be kept out by them.
-      if (guesser.kind === "stranger") refuseIfTooMany(context);
+      // Whoever shares an address with strangers is not to be kept out by them: a known device has a count of its own.
+      refuseWhile(context.startWait(guesser.kind === "device" ? guesser.id : undefined));
       const challenge = await beginLogin(services, named, guesser);
       const { identity, salt, stretch, ephemeral } = challenge;
       return {
@@ -140,7 +145,8 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const session = await useSession(services, peer, state.session);
       return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
     },
-    "session.token": async (state, { audience }, { services, peer }) => {
+    "session.token": async (state, { audience }, { services, peer, tokenWait }) => {
+      refuseWhile(tokenWait(state.session.id));
       const session = await useSession(services, peer, state.session);
       const { token, expiresIn } = await mintToken(services, peer, session, audience);
       return { next: { awaits: "session-call", session }, result: { token, expires_in: expiresIn } };
@@ -294,9 +300,8 @@ function deviceProof(
 
 const inSeconds = (milliseconds: number) => Math.floor(milliseconds / 1000);
 
-/** @throws PosternError `rate_limited` when this connection's address begins too much */
-function refuseIfTooMany({ startWait }: StepContext): void {
-  const retryAfter = startWait();
+/** @throws PosternError `rate_limited` while there are seconds to wait */
+function refuseWhile(retryAfter: number): void {
   if (retryAfter > 0) throw new PosternError("rate_limited", { retryAfter });
 }
 
