@@ -331,7 +331,12 @@ describe("attack 54: a client that never reads", () => {
     const admission = new Admission(defaultLimits);
     new Connection(socket, {
       place: admission.admit(socket),
-      context: { services: await contextOf(store), server: { name: "posternd", version: "0" }, startWait: () => 0, tokenWait: () => 0 },
+      context: {
+        services: await contextOf(store),
+        server: { name: "posternd", version: "0" },
+        startWait: () => 0,
+        tokenWait: () => 0,
+      },
       address: "127.0.0.1",
       log,
       registrationSeconds: 600,

@@ -135,6 +135,7 @@ export interface ServerOptions {
 export interface TestLimits {
   readonly unauthenticated?: number;
   readonly authenticated?: number;
+  readonly perPerson?: number;
   /** Whether each address has its limits. By default none has: all that a test does comes from this machine. */
   readonly byAddress?: boolean;
   readonly deadlines?: Partial<AdmissionLimits["deadlines"]>;

@@ -38,7 +38,7 @@ beforeEach(() => {
 });
 
 describe("attack 52: when all places are taken", () => {
-  const limits = { unauthenticated: 3, perAddress: 8, authenticated: 2, deadlines };
+  const limits = { unauthenticated: 3, perAddress: 8, perPerson: 32, authenticated: 2, deadlines };
 
   it("the stranger longest in its step gives way, before anyone who proved a password", () => {
     const admission = new Admission(limits);
@@ -86,7 +86,7 @@ describe("attack 52: when all places are taken", () => {
 });
 
 describe("attack 52: when one address has all of its places", () => {
-  const limits = { unauthenticated: 8, perAddress: 3, authenticated: 8, deadlines };
+  const limits = { unauthenticated: 8, perAddress: 3, perPerson: 32, authenticated: 8, deadlines };
   const greedy = "192.0.2.1";
 
   function crowded(ranks: readonly Rank[] = ["stranger", "stranger", "stranger"]) {
@@ -164,7 +164,7 @@ describe("whatever comes and goes", () => {
     fc.constantFrom<Move[0]>("come", "come", "come", "leave", "busy", "stranger", "proved", "session"),
     fc.nat({ max: 1000 }),
   );
-  const limits: AdmissionLimits = { unauthenticated: 6, perAddress: 2, authenticated: 3, deadlines };
+  const limits: AdmissionLimits = { unauthenticated: 6, perAddress: 2, perPerson: 32, authenticated: 3, deadlines };
 
   it("the places are those of the sockets that live, within the limits, and no busy one was taken", () => {
     fc.assert(
@@ -202,7 +202,7 @@ describe("whatever comes and goes", () => {
 });
 
 it("thousands of sockets from as many addresses leave nothing behind", () => {
-  const admission = new Admission({ unauthenticated: 512, perAddress: 8, authenticated: 16, deadlines });
+  const admission = new Admission({ unauthenticated: 512, perAddress: 8, perPerson: 32, authenticated: 16, deadlines });
   const seats = Array.from({ length: 10_000 }, (_, index) =>
     seat(admission, "stranger", `10.0.${index >> 8}.${index}`),
   );
@@ -213,7 +213,7 @@ it("thousands of sockets from as many addresses leave nothing behind", () => {
 
 describe("a deadline", () => {
   it("of a step begins with the step, and is the last one's no more", () => {
-    const admission = new Admission({ unauthenticated: 8, perAddress: 8, authenticated: 8, deadlines });
+    const admission = new Admission({ unauthenticated: 8, perAddress: 8, perPerson: 32, authenticated: 8, deadlines });
     const { place, socket } = seat(admission, "stranger");
     vi.advanceTimersByTime(59_000);
     place.step("step", "stranger");
