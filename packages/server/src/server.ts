@@ -134,24 +134,21 @@ async function keepUp(
   for (const task of [renew, rotate, ...sweeps, retain]) await attempt(task, log);
 }
 
-/** Runs a task now, and again so many milliseconds after it has ended: two runs never overlap. */
+/** Runs a task now, and again every so many milliseconds, unless it is at it still: two runs never overlap. */
 function repeat(ms: number, task: () => Promise<void>): { stop(): Promise<void> } {
-  let timer: NodeJS.Timeout | undefined;
-  let stopped = false;
-  let running = Promise.resolve();
+  let running: Promise<void> | undefined;
   const run = () => {
-    running = task().then(() => {
-      if (stopped) return;
-      timer = setTimeout(run, ms);
-      timer.unref();
+    running ??= task().finally(() => {
+      running = undefined;
     });
   };
   run();
+  const timer = setInterval(run, ms);
+  timer.unref();
   return {
-    stop: () => {
-      stopped = true;
-      clearTimeout(timer);
-      return running;
+    stop: async () => {
+      clearInterval(timer);
+      await running;
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import { channelExporter } from "@postern/shared/channel";
-import { asPosternError, PosternError } from "@postern/shared/errors";
+import { asPosternError, type ErrorCode, PosternError } from "@postern/shared/errors";
 import { LineSplitter } from "@postern/shared/frames/line-splitter";
 import { encodeError, encodeResult, parseRequest } from "@postern/shared/frames/rpc";
 import { lineLimits } from "@postern/shared/messages";
@@ -14,6 +14,9 @@ import { type StepContext, stateAfter, takeStep } from "./steps.js";
 
 /** A peer that does not read its replies is closed when this much waits for it. */
 const MAX_UNREAD_BYTES = 64 * 1024;
+
+/** What a code is refused with that was not looked at. */
+const turnedAway: ReadonlySet<ErrorCode> = new Set(["throttled", "codes_locked"]);
 
 /** Milliseconds that a closing connection has to take the last reply. */
 const LINGER_MS = 1000;
@@ -130,6 +133,9 @@ export class Connection {
       return;
     }
     this.#log.debug({ code: error.code, awaits: this.#state.awaits }, "refused");
+    // A code that was turned away unjudged is not recorded each time; that the password was right is.
+    const state = this.#state;
+    if (turnedAway.has(error.code)) this.#abandoned = this.#abandoned.then(() => this.#abandon(state));
     if (next.awaits === this.#state.awaits) this.#state = next;
     else this.#enter(next);
     this.#send(encodeError(id, error));
@@ -140,8 +146,6 @@ export class Connection {
     const left = this.#state;
     this.#state = next;
     this.#forget(left, next);
-    // A code that was turned away unjudged leaves no record of its own each time; that the password was right does.
-    if (left.awaits === "code" && next.awaits === "start") this.#abandoned = this.#abandoned.then(() => this.#abandon(left));
     if (this.#closed) return;
     this.#lines.setLimit(rankOf(next) === "session" ? lineLimits.authenticated : lineLimits.unauthenticated);
     const enrolling = deadlineOf[next.awaits] === "registration";
