@@ -1,30 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { allPaths, type Known, paths } from "../support/code-paths.js";
+import { type Entered, entered } from "../support/entered.js";
 import { HOUR, MINUTE, newStore, reopened, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
-import {
-  failCodes,
-  guessPassword,
-  type KnownDevice,
-  lockCodes,
-  logIn,
-  type Person,
-  provePassword,
-  registered,
-  tryCode,
-} from "../support/person.js";
+import { failCodes, guessPassword, type KnownDevice, lockCodes, provePassword, tryCode } from "../support/person.js";
 import { codeOf, type Target, WireClient } from "../support/wire-client.js";
 
-interface Entered {
-  readonly server: TestServer;
-  readonly alice: Person;
-  readonly known: Required<Known>;
-}
-
-async function entered(store?: Awaited<ReturnType<typeof newStore>>): Promise<Entered> {
-  const server = await startInProcess(store);
-  const alice = await registered(server);
-  const { secret, new_device: device } = await logIn(await WireClient.open(server), alice, alice.code(server.clock));
-  server.clock.advance(MINUTE);
+/** The same with the session and the device as what the paths of codes start from. */
+async function knownAt(at?: TestServer): Promise<Pick<Entered, "server" | "alice"> & { known: Required<Known> }> {
+  const { server, alice, secret, device } = await entered(at === undefined ? {} : { at });
   return { server, alice, known: { secret, device } };
 }
 
@@ -32,7 +15,7 @@ describe("attack 26: every path that takes a code shares the count", () => {
   it.each(Object.keys(paths).map((name, index) => [name, index] as const))(
     "on a known device: four wrong ones at the others and one at %s close them all, for the right code too",
     async (_name, last) => {
-      const { server, alice, known } = await entered();
+      const { server, alice, known } = await knownAt();
       const gives = await allPaths([server], alice, known);
       const wrong = alice.wrongCode(server.clock);
       for (let turn = 1; turn <= 4; turn++) {
@@ -49,7 +32,7 @@ describe("attack 26: every path that takes a code shares the count", () => {
 
   it("attack 25: so they do over a restart, and over two servers on one store", async () => {
     const store = await newStore();
-    const { server, alice, known } = await entered(store);
+    const { server, alice, known } = await knownAt(await startInProcess(store));
     const second = await startInProcess(await reopened(store));
     const wrong = alice.wrongCode(server.clock);
     const [one, two] = await allPaths([second, server], alice, known);
@@ -66,7 +49,7 @@ describe("attack 26: every path that takes a code shares the count", () => {
   });
 
   it("a session whose device was forgotten pays as strangers do", async () => {
-    const { server, alice, known } = await entered();
+    const { server, alice, known } = await knownAt();
     const client = await WireClient.open(server);
     await client.ok("session.resume", { secret: known.secret });
     await client.ok("device.forget", { device: known.device?.device as KnownDevice["device"] });
@@ -76,7 +59,7 @@ describe("attack 26: every path that takes a code shares the count", () => {
   });
 
   it("a code that is malformed, or one of a pair that no device shows, counts as a wrong one", async () => {
-    const { server, alice, known } = await entered();
+    const { server, alice, known } = await knownAt();
     const code = alice.code(server.clock);
     const gives = await allPaths([server], alice, known);
     for (const give of gives) expect(codeOf(await give(`${code} `))).toBe("code_refused");
@@ -90,7 +73,7 @@ describe("attack 26: every path that takes a code shares the count", () => {
 
 describe("attack 55: codes that are locked", () => {
   it("are so on every path and whatever the clock says, for strangers alone; a recovery code opens them", async () => {
-    const { server, alice, known } = await entered();
+    const { server, alice, known } = await knownAt();
     await lockCodes(server, alice);
     const strange = { login: paths["login.code"], change: paths["password.change"] };
     for (const later of [0, -30 * MINUTE, 400 * 24 * HOUR]) {
@@ -108,7 +91,7 @@ describe("attack 55: codes that are locked", () => {
   });
 
   it("are not opened by what only looks like a recovery code, alone or with a second code", async () => {
-    const { server, alice } = await entered();
+    const { server, alice } = await knownAt();
     await lockCodes(server, alice);
     const [code = ""] = alice.recoveryCodes;
     const client = await WireClient.open(server);
@@ -122,7 +105,7 @@ describe("attack 55: codes that are locked", () => {
 
 describe("attack 28b: on every path", () => {
   it("a code that is right for a step to come gives no hint, one of the past says how far behind, once", async () => {
-    const { server, alice, known } = await entered();
+    const { server, alice, known } = await knownAt();
     server.clock.advance(5 * MINUTE);
     for (const path of Object.values(paths)) {
       const give = await path(server, alice, known);
@@ -147,7 +130,7 @@ async function givesBackSession(server: Target, { secret }: Known): Promise<void
 
 describe("a log that whoever guesses would like to fill", () => {
   it("tells of each guess that was judged, and once of those that were turned away in a block, on all paths", async () => {
-    const { server, alice, known } = await entered();
+    const { server, alice, known } = await knownAt();
     await failCodes(server, alice, 5, known.device);
     const judged = async () => (await server.audit()).filter(({ reason }) => reason !== "no_code");
     const before = (await judged()).length;
@@ -169,7 +152,7 @@ describe("a log that whoever guesses would like to fill", () => {
   });
 
   it("tells once that codes are locked, and each time that the password was right", async () => {
-    const { server, alice } = await entered();
+    const { server, alice } = await knownAt();
     await lockCodes(server, alice);
     const before = (await server.audit()).length;
     for (let tries = 0; tries < 5; tries++) expect(await tryCode(server, alice, "000000")).toBe("codes_locked");
@@ -179,7 +162,7 @@ describe("a log that whoever guesses would like to fill", () => {
   });
 
   it("tells once of passwords that were turned away, of strangers and of a device", async () => {
-    const { server, known } = await entered();
+    const { server, known } = await knownAt();
     const before = (await server.audit()).length;
     for (const device of [undefined, known.device]) {
       const client = await WireClient.open(server);

@@ -72,6 +72,33 @@ async function falseServer(respond: Respond): Promise<FalseServer> {
   return { port: address.port, fingerprint: identityFingerprint(identity), called, sockets };
 }
 
+/** What a server that knows the verifier has when it answers the client's proof. */
+interface Proving {
+  readonly key: Buffer;
+  readonly exporter: Buffer;
+  /** The client's channel MAC, in hex. */
+  readonly clientMac: string;
+  readonly M2: string;
+}
+
+/** A false server that does know the verifier: what it answers the proof with is the test's to say. */
+async function provingServer(answer: (proving: Proving) => object): Promise<FalseServer> {
+  const known = await verifier();
+  let ephemeral: ServerEphemeral | undefined;
+  return falseServer(({ method, params }, socket) => {
+    if (method === "login.start") {
+      ephemeral = serverEphemeral({ clientPublic: parsePublicValue(params["A"]), verifier: known });
+      return challenge(ephemeral.publicHex);
+    }
+    if (ephemeral === undefined) throw new Error("a proof before its challenge");
+    const session = serverSession({ identity: NAME, salt: parseSalt(salt.toString("hex")), ephemeral });
+    const verdict = session.verifyClientProof(parseProof(params["M1"]));
+    if (!verdict.proved) throw new Error("the client's proof is wrong");
+    const { key, proofHex: M2 } = verdict;
+    return answer({ key, exporter: channelExporter(socket), clientMac: params["mac"] ?? "", M2 });
+  });
+}
+
 /** What the real client makes of it; whether it asked the person for a code on the way. */
 async function logInAt({ port, fingerprint }: FalseServer): Promise<{ error: PosternError; asked: boolean }> {
   const socket = await connectTls(parseServerAddress(`127.0.0.1:${port}`));
@@ -162,19 +189,8 @@ describe("attack 10: a false server", () => {
       (key: Buffer, exporter: Buffer) => channelMac("client", key, exporter).toString("hex"),
     ],
   ])("that proves the verifier, but sends %s in place of its channel MAC, gets no code", async (_name, macOf) => {
-    const known = await verifier();
-    let ephemeral: ServerEphemeral | undefined;
-    const server = await falseServer(({ method, params }, socket) => {
-      if (method === "login.start") {
-        ephemeral = serverEphemeral({ clientPublic: parsePublicValue(params["A"]), verifier: known });
-        return challenge(ephemeral.publicHex);
-      }
-      if (ephemeral === undefined) throw new Error("a proof before its challenge");
-      const session = serverSession({ identity: NAME, salt: parseSalt(salt.toString("hex")), ephemeral });
-      const verdict = session.verifyClientProof(parseProof(params["M1"]));
-      if (!verdict.proved) throw new Error("the client's proof is wrong");
-      const mac = macOf(verdict.key, channelExporter(socket), params["mac"] ?? "");
-      return { M2: verdict.proofHex, mac, factors: ["totp"] };
+    const server = await provingServer(({ key, exporter, clientMac, M2 }) => {
+      return { M2, mac: macOf(key, exporter, clientMac), factors: ["totp"] };
     });
     const { error, asked } = await logInAt(server);
     expect(error).toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
@@ -183,20 +199,9 @@ describe("attack 10: a false server", () => {
   });
 
   it("that proves the verifier, but wants it stretched anew with less than is safe, gets no code", async () => {
-    const known = await verifier();
-    let ephemeral: ServerEphemeral | undefined;
-    const server = await falseServer(({ method, params }, socket) => {
-      if (method === "login.start") {
-        ephemeral = serverEphemeral({ clientPublic: parsePublicValue(params["A"]), verifier: known });
-        return challenge(ephemeral.publicHex);
-      }
-      if (ephemeral === undefined) throw new Error("a proof before its challenge");
-      const session = serverSession({ identity: NAME, salt: parseSalt(salt.toString("hex")), ephemeral });
-      const verdict = session.verifyClientProof(parseProof(params["M1"]));
-      if (!verdict.proved) throw new Error("the client's proof is wrong");
-      const mac = channelMac("server", verdict.key, channelExporter(socket)).toString("hex");
-      const restretch = { generation: 9, memory_kib: 8, passes: 1 };
-      return { M2: verdict.proofHex, mac, factors: ["totp"], restretch };
+    const server = await provingServer(({ key, exporter, M2 }) => {
+      const mac = channelMac("server", key, exporter).toString("hex");
+      return { M2, mac, factors: ["totp"], restretch: { generation: 9, memory_kib: 8, passes: 1 } };
     });
     const { error, asked } = await logInAt(server);
     expect(error).toMatchObject({ code: "stretch_refused", exit: exitCodes.untrusted });

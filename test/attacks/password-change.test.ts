@@ -4,12 +4,12 @@ import { findAccount } from "../../packages/server/src/records/account.js";
 import { devicesOf } from "../../packages/server/src/records/device.js";
 import { idBytes, prefixes, wholeRange } from "../../packages/server/src/records/keys.js";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
+import { entered } from "../support/entered.js";
 import { HOUR, MINUTE, newStore, reopened, startInProcess, type TestServer } from "../support/in-process.js";
 import {
   awaitingCode,
   becomeKnown,
   failPasswords,
-  type KnownDevice,
   logIn,
   type Person,
   proofOf,
@@ -24,23 +24,6 @@ import {
 } from "../support/person.js";
 import { codeOf, WireClient } from "../support/wire-client.js";
 
-interface Entered {
-  readonly server: TestServer;
-  readonly alice: Person;
-  readonly client: WireClient;
-  readonly secret: string;
-  readonly device: KnownDevice;
-}
-
-async function entered(at?: TestServer): Promise<Entered> {
-  const server = at ?? (await startInProcess());
-  const alice = await registered(server);
-  const client = await WireClient.open(server);
-  const { secret, new_device } = await logIn(client, alice, alice.code(server.clock));
-  server.clock.advance(MINUTE);
-  return { server, alice, client, secret, device: new_device as KnownDevice };
-}
-
 type AccountId = `acc_${string}`;
 
 const accountOf = ({ barrier }: TestServer, { name }: Person) =>
@@ -51,7 +34,7 @@ const renewedAlice = (alice: Person) => alice.renewed("a password that nobody kn
 describe("attack 32: a password that is changed", () => {
   it("ends every other session at once, on open connections of every process; this one stays", async () => {
     const store = await newStore();
-    const home = await entered(await startInProcess(store));
+    const home = await entered({ at: await startInProcess(store) });
     const { server, alice, device } = home;
     const second = await startInProcess(await reopened(store));
     const there = await WireClient.open(second);

@@ -1,29 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { MINUTE, newStore, reopened, startInProcess, type TestServer } from "../support/in-process.js";
-import { awaitingCode, type KnownDevice, logIn, type Person, registered, tryCode } from "../support/person.js";
+import { entered } from "../support/entered.js";
+import { MINUTE, newStore, reopened, startInProcess } from "../support/in-process.js";
+import { awaitingCode, logIn, registered, tryCode } from "../support/person.js";
 import { codeOf, WireClient } from "../support/wire-client.js";
-
-interface Entered {
-  readonly server: TestServer;
-  readonly alice: Person;
-  readonly client: WireClient;
-  readonly secret: string;
-  readonly device: KnownDevice;
-}
-
-async function entered(name = "alice", at?: TestServer): Promise<Entered> {
-  const server = at ?? (await startInProcess());
-  const alice = await registered(server, name);
-  const client = await WireClient.open(server);
-  const { secret, new_device } = await logIn(client, alice, alice.code(server.clock));
-  return { server, alice, client, secret, device: new_device as KnownDevice };
-}
 
 const at = (codes: readonly string[], index: number) => codes[index] ?? "";
 
 describe("attack 29: a recovery code works once", () => {
   it("of a hundred uses at once, at login and in a session, one is right, and there is one less", async () => {
-    const { server, alice, secret, device } = await entered();
+    const { server, alice, secret, device } = await entered({ since: 0 });
     const code = at(alice.recoveryCodes, 0);
     const logins = await awaitingCode(server, alice, 20);
     const sessions = await Promise.all(
@@ -45,7 +30,7 @@ describe("attack 29: a recovery code works once", () => {
   });
 
   it("used for one thing, it is used for all: step-up, login, deletion", async () => {
-    const { server, alice, client } = await entered();
+    const { server, alice, client } = await entered({ since: 0 });
     const code = at(alice.recoveryCodes, 0);
     expect(await client.outcome("session.verify", { code })).toBe("ok");
     for (const method of ["session.verify", "account.delete"] as const) {
@@ -57,7 +42,7 @@ describe("attack 29: a recovery code works once", () => {
 
 describe("attack 30: another person's recovery code", () => {
   it("is refused on every path, and stays that person's", async () => {
-    const { server, client } = await entered();
+    const { server, client } = await entered({ since: 0 });
     const bob = await registered(server, "bob");
     const code = at(bob.recoveryCodes, 0);
     for (const method of ["session.verify", "account.delete"] as const) {
@@ -69,7 +54,7 @@ describe("attack 30: another person's recovery code", () => {
 
 describe("attack 31: new recovery codes", () => {
   it("take a fresh session, and a recovery code makes it fresh as any code does", async () => {
-    const { server, alice, client } = await entered();
+    const { server, alice, client } = await entered({ since: 0 });
     server.clock.advance(5 * MINUTE);
     expect(await client.outcome("recovery.regenerate", {})).toBe("step_up_needed");
     expect(await tryCode(server, alice, at(alice.recoveryCodes, 0))).toBe("ok");
@@ -81,7 +66,7 @@ describe("attack 31: new recovery codes", () => {
 
   it("kill the old ones at once, in every process; each of the new ones works once", async () => {
     const store = await newStore();
-    const home = await entered("alice", await startInProcess(store));
+    const home = await entered({ at: await startInProcess(store), since: 0 });
     const { server, alice, client } = home;
     const second = await startInProcess(await reopened(store));
     const waiting = await awaitingCode(second, alice, 2);
@@ -101,7 +86,7 @@ describe("attack 31: new recovery codes", () => {
   it("asked for while an old one is used: either it was used before, or it is dead", async () => {
     const server = await startInProcess();
     for (let round = 0; round < 6; round++) {
-      const { alice, client, device } = await entered(`alice${round}`, server);
+      const { alice, client, device } = await entered({ at: server, name: `alice${round}`, since: 0 });
       const [login] = await awaitingCode(server, alice, 1);
       const old = at(alice.recoveryCodes, 0);
       const use = () => login?.call("login.code", { code: old });
@@ -117,7 +102,7 @@ describe("attack 31: new recovery codes", () => {
   });
 
   it("asked for many times at once: the last set counts, and no other", async () => {
-    const { server, alice, client, secret } = await entered();
+    const { server, alice, client, secret } = await entered({ since: 0 });
     const clients = [client];
     for (let made = 0; made < 4; made++) {
       const more = await WireClient.open(server);

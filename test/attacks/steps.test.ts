@@ -1,51 +1,17 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Method, methods } from "@postern/shared/messages";
+import type { Method } from "@postern/shared/messages";
 import { clientEphemeral } from "@postern/shared/srp/client";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
 import type { grantSession } from "../../packages/server/src/services/sessions.js";
 import type { CodeVerified, PasswordVerified } from "../../packages/server/src/services/witnesses.js";
 import type { StateOf } from "../../packages/server/src/wire/states.js";
+import { everyMethod, fittingParams, sessionCalls } from "../support/fitting-params.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
 import { guessedProof, logIn, Person, provePassword, register, registered, startLogin } from "../support/person.js";
-import { codeOf, hello, WireClient } from "../support/wire-client.js";
-
-/** Parameters that fit their methods: what is refused is the moment, not the form. */
-const fitting: Record<Method, object> = {
-  hello,
-  "register.start": { name: "mallory" },
-  "register.verifier": { verifier: clientEphemeral().publicHex },
-  "register.confirm": { code: "123456" },
-  "login.start": { name: "alice", A: clientEphemeral().publicHex },
-  "login.proof": guessedProof(),
-  "login.code": { code: "123456" },
-  "password.change": { code: "123456", new_verifier: { generation: 1, verifier: clientEphemeral().publicHex } },
-  "session.resume": { secret: `pss_${"0".repeat(64)}_${"0".repeat(64)}` },
-  "session.whoami": {},
-  "session.token": {},
-  "session.verify": { code: "123456" },
-  "session.list": {},
-  "session.revoke": { session: `ses_${"0".repeat(32)}` },
-  "session.revoke_others": {},
-  "session.logout": {},
-  "device.list": {},
-  "device.forget": { device: `dev_${"0".repeat(32)}` },
-  "device.forget_others": {},
-  "factor.list": {},
-  "factor.add": { kind: "totp" },
-  "factor.confirm": { code: "123456" },
-  "factor.remove": { factor: `fac_${"0".repeat(32)}` },
-  "recovery.status": {},
-  "recovery.regenerate": {},
-  "account.delete": { code: "123456" },
-};
-
-const everyMethod = Object.keys(methods) as Method[];
-
-/** They have a session's name, and are none of its calls. */
-const outside: ReadonlySet<Method> = new Set(["session.resume", "factor.confirm"]);
+import { codeOf, WireClient } from "../support/wire-client.js";
 
 interface Awaiting {
   readonly reach: (server: TestServer, alice: Person) => Promise<WireClient>;
@@ -93,9 +59,7 @@ const states: Record<string, Awaiting> = {
       await logIn(client, alice, alice.code(server.clock));
       return client;
     },
-    calls: everyMethod.filter(
-      (method) => /^(?:session|device|factor|recovery|account)\./.test(method) && !outside.has(method),
-    ),
+    calls: sessionCalls,
   },
   "factor-code": {
     reach: async (server, alice) => {
@@ -116,7 +80,7 @@ describe("attack 3: a step skipped, repeated or out of order", () => {
     const before = (await server.audit()).filter(({ event }) => event !== "login.code" && event !== "login").length;
     for (const method of everyMethod.filter((other) => !state.calls.includes(other))) {
       const client = await state.reach(server, alice);
-      expect(codeOf(await client.call(method, fitting[method])), method).toBe("out_of_order");
+      expect(codeOf(await client.call(method, fittingParams[method])), method).toBe("out_of_order");
       expect(await client.reply(), method).toBeUndefined();
     }
     const after = (await server.audit()).filter(({ event }) => event !== "login.code" && event !== "login");
@@ -143,7 +107,7 @@ describe("attack 27: half-authenticated state", () => {
     for (const method of everyMethod.filter((other) => !takeCode.has(other))) {
       const client = await WireClient.open(server);
       await provePassword(client, alice);
-      expect(codeOf(await client.call(method, fitting[method])), method).toBe("out_of_order");
+      expect(codeOf(await client.call(method, fittingParams[method])), method).toBe("out_of_order");
     }
     const sessions = await server.barrier.read((tx) => sessionsOf(tx, alice.account as `acc_${string}`));
     expect(sessions).toEqual([]);

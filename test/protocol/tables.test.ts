@@ -1,9 +1,9 @@
-import { type ErrorCode, errors, isErrorCode, PosternError } from "@postern/shared/errors";
+import { type ErrorCode, errors, isErrorCode, PosternError, recoverable } from "@postern/shared/errors";
 import { deadlines, factorKinds, type Method, methods } from "@postern/shared/messages";
 import { describe, expect, it } from "vitest";
 import { defaultLimits } from "../../packages/server/src/server.js";
 import { type Awaits, deadlineOf, type State } from "../../packages/server/src/wire/states.js";
-import { recoverable, type StepContext, stateAfter, takeStep } from "../../packages/server/src/wire/steps.js";
+import { type StepContext, stateAfter, takeStep } from "../../packages/server/src/wire/steps.js";
 import { type Field, fields, page, section, tableRows, tables } from "./page.js";
 
 const calls = Object.keys(methods) as Method[];

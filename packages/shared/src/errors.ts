@@ -421,6 +421,34 @@ export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === "string" && Object.hasOwn(errors, code);
 }
 
+/**
+ * What a server refuses with that a person can do something about: the connection goes on. After anything else that a
+ * server says it is closed.
+ */
+export const recoverable = [
+  "registration_closed",
+  "name_invalid",
+  "name_taken",
+  "verifier_invalid",
+  "login_failed",
+  "code_refused",
+  "throttled",
+  "rate_limited",
+  "codes_locked",
+  "busy",
+  "session_invalid",
+  "step_up_needed",
+  "id_unknown",
+  "last_factor",
+  "too_many_factors",
+  "label_invalid",
+  "label_taken",
+] as const satisfies readonly ErrorCode[];
+
+export function isRecoverable(code: ErrorCode): boolean {
+  return recoverable.some((other) => other === code);
+}
+
 export function errorFacts(code: ErrorCode): ErrorFacts {
   return errors[code];
 }

@@ -129,8 +129,8 @@ export async function refreshAccounts(
 ): Promise<{ accounts: number; next: Buffer | undefined }> {
   const range = recordRange("account");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  for (const { key, value } of entries) {
-    for (const account of intact([value], decode)) await tx.put(key, encode(account));
+  for (const entry of entries) {
+    for (const account of intact([entry], decode)) await tx.put(entry.key, encode(account));
   }
   const accounts = entries.filter(({ key }) => !key.equals(dummyKey)).length;
   return { accounts, next: nextAfter(entries, limit) };

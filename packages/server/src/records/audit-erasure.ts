@@ -49,10 +49,7 @@ export async function scanErasures(
   const range = recordRange("auditErasure");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
   return {
-    erasures: intact(
-      entries.map(({ value }) => value),
-      codec.decode,
-    ),
+    erasures: intact(entries, codec.decode),
     next: nextAfter(entries, limit),
   };
 }

@@ -34,10 +34,10 @@ export function recordCodec<S extends z.ZodType>(
 }
 
 /** What can be decoded of a scan: one damaged record must not keep the others from being looked after. */
-export function intact<T>(values: readonly Buffer[], decode: (bytes: Buffer) => T): T[] {
-  return values.flatMap((bytes) => {
+export function intact<T>(entries: readonly { readonly value: Buffer }[], decode: (bytes: Buffer) => T): T[] {
+  return entries.flatMap(({ value }) => {
     try {
-      return [decode(bytes)];
+      return [decode(value)];
     } catch (thrown) {
       if (thrown instanceof PosternError && thrown.code === "store_damaged") return [];
       throw thrown;

@@ -64,10 +64,7 @@ export async function scanSessions(
   const range = recordRange("session");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
   return {
-    sessions: intact(
-      entries.map(({ value }) => value),
-      codec.decode,
-    ),
+    sessions: intact(entries, codec.decode),
     next: nextAfter(entries, limit),
   };
 }

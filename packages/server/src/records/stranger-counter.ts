@@ -35,8 +35,8 @@ export async function scanStrangerCounters(
 ): Promise<{ counters: { key: Buffer; counter: Budget }[]; next: Buffer | undefined }> {
   const range = recordRange("strangerCounter");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  const counters = entries.flatMap(({ key, value }) =>
-    intact([value], codec.decode).map((counter) => ({ key, counter })),
+  const counters = entries.flatMap((entry) =>
+    intact([entry], codec.decode).map((counter) => ({ key: entry.key, counter })),
   );
   return { counters, next: nextAfter(entries, limit) };
 }

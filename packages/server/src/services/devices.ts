@@ -84,26 +84,25 @@ export async function forgetDevice(
 /** The same for all but the session's own. Returns how many. @throws PosternError `session_invalid`, `step_up_needed` */
 export function forgetOtherDevices(context: ServiceContext, peer: Peer, known: SessionName): Promise<number> {
   return withFreshSession(context, known, async (tx, { session, account }) => {
-    const others = (await devicesOf(tx, account.id)).filter(({ id }) => id !== session.device);
-    if (others.length === 0) return 0;
-    for (const other of others) await deleteDevice(tx, other);
+    const forgotten = await forgetDevicesBut(tx, account, session.device);
+    if (forgotten === 0) return 0;
     await audit(context, tx, peer, {
       ...aboutSession(session),
       event: "device.forget",
       outcome: "done",
       reason: "others",
     });
-    return others.length;
+    return forgotten;
   });
 }
 
-/** Forgets all devices of an account but one, in the transaction that changes its password. */
+/** Forgets all devices of an account but one, in the caller's transaction. Returns how many. */
 export async function forgetDevicesBut(
   tx: SealedWriteTransaction,
   account: Pick<AccountHead, "id">,
   kept: DeviceId | undefined,
-): Promise<void> {
-  for (const device of await devicesOf(tx, account.id)) {
-    if (device.id !== kept) await deleteDevice(tx, device);
-  }
+): Promise<number> {
+  const others = (await devicesOf(tx, account.id)).filter(({ id }) => id !== kept);
+  for (const other of others) await deleteDevice(tx, other);
+  return others.length;
 }

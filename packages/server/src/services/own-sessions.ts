@@ -32,16 +32,14 @@ export async function revokeSession(
 /** Ends all of a person's sessions but this one. Returns how many. @throws PosternError `session_invalid` */
 export function revokeOtherSessions(context: ServiceContext, peer: Peer, known: SessionName): Promise<number> {
   return withLiveSession(context, known, async (tx, { session }) => {
-    const others = (await sessionsOf(tx, session.account)).filter(({ id }) => id !== session.id);
-    const ended = others.filter((other) => isLive(other, context.now())).length;
-    if (others.length === 0) return 0;
-    await endSessionsBut(tx, session.account, session.id);
+    const ended = await endSessionsBut(tx, session.account, session.id);
+    if (ended.length === 0) return 0;
     await audit(context, tx, peer, {
       ...aboutSession(session),
       event: "session.revoke",
       outcome: "done",
       reason: "others",
     });
-    return ended;
+    return ended.filter((other) => isLive(other, context.now())).length;
   });
 }

@@ -130,11 +130,15 @@ export function sweepSessions(
   return sweep(barrier, endedIn, pageSize);
 }
 
-/** Ends all sessions of an account but one, in the transaction that makes them void. */
-export async function endSessionsBut(tx: SealedWriteTransaction, account: AccountId, kept?: SessionId): Promise<void> {
-  for (const other of await sessionsOf(tx, account)) {
-    if (other.id !== kept) await deleteSession(tx, other);
-  }
+/** Ends all sessions of an account but one, in the transaction that makes them void. Returns those that were there. */
+export async function endSessionsBut(
+  tx: SealedWriteTransaction,
+  account: AccountId,
+  kept?: SessionId,
+): Promise<readonly Session[]> {
+  const others = (await sessionsOf(tx, account)).filter(({ id }) => id !== kept);
+  for (const other of others) await deleteSession(tx, other);
+  return others;
 }
 
 /** Ends a session, durably, before it returns. Ending one that has ended is no error. */

@@ -1,4 +1,4 @@
-import { type ErrorCode, PosternError } from "@postern/shared/errors";
+import { isRecoverable, PosternError } from "@postern/shared/errors";
 import type { DeviceId, SessionId } from "@postern/shared/ids";
 import { type CodeParams, isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
 import type { Factor } from "../records/account.js";
@@ -242,32 +242,11 @@ export async function takeStep(
   return step(state, parsed.data, context);
 }
 
-/** Refusals that a person can do something about: the connection goes on. After any other error it is closed. */
-export const recoverable: readonly ErrorCode[] = [
-  "registration_closed",
-  "name_invalid",
-  "name_taken",
-  "verifier_invalid",
-  "login_failed",
-  "code_refused",
-  "throttled",
-  "rate_limited",
-  "codes_locked",
-  "busy",
-  "session_invalid",
-  "step_up_needed",
-  "id_unknown",
-  "last_factor",
-  "too_many_factors",
-  "label_invalid",
-  "label_taken",
-];
-
 const periodOf = (factor: Factor) => (factor.kind === "totp" ? factor.period : undefined);
 
 /** Where a connection stands after a refusal, or undefined when it is to be closed. */
 export function stateAfter(state: State, { code }: PosternError): State | undefined {
-  if (!recoverable.includes(code)) return undefined;
+  if (!isRecoverable(code)) return undefined;
   if (code === "session_invalid") return awaitStart;
   switch (state.awaits) {
     case "session-call":

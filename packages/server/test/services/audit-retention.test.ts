@@ -20,14 +20,13 @@ import {
   NOW,
   newLog,
   reopened,
+  stored,
   write,
   writeLogins,
 } from "./audit-support.js";
 
 const damaged = { code: "audit_damaged" };
 
-/** Where the barrier keeps a record: callers' keys stand behind one byte. */
-const stored = (key: Buffer) => Buffer.concat([Buffer.of(1), key]);
 const anchorKey = ({ node }: Log) => stored(recordKey("auditAnchor", idBytes(node)));
 
 async function countOf({ barrier }: Log, kind: RecordKind): Promise<number> {

@@ -74,3 +74,6 @@ export async function* bytesOf(text: string | Buffer, size = 65_536): AsyncGener
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
+
+/** Where the barrier keeps a record: callers' keys stand behind one byte. */
+export const stored = (key: Buffer): Buffer => Buffer.concat([Buffer.of(1), key]);

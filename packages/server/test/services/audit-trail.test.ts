@@ -15,12 +15,10 @@ import {
   NOW,
   newLog,
   reopened,
+  stored,
   write,
   writeLogins,
 } from "./audit-support.js";
-
-/** Where the barrier keeps a record: callers' keys stand behind one byte. */
-const stored = (key: Buffer) => Buffer.concat([Buffer.of(1), key]);
 
 async function indices(log: Log, filter: AuditFilter, limit = 1000): Promise<number[]> {
   const found: number[] = [];

@@ -1,4 +1,4 @@
-import { type ErrorCode, errors, isErrorCode, PosternError } from "../errors.js";
+import { type ErrorCode, errors, isErrorCode, PosternError, recoverable } from "../errors.js";
 import { encodeLine } from "./encode.js";
 import { type JsonObject, type JsonValue, parseStrictJson } from "./strict-json.js";
 
@@ -112,30 +112,14 @@ function wholeSeconds(seconds: number | undefined): number | undefined {
  * able to say it: "remove the file of known servers", "forget the server", "cancelled".
  */
 const serverCodes: ReadonlySet<ErrorCode> = new Set([
+  ...recoverable,
   "bad_request",
   "line_too_long",
   "out_of_order",
   "step_timeout",
-  "busy",
   "shutting_down",
   "internal",
-  "registration_closed",
-  "name_invalid",
-  "name_taken",
-  "verifier_invalid",
-  "login_failed",
-  "code_refused",
-  "throttled",
-  "rate_limited",
-  "codes_locked",
   "ephemeral_invalid",
-  "session_invalid",
-  "step_up_needed",
-  "id_unknown",
-  "last_factor",
-  "too_many_factors",
-  "label_invalid",
-  "label_taken",
 ]);
 
 /** No wait that a server asks for is longer, and no clock that it can judge is further behind; in seconds. */

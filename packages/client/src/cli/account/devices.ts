@@ -3,12 +3,12 @@ import { say } from "@postern/shared/terminal/terminal-text";
 import { type LiveSession, withSession } from "../../flows/live-session.js";
 import { withStepUp } from "../../flows/step-up.js";
 import { dropDevice, knownDevice } from "../../session/device-file.js";
-import { abbreviate, resolveId } from "../abbreviated-ids.js";
+import { resolveId } from "../abbreviated-ids.js";
 import { sessionUseOf } from "../kept-session.js";
-import { localTime } from "../local-time.js";
 import type { GlobalOptions } from "../options.js";
 import { table } from "../table.js";
 import type { AccountOptions } from "./options.js";
+import { seenRows } from "./seen-rows.js";
 import { counted, oneOrOthers } from "./sessions.js";
 import { stepUpCodeOf } from "./step-up-code.js";
 
@@ -16,14 +16,7 @@ import { stepUpCodeOf } from "./step-up-code.js";
 export async function deviceListCommand(output: Output, options: GlobalOptions): Promise<number> {
   return withSession(await sessionUseOf(output, options), async (session) => {
     const { devices } = await session.call("device.list", {});
-    const ids = abbreviate(devices.map(({ device }) => device));
-    const rows = devices.map(({ last_seen_at, address, client, current }, index) => [
-      ids[index] ?? "",
-      localTime(last_seen_at),
-      address,
-      client,
-      current ? "this device" : "",
-    ]);
+    const rows = seenRows(devices, ({ device }) => device, "this device");
     const lines = devices.length === 0 ? [say`No device is known.`] : table(heading, rows);
     output.result({ devices }, ...lines);
     return devices.filter(({ current }) => !current).length;

@@ -3,25 +3,18 @@ import type { Output } from "@postern/shared/terminal/output";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { withSession } from "../../flows/live-session.js";
 import { dropSession } from "../../session/session-file.js";
-import { abbreviate, resolveId } from "../abbreviated-ids.js";
+import { resolveId } from "../abbreviated-ids.js";
 import { sessionUseOf } from "../kept-session.js";
-import { localTime } from "../local-time.js";
 import type { GlobalOptions } from "../options.js";
 import { table } from "../table.js";
 import type { AccountOptions } from "./options.js";
+import { seenRows } from "./seen-rows.js";
 
 /** Returns how many there are beside this one. */
 export async function sessionListCommand(output: Output, options: GlobalOptions): Promise<number> {
   return withSession(await sessionUseOf(output, options), async (session) => {
     const { sessions } = await session.call("session.list", {});
-    const ids = abbreviate(sessions.map(({ session: id }) => id));
-    const rows = sessions.map(({ last_seen_at, address, client, current }, index) => [
-      ids[index] ?? "",
-      localTime(last_seen_at),
-      address,
-      client,
-      current ? "this session" : "",
-    ]);
+    const rows = seenRows(sessions, ({ session }) => session, "this session");
     output.result({ sessions }, ...table(["session", "last used", "address", "client", ""], rows));
     return sessions.filter(({ current }) => !current).length;
   });
