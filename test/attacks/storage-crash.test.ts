@@ -39,6 +39,21 @@ describe("attack 36, promise 9: kill -9", () => {
     }
   });
 
+  it("between a registration and its answer leaves a person whose name is taken, who can log in, and no fault", async () => {
+    const clock = new Clock();
+    const directory = await temporaryDirectory();
+    const { process: first, target } = await served(directory, clock);
+    const witness = newWitness("alice");
+    await registerWitness(await WireClient.open(target), witness, clock);
+    await first.kill();
+    const unanswered = { ...witness, registered: false };
+    const { process, target: again } = await served(directory, clock);
+    expect(await serveAgain(again, clock, [unanswered])).toEqual([]);
+    expect(unanswered.registered).toBe(true);
+    expectValue(await process.close());
+    expect(await withStore(directory, (barrier) => faultsStored(barrier, [unanswered]))).toEqual([]);
+  });
+
   it("of posternd itself, twice, loses nothing that was acknowledged", async () => {
     const random = seededRandom("kill -9 of posternd");
     const machine = new Machine();

@@ -37,7 +37,7 @@ export async function faultsStored(barrier: Barrier, witnesses: readonly Witness
   const chain = await verifyTrail(barrier);
   if (!chain.ok) faults.push(`the audit chain is broken at ${chain.firstBad}: ${chain.why}`);
   const rows = await auditRows(barrier);
-  const registrations = rows.filter(({ event, outcome }) => event === "register" && outcome === "done");
+  const registrations = registrationsIn(rows);
   const records = await barrier.read((tx) => tx.scan(recordRange("account")));
   // One of the records is of nobody: unknown names are answered from it.
   const accounts = records.length - 1;
@@ -59,7 +59,8 @@ async function faultsOfWitness(barrier: Barrier, rows: readonly AuditRow[], witn
   const ended = sessionsIn(own, "session.logout");
   const faults: string[] = [];
   if (registered && person.account !== "" && account.id !== person.account) faults.push("another account has the name");
-  if (own.filter(({ event }) => event === "register").length !== 1) faults.push("not one record of the registration");
+  // Whoever got no answer tries the name again, and is refused it: that is another event of this account's.
+  if (registrationsIn(own).length !== 1) faults.push("not one record of the registration");
   const spent = spentCodes(witness, account);
   if (granted.size !== spent) faults.push(`${granted.size} logins were granted for ${spent} codes`);
   if (![...granted].every((id) => sessions.has(id) !== ended.has(id)) || sessions.size + ended.size !== granted.size) {
@@ -97,6 +98,10 @@ function spentCodes({ step }: Witness, { factors, recovery }: Account): number {
 function holds({ recovery }: Account, code: string): boolean {
   const parsed = parseRecoveryCode(code);
   return parsed !== undefined && recovery.some((hash) => hash.equals(hashRecoveryCode(parsed)));
+}
+
+function registrationsIn(rows: readonly AuditRow[]): AuditRow[] {
+  return rows.filter(({ event, outcome }) => event === "register" && outcome === "done");
 }
 
 function sessionsIn(rows: readonly AuditRow[], event: string): Set<string> {
