@@ -41,7 +41,7 @@ describe("the packages, packed and installed by npm into an empty folder", () =>
     }
     tarballs = readdirSync(packed).map((name) => join(packed, name));
     installed = run(home, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...tarballs);
-  }, 180_000);
+  }, 600_000);
 
   it("are three tarballs with programs and licence, and without sources, tests and build notes", () => {
     expect(tarballs).toHaveLength(3);
