@@ -247,6 +247,18 @@ describe("attack 35: the limits of a session", () => {
     expect(await resume()).toBe("session_invalid");
   });
 
+  it("nor does one that is set back under a session in use: after three hours, by two", async () => {
+    const { server, resume } = await loggedIn();
+    for (let uses = 0; uses < 9; uses++) {
+      server.clock.advance(20 * MINUTE);
+      expect(await resume()).toBe("ok");
+    }
+    server.clock.advance(-5 * MINUTE);
+    expect(await resume()).toBe("ok");
+    server.clock.advance(-115 * MINUTE);
+    expect(await resume()).toBe("session_invalid");
+  });
+
   it("a person has ten at most: an eleventh login ends the one that was longest unused", async () => {
     const server = await startInProcess();
     const alice = await register(await WireClient.open(server), new Person("alice"), server);

@@ -13,12 +13,15 @@ export const sessionLimits = {
   touchMs: 60_000,
 } as const;
 
-/** How far the clock may have been set back under a session: more, and its limits could not be told any more. */
+/**
+ * How far the clock may have been set back under a session since its last noted use: by more, and the session has ended,
+ * since nobody could tell any more how long it has been there.
+ */
 const CLOCK_SLACK_MS = 5 * 60_000;
 
 /** Whether a session has not ended; `now` in milliseconds. */
 export function isLive(session: Session, now: number): boolean {
-  if (now < session.authenticatedAt - CLOCK_SLACK_MS) return false;
+  if (now < session.lastSeenAt - CLOCK_SLACK_MS) return false;
   return now < session.expiresAt && now < session.lastSeenAt + sessionLimits.idleMs;
 }
 
@@ -91,8 +94,12 @@ function isUseDue({ now }: ServiceContext, session: Session): boolean {
 
 /** A call on a session is a use of it. */
 async function usedNow(context: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
-  if (!isUseDue(context, session)) return session;
-  const used = { ...session, lastSeenAt: context.now() };
+  return isUseDue(context, session) ? noteUse(context, tx, session) : session;
+}
+
+/** Notes when a session was last used. A clock that was set back never makes it younger than it was. */
+export async function noteUse(context: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
+  const used = { ...session, lastSeenAt: Math.max(session.lastSeenAt, context.now()) };
   await putSession(tx, used);
   return used;
 }

@@ -76,7 +76,7 @@ export async function resumeSession(context: ServiceContext, peer: Peer, secretT
   if (claim === undefined) throw new PosternError("session_invalid");
   const session = await currentSession(context, claim);
   if (!timingSafeEqual(session.secretHash, hashSecret(claim.secret))) throw new PosternError("session_invalid");
-  return noteUse(context, peer, session);
+  return noteUseBy(context, peer, session);
 }
 
 /**
@@ -84,10 +84,10 @@ export async function resumeSession(context: ServiceContext, peer: Peer, secretT
  * @throws PosternError `session_invalid`
  */
 export async function useSession(context: ServiceContext, peer: Peer, known: SessionName): Promise<Session> {
-  return noteUse(context, peer, await currentSession(context, known));
+  return noteUseBy(context, peer, await currentSession(context, known));
 }
 
-async function noteUse(context: ServiceContext, peer: Peer, session: Session): Promise<Session> {
+async function noteUseBy(context: ServiceContext, peer: Peer, session: Session): Promise<Session> {
   const recent = context.now() - session.lastSeenAt < sessionLimits.touchMs;
   return recent ? session : touch(context, peer, session);
 }
