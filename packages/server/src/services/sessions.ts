@@ -36,7 +36,7 @@ export async function grantSession(
 ): Promise<Grant> {
   const now = context.now();
   const account = password.account;
-  await makeRoom(tx, account, now);
+  await makeRoom(context, tx, peer, account);
   const secret = context.random(SECRET_BYTES);
   const session: Session = {
     id: newId("session", context.random),
@@ -56,14 +56,26 @@ export async function grantSession(
   return { session, secret: secretText(session, secret) };
 }
 
-/** Drops what has ended, and the longest unused sessions while there are as many as a person may have. */
-async function makeRoom(tx: SealedWriteTransaction, account: AccountId, now: number): Promise<void> {
+/**
+ * Drops what has ended, and the longest unused sessions while there are as many as a person may have: the log tells of
+ * each that was ended so.
+ */
+async function makeRoom(
+  context: ServiceContext,
+  tx: SealedWriteTransaction,
+  peer: Peer,
+  account: AccountId,
+): Promise<void> {
   const sessions = await sessionsOf(tx, account);
-  const live = sessions.filter((session) => isLive(session, now));
+  const live = sessions.filter((session) => isLive(session, context.now()));
   live.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   const kept = new Set(live.slice(0, sessionLimits.perAccount - 1));
   for (const session of sessions) {
-    if (!kept.has(session)) await deleteSession(tx, session);
+    if (kept.has(session)) continue;
+    await deleteSession(tx, session);
+    if (!live.includes(session)) continue;
+    const told = { event: "session.revoke", outcome: "done", reason: "limit" } as const;
+    await audit(context, tx, peer, { ...aboutSession(session), ...told });
   }
 }
 
