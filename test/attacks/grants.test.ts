@@ -23,6 +23,7 @@ function withoutAudit(barrier: Barrier, audit: Switch): Barrier {
       fn({
         get: (key) => tx.get(key),
         scan: (range) => tx.scan(range),
+        keys: (range) => tx.keys(range),
         delete: (key) => tx.delete(key),
         put: (key, value) => {
           const refused = audit.broken && key[0] === prefixes.auditEntry;

@@ -1,13 +1,25 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { putErasure } from "../../packages/server/src/records/audit-erasure.js";
-import { recordKey } from "../../packages/server/src/records/keys.js";
+import { untouchedBudget } from "../../packages/server/src/records/budget.js";
+import { idBytes, recordKey, recordRange } from "../../packages/server/src/records/keys.js";
+import { putStrangerCounter } from "../../packages/server/src/records/stranger-counter.js";
 import { getStretchCensus } from "../../packages/server/src/records/stretch-census.js";
 import { startServer } from "../../packages/server/src/server.js";
 import { runErasures } from "../../packages/server/src/services/audit-erasure.js";
 import { sweepSessions } from "../../packages/server/src/services/sessions.js";
+import { sweepStrangerCounters } from "../../packages/server/src/services/stranger-counters.js";
 import { countAccount, raiseStretch, readStretchCensus } from "../../packages/server/src/services/stretching.js";
-import { auditRows, CapturedLog, contextOf, HOUR, newStore, startInProcess } from "../support/in-process.js";
+import { entered } from "../support/entered.js";
+import {
+  auditRows,
+  CapturedLog,
+  contextOf,
+  HOUR,
+  newStore,
+  startInProcess,
+  type TestStore,
+} from "../support/in-process.js";
 import { failCodes, guessedProof, logIn, Person, provePassword, register, registered } from "../support/person.js";
 import { codeOf, WireClient } from "../support/wire-client.js";
 
@@ -77,14 +89,79 @@ describe("erasure of the deleted", () => {
 });
 
 describe("one damaged record", () => {
-  it("does not keep the sweep from the others", async () => {
-    const server = await startInProcess();
-    const alice = await registered(server);
-    const client = await WireClient.open(server);
-    await logIn(client, alice, alice.code(server.clock));
-    await server.barrier.transact((tx) => tx.put(recordKey("session", Buffer.alloc(32)), Buffer.from("junk")));
+  /** Flips the last bit of a sealed value, as whoever can write the storage does. */
+  async function spoil({ storage }: TestStore, key: Buffer): Promise<void> {
+    const place = Buffer.concat([Buffer.of(1), key]);
+    await storage.transact(async (tx) => {
+      const envelope = (await tx.get(place)) ?? Buffer.alloc(0);
+      envelope.writeUInt8(envelope.readUInt8(envelope.length - 1) ^ 1, envelope.length - 1);
+      await tx.put(place, envelope);
+    });
+  }
+
+  const keyOf = (kind: "device" | "session", { account }: Person, id: string) =>
+    recordKey(kind, idBytes(account), idBytes(id));
+
+  it("of a device makes it a stranger: its person logs in, from it and from elsewhere, with as many factors", async () => {
+    const { server, alice, client, device } = await entered();
+    await spoil(server, keyOf("device", alice, device.device));
+    expect(await client.ok("device.list", {})).toEqual({ devices: [] });
+    const again = await WireClient.open(server);
+    await provePassword(again, alice, device);
+    expect(codeOf(await again.call("login.code", { code: alice.wrongCode(server.clock) }))).toBe("code_refused");
+    const { new_device } = await again.ok("login.code", { code: alice.code(server.clock) });
+    expect(new_device).toBeDefined();
+    const found = await server.barrier.read((tx) => tx.keys(recordRange("device", idBytes(alice.account))));
+    expect(found).toEqual([keyOf("device", alice, new_device?.device ?? "")]);
+  });
+
+  it("of a session is none: its person logs in, and it is deleted", async () => {
+    const { server, alice, client, secret, device } = await entered();
+    const { session } = await client.ok("session.whoami", {});
+    await spoil(server, keyOf("session", alice, session));
+    expect(await client.outcome("session.whoami", {})).toBe("session_invalid");
+    expect(await (await WireClient.open(server)).outcome("session.resume", { secret })).toBe("session_invalid");
+    const other = await logIn(await WireClient.open(server), alice, alice.code(server.clock), device);
+    const found = await server.barrier.read((tx) => tx.keys(recordRange("session")));
+    expect(found).toEqual([keyOf("session", alice, other.session)]);
+  });
+
+  it.each([
+    [
+      "decodes to no session",
+      async (server: TestStore, key: Buffer) => server.barrier.transact((tx) => tx.put(key, Buffer.from("junk"))),
+    ],
+    ["does not open", spoil],
+  ])("that %s does not keep the sweep from the others, and goes with it", async (_how, damage) => {
+    const { server, alice, client, device } = await entered();
+    const { session } = await client.ok("session.whoami", {});
+    await logIn(await WireClient.open(server), alice, alice.code(server.clock), device);
+    await damage(server, keyOf("session", alice, session));
     server.clock.advance(13 * HOUR);
-    expect(await sweepSessions(server.context)).toBe(1);
+    expect(await sweepSessions(server.context)).toBe(2);
+    expect(await server.barrier.read((tx) => tx.keys(recordRange("session")))).toEqual([]);
+  });
+
+  it("of the strangers' counters goes with the sweep, and the name has its guesses back", async () => {
+    const store = await newStore();
+    const context = await contextOf(store);
+    const key = recordKey("strangerCounter", Buffer.alloc(32, 7));
+    await store.barrier.transact((tx) => putStrangerCounter(tx, Buffer.alloc(32, 7), untouchedBudget));
+    await spoil(store, key);
+    expect(await sweepStrangerCounters(context)).toBe(1);
+  });
+
+  it("of an erasure begins it anew, and keeps no other from being done", async () => {
+    const store = await newStore();
+    const context = await contextOf(store);
+    const accounts = [1, 2, 3].map((person) => `acc_${person.toString().repeat(32)}`);
+    await store.barrier.transact(async (tx) => {
+      for (const account of accounts) await putErasure(tx, account);
+    });
+    await spoil(store, recordKey("auditErasure", idBytes(accounts[1] ?? "")));
+    await runErasures(context);
+    const erased = (await auditRows(store.barrier)).filter(({ event }) => event === "audit.erase");
+    expect(erased.map(({ account }) => account).sort()).toEqual(accounts);
   });
 });
 

@@ -3,8 +3,9 @@ import type { AccountId, FactorId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { budgetSchema } from "./budget.js";
-import { bytes, instant, intact, paddedCodec, recordCodec } from "./codec.js";
-import { nextAfter, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, paddedCodec, recordCodec } from "./codec.js";
+import { scanIntact } from "./intact.js";
+import { recordKey, recordRange } from "./keys.js";
 
 /**
  * One record holds all that decides whether a person gets in: verifier, factors, used steps, recovery hashes and the
@@ -133,14 +134,14 @@ export async function refreshAccounts(
   limit: number,
 ): Promise<{ accounts: number; next: Buffer | undefined }> {
   const range = recordRange("account");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  for (const entry of entries) {
-    const movesTo = entry.key.equals(dummyKeyOfFormat1) ? dummyKey : entry.key;
-    if (movesTo !== entry.key) await tx.delete(entry.key);
-    for (const account of intact([entry], decode)) await tx.put(movesTo, encode(account));
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  for (const { key, value } of page.records) {
+    const movesTo = key.equals(dummyKeyOfFormat1) ? dummyKey : key;
+    if (movesTo !== key) await tx.delete(key);
+    await tx.put(movesTo, encode(value));
   }
-  const accounts = entries.filter(({ key }) => isOfSomebody(key)).length;
-  return { accounts, next: nextAfter(entries, limit) };
+  const keys = [...page.records.map(({ key }) => key), ...page.damaged];
+  return { accounts: keys.filter(isOfSomebody).length, next: page.next };
 }
 
 /**

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { instant, intact, recordCodec } from "./codec.js";
-import { idBytes, nextAfter, recordKey, recordRange } from "./keys.js";
+import { instant, recordCodec } from "./codec.js";
+import { getIntact, scanIntact } from "./intact.js";
+import { idBytes, recordKey, recordRange } from "./keys.js";
 
 /** A person whose personal fields are to go from the audit log, and how far along each chain that has come. */
 const schema = z.strictObject({
@@ -31,25 +32,28 @@ export async function saveErasure(tx: SealedWriteTransaction, erasure: Erasure):
   await tx.put(erasureKey(erasure.account), codec.encode(erasure));
 }
 
-export async function findErasure(tx: SealedReadTransaction, account: string): Promise<Erasure | undefined> {
-  const stored = await tx.get(erasureKey(account));
-  return stored && codec.decode(stored);
+export function findErasure(tx: SealedReadTransaction, account: string): Promise<Erasure | undefined> {
+  return getIntact(tx, erasureKey(account), codec.decode);
 }
 
 export async function deleteErasure(tx: SealedWriteTransaction, account: string): Promise<void> {
   await tx.delete(erasureKey(account));
 }
 
-/** One page of what is queued, and the key to go on from; none when it was the last. */
+/**
+ * One page of what is queued, and the key to go on from; none when it was the last. Of a damaged record the key still
+ * tells the account.
+ */
 export async function scanErasures(
   tx: SealedReadTransaction,
   after: Buffer | undefined,
   limit: number,
-): Promise<{ erasures: Erasure[]; next: Buffer | undefined }> {
+): Promise<{ erasures: Erasure[]; damaged: string[]; next: Buffer | undefined }> {
   const range = recordRange("auditErasure");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, codec.decode);
   return {
-    erasures: intact(entries, codec.decode),
-    next: nextAfter(entries, limit),
+    erasures: page.records.map(({ value }) => value),
+    damaged: page.damaged.map((key) => `acc_${key.toString("hex", 1)}`),
+    next: page.next,
   };
 }

@@ -49,7 +49,10 @@ export async function runErasures(context: AuditContext): Promise<number> {
   let after: Buffer | undefined;
   do {
     const from = after;
-    const { erasures, next } = await context.barrier.read((tx) => scanErasures(tx, from, AUDIT_PAGE));
+    const { erasures, damaged, next } = await context.barrier.read((tx) => scanErasures(tx, from, AUDIT_PAGE));
+    // What it had come to is lost with it, and the name: it begins anew with the account.
+    for (const account of damaged) await context.barrier.transact((tx) => putErasure(tx, account));
+    due.push(...damaged);
     due.push(...erasures.filter((erasure) => isDue(erasure, context.now())).map(({ account }) => account));
     after = next;
   } while (after !== undefined);

@@ -4,7 +4,15 @@ import { type DeviceId, newId } from "@postern/shared/ids";
 import type { SealedWriteTransaction } from "../barrier/barrier.js";
 import type { Account, AccountHead } from "../records/account.js";
 import { untouchedBudget } from "../records/budget.js";
-import { type Device, deleteDevice, deviceOwner, devicesOf, findDevice, putDevice } from "../records/device.js";
+import {
+  type Device,
+  deleteDevice,
+  deviceOwner,
+  devicesOf,
+  findDevice,
+  putDevice,
+  tidyDevicesOf,
+} from "../records/device.js";
 import { aboutAccount, aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { readLiveSession, type SessionName } from "./live-session.js";
 import { withFreshSession } from "./step-up.js";
@@ -26,7 +34,7 @@ export async function welcomeDevice(
   { id: account, identity, passwordVersion }: Pick<Account, "id" | "identity" | "passwordVersion">,
 ): Promise<NewDevice> {
   const { now, random } = context;
-  const devices = await devicesOf(tx, account);
+  const devices = await tidyDevicesOf(tx, account);
   devices.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   for (const unused of devices.slice(DEVICES_MAX - 1)) {
     await deleteDevice(tx, unused);
@@ -107,7 +115,7 @@ export async function forgetDevicesBut(
   account: Pick<AccountHead, "id">,
   kept: DeviceId | undefined,
 ): Promise<number> {
-  const others = (await devicesOf(tx, account.id)).filter(({ id }) => id !== kept);
+  const others = (await tidyDevicesOf(tx, account.id)).filter(({ id }) => id !== kept);
   for (const other of others) await deleteDevice(tx, other);
   return others.length;
 }

@@ -9,7 +9,7 @@ import {
   type Session,
   scanSessions,
   sessionKey,
-  sessionsOf,
+  tidySessionsOf,
 } from "../records/session.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { findLiveSession, isLive, type SessionName, sessionLimits } from "./live-session.js";
@@ -66,7 +66,7 @@ async function makeRoom(
   peer: Peer,
   account: AccountId,
 ): Promise<void> {
-  const sessions = await sessionsOf(tx, account);
+  const sessions = await tidySessionsOf(tx, account);
   const live = sessions.filter((session) => isLive(session, context.now()));
   live.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   const kept = new Set(live.slice(0, sessionLimits.perAccount - 1));
@@ -129,15 +129,15 @@ async function currentSession(context: ServiceContext, known: SessionName): Prom
   return found;
 }
 
-/** Deletes the sessions that have ended; run now and then, so that no clock revives one. Returns how many. */
+/** Deletes the sessions that have ended, and what is damaged; run now and then, so that no clock revives one. Returns how many. */
 export function sweepSessions(
   { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
   pageSize?: number,
 ): Promise<number> {
   const endedIn: EndedIn = async (tx, after, limit) => {
-    const { sessions, next } = await scanSessions(tx, after, limit);
+    const { sessions, damaged, next } = await scanSessions(tx, after, limit);
     const ended = sessions.filter((session) => !isLive(session, now()));
-    return { keys: ended.map(({ account, id }) => sessionKey(account, id)), next };
+    return { keys: [...ended.map(({ account, id }) => sessionKey(account, id)), ...damaged], next };
   };
   return sweep(barrier, endedIn, pageSize);
 }
@@ -148,7 +148,7 @@ export async function endSessionsBut(
   account: AccountId,
   kept?: SessionId,
 ): Promise<readonly Session[]> {
-  const others = (await sessionsOf(tx, account)).filter(({ id }) => id !== kept);
+  const others = (await tidySessionsOf(tx, account)).filter(({ id }) => id !== kept);
   for (const other of others) await deleteSession(tx, other);
   return others;
 }
