@@ -335,7 +335,7 @@ describe("attack 54: a client that never reads", () => {
         services: await contextOf(store),
         server: { name: "posternd", version: "0" },
         startWait: () => 0,
-        tokenWait: () => 0,
+        recordWait: () => 0,
       },
       address: "127.0.0.1",
       log,

@@ -17,6 +17,7 @@ import {
   contextOf,
   HOUR,
   newStore,
+  SECOND,
   startInProcess,
   type TestStore,
 } from "../support/in-process.js";
@@ -180,16 +181,38 @@ describe("people who are known", () => {
     expect(await quiet.outcome("session.whoami", {})).toBe("ok");
   });
 
-  it("begin no more logins a minute on a known device than an address does, and take no more tokens", async () => {
+  it("leave no more records by their sessions, however many, than thirty and one each two seconds", async () => {
     const server = await startInProcess(undefined, { limits: { byAddress: true } });
-    const alice = await registered(server);
-    const client = await WireClient.open(server);
-    await logIn(client, alice, alice.code(server.clock));
+    const { alice, client, device } = await entered({ at: server });
+    const other = await WireClient.open(server);
+    await logIn(other, alice, alice.code(server.clock), device);
+    const bob = await entered({ at: server, name: "bob", since: 0 });
+    const before = (await server.audit()).length;
     const outcomes: string[] = [];
-    for (let tries = 0; tries < 31; tries++) outcomes.push(await client.outcome("session.token", {}));
-    expect(outcomes.filter((outcome) => outcome === "ok")).toHaveLength(30);
-    expect(outcomes.at(-1)).toBe("rate_limited");
-    expect(await client.outcome("session.whoami", {})).toBe("ok");
+    for (let tries = 0; tries < 8; tries++) {
+      outcomes.push(await client.outcome("recovery.regenerate", {}));
+      outcomes.push(await other.outcome("session.token", {}));
+      outcomes.push(codeOf(await client.call("session.verify", { code: alice.wrongCode(server.clock) })));
+      outcomes.push(codeOf(await other.call("account.delete", { code: alice.wrongCode(server.clock) })));
+    }
+    expect(outcomes.filter((outcome) => outcome === "rate_limited")).toHaveLength(2);
+    expect((await server.audit()).length).toBeLessThanOrEqual(before + 30);
+    expect(await other.outcome("factor.add", { kind: "totp" })).toBe("rate_limited");
+    expect(await bob.client.outcome("session.token", {})).toBe("ok");
+    server.clock.advance(2 * SECOND);
+    expect(await other.outcome("session.token", {})).toBe("ok");
+    expect(await client.outcome("session.token", {})).toBe("rate_limited");
+  });
+
+  it("may look, and end what they have, however much somebody does with a session of theirs", async () => {
+    const server = await startInProcess(undefined, { limits: { byAddress: true } });
+    const { alice, client: thief, device } = await entered({ at: server });
+    const owner = await WireClient.open(server);
+    await logIn(owner, alice, alice.code(server.clock), device);
+    while ((await thief.outcome("session.token", {})) === "ok");
+    expect(await owner.outcome("session.list", {})).toBe("ok");
+    expect(await owner.ok("session.revoke_others", {})).toEqual({ revoked: 1 });
+    expect(await owner.outcome("session.logout", {})).toBe("ok");
   });
 
   it("leave no record by ending what is not there", async () => {

@@ -132,7 +132,7 @@ export const errors = {
     rpc: -32025,
     http: 429,
     exit: throttled,
-    message: "too many tries from your network address",
+    message: "too many tries in a short time",
     hint: "wait, then try again",
   },
   ephemeral_invalid: { rpc: -32024, http: 400, exit: unreachable, message: "the ephemeral value is out of range" },

@@ -1,7 +1,7 @@
 import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
-import type { DeviceId, SessionId } from "@postern/shared/ids";
+import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { PROTOCOL } from "@postern/shared/messages";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
@@ -74,10 +74,10 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     const { registration: registrationSeconds } = limits.deadlines;
     const startWait = (device?: DeviceId) =>
       device === undefined ? addresses.takeStart(address) : addresses.takeFor(device, address);
-    const tokenWait = (session: SessionId) => addresses.takeFor(session, address);
+    const recordWait = (account: AccountId) => addresses.takeFor(account, address);
     const connection = new Connection(socket, {
       place,
-      context: { ...context, startWait, tokenWait },
+      context: { ...context, startWait, recordWait },
       address,
       log,
       registrationSeconds,

@@ -1,5 +1,5 @@
 import { isRecoverable, PosternError } from "@postern/shared/errors";
-import type { DeviceId, SessionId } from "@postern/shared/ids";
+import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { type CodeParams, isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
 import type { Factor } from "../records/account.js";
 import type { Device } from "../records/device.js";
@@ -38,8 +38,8 @@ export interface StepContext {
    * whole seconds to wait.
    */
   readonly startWait: (device?: DeviceId) => number;
-  /** The same for a token of a session: each leaves a record. */
-  readonly tokenWait: (session: SessionId) => number;
+  /** The same for a call of a session that leaves a record, counted by its account: ten sessions have no more than one. */
+  readonly recordWait: (account: AccountId) => number;
 }
 
 interface Done<M extends Method> {
@@ -53,7 +53,13 @@ type Step<A extends Awaits, M extends Method> = (
   context: StepContext,
 ) => Promise<Done<M>> | Done<M>;
 
-/** For each state the calls that are possible in it; every other one is out of order. */
+/**
+ * For each state the calls that are possible in it; every other one is out of order.
+ *
+ * A call of a session that leaves a record, by its refusal too, is counted first. Those that end something are not: each
+ * record of theirs is of something that a counted call or a login made, and whoever has stolen a session must not be
+ * able to keep its owner from ending it.
+ */
 const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } } = {
   hello: {
     hello: (_state, { client, version }, context) => {
@@ -145,13 +151,14 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const session = await useSession(services, peer, state.session);
       return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
     },
-    "session.token": async (state, { audience }, { services, peer, tokenWait }) => {
-      refuseWhile(tokenWait(state.session.id));
+    "session.token": async (state, { audience }, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       const session = await useSession(services, peer, state.session);
       const { token, expiresIn } = await mintToken(services, peer, session, audience);
       return { next: { awaits: "session-call", session }, result: { token, expires_in: expiresIn } };
     },
-    "session.verify": async (state, given, { services, peer }) => {
+    "session.verify": async (state, given, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       const session = await verifySession(services, peer, state.session, guessOf(given));
       return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
     },
@@ -187,7 +194,8 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const factors = await listFactors(services, state.session);
       return { next: state, result: { factors: factors.map((factor) => listedFactor(factor)) } };
     },
-    "factor.add": async ({ session }, wish, { services, enrolmentSeconds }) => {
+    "factor.add": async ({ session }, wish, { services, enrolmentSeconds, recordWait }) => {
+      refuseWhile(recordWait(session.account));
       const enrolment = await offerNewFactor(services, session, wish);
       const { factor, uri, secretText } = enrolment;
       const { label, algorithm, digits } = factor;
@@ -205,11 +213,13 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
     "recovery.status": async (state, _params, { services }) => {
       return { next: state, result: await recoveryStatus(services, state.session) };
     },
-    "recovery.regenerate": async (state, _params, { services, peer }) => {
+    "recovery.regenerate": async (state, _params, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       return { next: state, result: { recovery_codes: await regenerateRecovery(services, peer, state.session) } };
     },
 
-    "account.delete": async (state, given, { services, peer }) => {
+    "account.delete": async (state, given, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       await removeOwnAccount(services, peer, state.session, guessOf(given));
       return { next: awaitStart, result: {} };
     },
