@@ -336,6 +336,7 @@ describe("attack 54: a client that never reads", () => {
         server: { name: "posternd", version: "0" },
         startWait: () => 0,
         recordWait: () => 0,
+        moveWait: () => 0,
       },
       address: "127.0.0.1",
       log,

@@ -227,6 +227,43 @@ describe("people who are known", () => {
   });
 });
 
+describe("a session that somebody else uses too", () => {
+  it("shows it at once, in the list and in the log, from whichever call", async () => {
+    const server = await startInProcess();
+    const { alice, client, secret } = await entered({ at: server, since: 0 });
+    const thief = await WireClient.open(server, "127.0.0.2");
+    const { session } = await thief.ok("session.resume", { secret });
+    const moves = async () => (await server.audit()).filter(({ event }) => event === "session.move");
+    const told = {
+      outcome: "done",
+      account: alice.account,
+      session,
+      personal: { name: "alice", address: "127.0.0.2" },
+    };
+    expect(await moves()).toMatchObject([told]);
+    await thief.ok("session.whoami", {});
+    expect(await moves()).toHaveLength(1);
+    await client.ok("recovery.status", {});
+    expect(await moves()).toMatchObject([told, { personal: { address: "127.0.0.1" } }]);
+    const { sessions } = await thief.ok("session.list", {});
+    expect(sessions).toMatchObject([{ session, address: "127.0.0.2" }]);
+  });
+
+  it("writes no more for it than thirty records and one each two seconds, and refuses nobody for that", async () => {
+    const server = await startInProcess(undefined, { limits: { byAddress: true } });
+    const { alice, client, secret } = await entered({ at: server, since: 0 });
+    const thief = await WireClient.open(server, "127.0.0.2");
+    await thief.ok("session.resume", { secret });
+    for (let calls = 0; calls < 30; calls++) {
+      await client.ok("session.whoami", {});
+      await thief.ok("session.whoami", {});
+    }
+    const moves = (await server.audit()).filter(({ event }) => event === "session.move");
+    expect(moves).toHaveLength(30);
+    expect(moves.every(({ account }) => account === alice.account)).toBe(true);
+  });
+});
+
 describe("the right password", () => {
   it("leaves a record also where the code that follows is turned away unjudged", async () => {
     const server = await startInProcess();

@@ -48,7 +48,7 @@ export interface LiveSession {
 
 /**
  * One transaction of a person who has a session: as the store has it, and the account, then. What `act` throws leaves
- * nothing.
+ * nothing. That a call is a use of the session is noted before it (`useSession`).
  * @throws PosternError `session_invalid`
  */
 export function withLiveSession<T>(
@@ -56,27 +56,16 @@ export function withLiveSession<T>(
   known: SessionName,
   act: (tx: SealedWriteTransaction, live: LiveSession) => Promise<T>,
 ): Promise<T> {
-  return context.barrier.transact(async (tx) => {
-    const live = await liveIn(context, tx, known);
-    return act(tx, { ...live, session: await usedNow(context, tx, live.session) });
-  });
+  return context.barrier.transact(async (tx) => act(tx, await liveIn(context, tx, known)));
 }
 
-/**
- * The same for a call that only reads: it takes a place among the writing transactions only when the use is to be noted.
- * @throws PosternError `session_invalid`
- */
-export async function readLiveSession<T>(
+/** The same for a call that only reads: it takes no place among the writing transactions. */
+export function readLiveSession<T>(
   context: ServiceContext,
   known: SessionName,
   look: (tx: SealedReadTransaction, live: LiveSession) => Promise<T>,
 ): Promise<T> {
-  const seen = await context.barrier.read(async (tx) => {
-    const live = await liveIn(context, tx, known);
-    return { session: live.session, found: await look(tx, live) };
-  });
-  if (isUseDue(context, seen.session)) await withLiveSession(context, known, async () => undefined);
-  return seen.found;
+  return context.barrier.read(async (tx) => look(tx, await liveIn(context, tx, known)));
 }
 
 async function liveIn(context: ServiceContext, tx: SealedReadTransaction, known: SessionName): Promise<LiveSession> {
@@ -86,15 +75,6 @@ async function liveIn(context: ServiceContext, tx: SealedReadTransaction, known:
   const account = await findAccount(tx, nameIndex);
   if (account === undefined) throw new PosternError("session_invalid");
   return { session, account, nameIndex };
-}
-
-function isUseDue({ now }: ServiceContext, session: Session): boolean {
-  return now() - session.lastSeenAt >= sessionLimits.touchMs;
-}
-
-/** A call on a session is a use of it. */
-async function usedNow(context: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
-  return isUseDue(context, session) ? noteUse(context, tx, session) : session;
 }
 
 /** Notes when a session was last used. A clock that was set back never makes it younger than it was. */

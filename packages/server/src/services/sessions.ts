@@ -12,7 +12,7 @@ import {
   tidySessionsOf,
 } from "../records/session.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
-import { findLiveSession, isLive, type SessionName, sessionLimits } from "./live-session.js";
+import { findLiveSession, isLive, noteUse, type SessionName, sessionLimits } from "./live-session.js";
 import { type EndedIn, sweep } from "./sweep.js";
 import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
@@ -79,40 +79,58 @@ async function makeRoom(
   }
 }
 
+/** Counts a record that an account's session goes on from another address: 0 when there is room for it. */
+export type MoveWait = (account: AccountId) => number;
+
 /**
- * The live session of a secret. Its last use is noted, at most once a minute.
+ * The live session of a secret. Its use is noted.
  * @throws PosternError `session_invalid` for any secret that is not one of a live session.
  */
-export async function resumeSession(context: ServiceContext, peer: Peer, secretTyped: string): Promise<Session> {
+export async function resumeSession(
+  context: ServiceContext,
+  peer: Peer,
+  secretTyped: string,
+  moveWait: MoveWait,
+): Promise<Session> {
   const claim = parseSecret(secretTyped);
   if (claim === undefined) throw new PosternError("session_invalid");
   const session = await currentSession(context, claim);
   if (!timingSafeEqual(session.secretHash, hashSecret(claim.secret))) throw new PosternError("session_invalid");
-  return noteUseBy(context, peer, session);
+  return noteUseBy(context, peer, session, moveWait);
 }
 
 /**
- * The session of a connection that has one, for a call on it: the call is a use of it, noted likewise.
+ * The session of a connection that has one, before a call on it: the call is a use of it, noted likewise.
  * @throws PosternError `session_invalid`
  */
-export async function useSession(context: ServiceContext, peer: Peer, known: SessionName): Promise<Session> {
-  return noteUseBy(context, peer, await currentSession(context, known));
+export async function useSession(
+  context: ServiceContext,
+  peer: Peer,
+  known: SessionName,
+  moveWait: MoveWait,
+): Promise<Session> {
+  return noteUseBy(context, peer, await currentSession(context, known), moveWait);
 }
 
-async function noteUseBy(context: ServiceContext, peer: Peer, session: Session): Promise<Session> {
+/**
+ * A use is noted at most once a minute, but at once where it comes from another address than the last one that was
+ * noted: whoever has stolen a session shows in its person's list and in the log. Where there is no room for the record,
+ * the address is left as it was, and noted by a later use.
+ */
+async function noteUseBy(context: ServiceContext, peer: Peer, session: Session, moveWait: MoveWait): Promise<Session> {
+  const moved = peer.address !== session.address && moveWait(session.account) === 0;
   const recent = context.now() - session.lastSeenAt < sessionLimits.touchMs;
-  return recent ? session : touch(context, peer, session);
+  return recent && !moved ? session : touch(context, peer, session, moved);
 }
 
-async function touch(context: ServiceContext, peer: Peer, known: Session): Promise<Session> {
+async function touch(context: ServiceContext, peer: Peer, known: Session, moved: boolean): Promise<Session> {
   const touched = await context.barrier.transact(async (tx) => {
     const session = await findLiveSession(context, tx, known);
     if (session === undefined) return undefined;
-    // A clock that was set back never makes a session younger than it was.
-    const lastSeenAt = Math.max(session.lastSeenAt, context.now());
-    const updated = { ...session, lastSeenAt, address: peer.address };
-    await putSession(tx, updated);
-    return updated;
+    if (moved && session.address !== peer.address) {
+      await audit(context, tx, peer, { ...aboutSession(session), event: "session.move", outcome: "done" });
+    }
+    return noteUse(context, tx, moved ? { ...session, address: peer.address } : session);
   });
   if (touched === undefined) throw new PosternError("session_invalid");
   return touched;

@@ -50,7 +50,7 @@ export class Connection {
     socket: TLSSocket,
     options: {
       place: Place;
-      context: Pick<StepContext, "services" | "server" | "startWait" | "recordWait">;
+      context: Pick<StepContext, "services" | "server" | "startWait" | "recordWait" | "moveWait">;
       address: string;
       log: Log;
       registrationSeconds: number;

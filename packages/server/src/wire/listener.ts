@@ -75,9 +75,10 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     const startWait = (device?: DeviceId) =>
       device === undefined ? addresses.takeStart(address) : addresses.takeFor(device, address);
     const recordWait = (account: AccountId) => addresses.takeFor(account, address);
+    const moveWait = (account: AccountId) => addresses.takeFor(`moves of ${account}`, address);
     const connection = new Connection(socket, {
       place,
-      context: { ...context, startWait, recordWait },
+      context: { ...context, startWait, recordWait, moveWait },
       address,
       log,
       registrationSeconds,

@@ -40,6 +40,8 @@ export interface StepContext {
   readonly startWait: (device?: DeviceId) => number;
   /** The same for a call of a session that leaves a record, counted by its account: ten sessions have no more than one. */
   readonly recordWait: (account: AccountId) => number;
+  /** The same for the records of its sessions that go on from another address. */
+  readonly moveWait: (account: AccountId) => number;
 }
 
 interface Done<M extends Method> {
@@ -98,8 +100,8 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
         result: { identity, salt: salt.toString("hex"), stretch, B: ephemeral.publicHex },
       };
     },
-    "session.resume": async (_state, { secret }, { services, peer }) => {
-      const session = await resumeSession(services, peer, secret);
+    "session.resume": async (_state, { secret }, { services, peer, moveWait }) => {
+      const session = await resumeSession(services, peer, secret, moveWait);
       return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
     },
   },
@@ -147,15 +149,11 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   },
 
   "session-call": {
-    "session.whoami": async (state, _params, { services, peer }) => {
-      const session = await useSession(services, peer, state.session);
-      return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
-    },
+    "session.whoami": (state) => ({ next: state, result: sessionFacts(state.session) }),
     "session.token": async (state, { audience }, { services, peer, recordWait }) => {
       refuseWhile(recordWait(state.session.account));
-      const session = await useSession(services, peer, state.session);
-      const { token, expiresIn } = await mintToken(services, peer, session, audience);
-      return { next: { awaits: "session-call", session }, result: { token, expires_in: expiresIn } };
+      const { token, expiresIn } = await mintToken(services, peer, state.session, audience);
+      return { next: state, result: { token, expires_in: expiresIn } };
     },
     "session.verify": async (state, given, { services, peer, recordWait }) => {
       refuseWhile(recordWait(state.session.account));
@@ -236,7 +234,7 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
 /**
  * Takes one call from one state to the next.
  * @throws PosternError `bad_request` for an unknown method or parameters that do not fit it, `out_of_order` for a call
- * that this state does not await, and what the step itself refuses.
+ * that this state does not await, `session_invalid` where its session has ended, and what the step itself refuses.
  */
 export async function takeStep(
   state: State,
@@ -249,7 +247,12 @@ export async function takeStep(
   if (!parsed.success) throw new PosternError("bad_request");
   const step = steps[state.awaits][method] as Step<Awaits, Method> | undefined;
   if (step === undefined) throw new PosternError("out_of_order");
-  return step(state, parsed.data, context);
+  return step(method === "session.logout" ? state : await usedBy(state, context), parsed.data, context);
+}
+
+/** A call of a session is a use of it, but for its end: the session is then as the store has it now. */
+async function usedBy(state: State, { services, peer, moveWait }: StepContext): Promise<State> {
+  return "session" in state ? { ...state, session: await useSession(services, peer, state.session, moveWait) } : state;
 }
 
 const periodOf = (factor: Factor) => (factor.kind === "totp" ? factor.period : undefined);
