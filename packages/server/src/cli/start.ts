@@ -9,6 +9,7 @@ import type { RegistrationMode } from "../services/context.js";
 import { type Exemption, parseAddressLimits } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
 import type { LogFormat, LogLevel } from "./logger.js";
+import { type ReloadTask, untilStopped } from "./signals.js";
 import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
 export interface StartOptions extends StoreOptions {
@@ -40,11 +41,12 @@ export async function startCommand(output: Output, options: StartOptions): Promi
     if (exempt !== undefined) warnOf(exempt, output, log);
     const addresses = { listen, http, publicUrl, exempt: exempt?.covers };
     const server = await startServer({ barrier: store.barrier, ...addresses, registration, auditRetention, log });
+    const reload: ReloadTask[] = [];
     try {
       // Listened for first: who reads that it is ready may send a signal at once.
-      const signalled = untilSignal();
+      const stopped = untilStopped({ reload, log });
       announce(output, server);
-      await signalled;
+      await stopped;
       output.note(say`Stopping.`);
     } finally {
       await server.close();
@@ -79,12 +81,6 @@ function announce(output: Output, { listen, http, fingerprint }: RunningServer):
     say`Ctrl-C here stops the server.`,
     say``,
   );
-}
-
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
 }
 
 /** @throws PosternError `usage` for anything but an https origin, with or without a path */
