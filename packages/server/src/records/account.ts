@@ -2,7 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { AccountId, FactorId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { budgetSchema } from "./budget.js";
+import { type Budget, budgetSchema } from "./budget.js";
 import { bytes, instant, intact, paddedCodec, recordCodec } from "./codec.js";
 import { nextAfter, recordKey, recordRange } from "./keys.js";
 
@@ -134,6 +134,21 @@ export async function refreshAccounts(
   }
   const accounts = entries.filter(({ key }) => !key.equals(dummyKey)).length;
   return { accounts, next: nextAfter(entries, limit) };
+}
+
+/** The strangers' code budgets of one page of accounts, and the key to go on from; none when it was the last. */
+export async function scanCodeBudgets(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ budgets: Budget[]; next: Buffer | undefined }> {
+  const range = recordRange("account");
+  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
+  const accounts = intact(
+    entries.filter(({ key }) => !key.equals(dummyKey)),
+    decode,
+  );
+  return { budgets: accounts.map(({ codeBudget }) => codeBudget), next: nextAfter(entries, limit) };
 }
 
 /**
