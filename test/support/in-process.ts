@@ -171,6 +171,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     now: clock.now,
     metricsReaders: options.metricsReaders,
     onLogLevel: options.onLogLevel,
+    logLevelPollMs: options.onLogLevel === undefined ? 2_000 : 1,
     ...limitsOf(options.limits),
   });
   let closing: Promise<void> | undefined;

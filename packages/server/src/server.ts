@@ -51,6 +51,8 @@ export interface ServerOptions {
   readonly storeUsage?: (() => Promise<StoreUsage>) | undefined;
   /** Hears the level that all servers of the store log at; undefined when each goes by its own. */
   readonly onLogLevel?: ((level: LogLevel | undefined) => void) | undefined;
+  /** Milliseconds between two looks at it; shorter in tests. */
+  readonly logLevelPollMs?: number;
 }
 
 export interface StoreUsage {
@@ -150,7 +152,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const followLogLevel = () =>
     attempt(async () => options.onLogLevel?.((await storedLogLevel(barrier, tools.now()))?.level), log);
   for (const task of [appear, followLogLevel]) await task();
-  const background = [upkeep, erasing, every(PRESENCE_MS, appear), every(LOG_LEVEL_POLL_MS, followLogLevel)];
+  const background = [
+    upkeep,
+    erasing,
+    every(PRESENCE_MS, appear),
+    every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),
+  ];
 
   return {
     listen,

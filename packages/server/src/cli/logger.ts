@@ -30,7 +30,9 @@ export function createLog({ level, format }: { level: LogLevel; format: LogForma
 
 /** The same log on any stream. */
 export function logOn(stream: pino.DestinationStream, level: LogLevel): LevelledLog {
-  const logger = pino({ level, base: null, formatters: { log: onlyKnownFields }, serializers: {} }, stream);
+  // pino's own serializer of errors would go over what the formatter has made of them once more.
+  const serializers = { err: (shown: unknown) => shown };
+  const logger = pino({ level, base: null, formatters: { log: onlyKnownFields }, serializers }, stream);
   let own = level;
   let ofStore: LogLevel | undefined;
   const settle = (from: "store" | "start" | "reload") => {

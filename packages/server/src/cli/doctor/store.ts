@@ -114,7 +114,8 @@ export function judgeCertificate(
 export function judgeVersions(running: readonly string[] | undefined): Finding {
   if (running === undefined) return ok("version", `posternd ${version}`);
   const others = running.filter((one) => one !== version);
-  if (others.length === 0) return ok("version", `posternd ${version}; servers that run on this store: ${running.length}`);
+  if (others.length === 0)
+    return ok("version", `posternd ${version}; servers that run on this store: ${running.length}`);
   return warn("version", `a server of ${others[0]} runs, and this is ${version}`, "start it anew");
 }
 

@@ -95,8 +95,8 @@ const whenLine = (time: number | undefined) => (time === undefined ? "not at the
 
 function serverLines(servers: readonly Presence[]): string[] {
   if (servers.length === 0) return ["none seems to run"];
-  return servers.map(({ pid, version, listen, http, startedAt, draining }) => {
-    const doing = draining ? "stopping" : `since ${shownTime(startedAt)}`;
-    return `${listen} (https ${http ?? "off"}) ${doing}, ${version}, pid ${pid}`;
-  });
+  return servers.flatMap(({ pid, version, listen, http, startedAt, draining }) => [
+    `${listen}, https ${http ?? "off"}${draining ? ", stopping" : ""}`,
+    `  since ${shownTime(startedAt)}, version ${version}, pid ${pid}`,
+  ]);
 }
