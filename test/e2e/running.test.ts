@@ -101,8 +101,9 @@ describe("a server that runs", () => {
       "--json",
     ]);
     expect([late.code, onlyLine(late.stdout)]).toMatchObject([3, { error: { code: "server_unreachable" } }]);
-    await login.answer("? Code", account.recoveryCodes[0] ?? "");
-    await login.shows("Logged in");
+    login.type(account.authenticator.next());
+    login.press("enter");
+    await login.shows("Login successful.");
     expect((await login.left()).code).toBe(0);
     expect((await server.process.ended).code).toBe(0);
   });
