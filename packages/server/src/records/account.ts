@@ -152,7 +152,7 @@ export async function scanCodeBudgets(
   const range = recordRange("account");
   const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
   const accounts = intact(
-    entries.filter(({ key }) => !key.equals(dummyKey)),
+    entries.filter(({ key }) => isOfSomebody(key)),
     decode,
   );
   return { budgets: accounts.map(({ codeBudget }) => codeBudget), next: nextAfter(entries, limit) };

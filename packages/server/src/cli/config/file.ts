@@ -62,8 +62,10 @@ export function parseConfig(
   table: readonly OptionFacts[] = allOptions,
 ): Map<string, Setting> {
   const settings = new Map<string, Setting>();
-  for (const [key, value] of Object.entries(parsed(text, path))) {
-    const line = lineOf(text, key);
+  const values = parsed(text, path);
+  const lines = linesOf(text);
+  for (const [key, value] of Object.entries(values)) {
+    const line = lines.get(key) ?? 1;
     const refuse = (why: string) => new PosternError("config_invalid", { detail: `${path}:${line}: ${why}` });
     const facts = table.find((option) => option.key === key);
     if (facts === undefined) throw refuse(unknownKey(key, table));
@@ -106,19 +108,22 @@ function takenBy(facts: OptionFacts, value: unknown, refuse: (why: string) => Po
 const isText = (value: unknown): value is string => typeof value === "string";
 
 /**
- * The line in which a key is set: the first one of the piece that, added to what is whole without it, makes the key
- * appear. For errors and for `config show` alone, on a file of some lines.
+ * The lines in which keys are set: each that of the first one of the piece that, added to what is whole without it,
+ * makes the key appear. An operator's file has some lines, so it may be read once for each.
  */
-export function lineOf(text: string, key: string): number {
+function linesOf(text: string): Map<string, number> {
+  const found = new Map<string, number>();
   const lines = text.split("\n");
-  let whole = 0;
-  for (let count = 1; count <= lines.length; count++) {
-    const table = tryParse(lines.slice(0, count).join("\n"));
+  let begins = 1;
+  for (const [index, line] of lines.entries()) {
+    const nothing = /^\s*(#.*)?$/.test(line);
+    if (nothing && begins === index + 1) begins += 1;
+    const table = nothing ? undefined : tryParse(lines.slice(0, index + 1).join("\n"));
     if (table === undefined) continue;
-    if (Object.hasOwn(table, key)) return whole + 1;
-    whole = count;
+    for (const key of Object.keys(table)) if (!found.has(key)) found.set(key, begins);
+    begins = index + 2;
   }
-  return whole + 1;
+  return found;
 }
 
 function tryParse(text: string): Record<string, unknown> | undefined {

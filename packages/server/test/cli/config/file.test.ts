@@ -21,6 +21,7 @@ describe("a configuration file", () => {
   it("gives each option as its flag takes it, and the line where it begins", () => {
     const text = [
       "# a comment",
+      "",
       'listen = "0.0.0.0:7465"',
       "init = true",
       "address-limits = [",
@@ -30,10 +31,10 @@ describe("a configuration file", () => {
       '"log-level" = "debug"',
     ].join("\n");
     expect([...parseConfig(text, "p.toml")]).toEqual([
-      ["listen", { value: "0.0.0.0:7465", line: 2 }],
-      ["init", { value: true, line: 3 }],
-      ["address-limits", { value: "10.0.0.0/8,::1/128", line: 4 }],
-      ["log-level", { value: "debug", line: 8 }],
+      ["listen", { value: "0.0.0.0:7465", line: 3 }],
+      ["init", { value: true, line: 4 }],
+      ["address-limits", { value: "10.0.0.0/8,::1/128", line: 5 }],
+      ["log-level", { value: "debug", line: 9 }],
     ]);
   });
 
