@@ -1,6 +1,9 @@
+import { addCompletion } from "@postern/shared/terminal/commands/completion";
+import { withHelp } from "@postern/shared/terminal/commands/help";
 import type { Output } from "@postern/shared/terminal/output";
 import { Command, Option } from "commander";
 import { version } from "../version.js";
+import { manual } from "./manual.js";
 
 /** The commands of `posternd`. What a command does is imported when it runs. */
 export function buildProgram(output: Output): Command {
@@ -57,7 +60,8 @@ export function buildProgram(output: Output): Command {
   addAudit(program, output);
   addStretch(program, output);
   addSigningKey(program, output);
-  return program;
+  addCompletion(program, output);
+  return withHelp(program, manual);
 }
 
 function addAudit(program: Command, output: Output): void {
