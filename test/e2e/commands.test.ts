@@ -1,7 +1,6 @@
 import { completionScript } from "@postern/shared/terminal/commands/completion";
 import { type CommandFacts, factsOf, withDescendants } from "@postern/shared/terminal/commands/tree";
 import { createOutput } from "@postern/shared/terminal/output";
-import type { Command } from "commander";
 import { afterAll, describe, expect, it } from "vitest";
 import { manual as clientManual } from "../../packages/client/src/cli/manual.js";
 import { buildProgram as buildClient } from "../../packages/client/src/cli/program.js";
@@ -11,6 +10,8 @@ import { Machine } from "../support/programs.js";
 import { installedShells, offersOf } from "../support/shells.js";
 
 /** What both programs tell of their commands: help, completion. Each is asked of every command that there is. */
+
+type Command = ReturnType<typeof buildClient>;
 
 const { stdout, stderr } = process;
 const output = createOutput({ json: false, stdout, stderr, env: {} });
