@@ -1,3 +1,5 @@
+import { addCompletion } from "@postern/shared/terminal/commands/completion";
+import { withHelp } from "@postern/shared/terminal/commands/help";
 import type { Output } from "@postern/shared/terminal/output";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { Command } from "commander";
@@ -6,6 +8,7 @@ import { version } from "../version.js";
 import { addConfig } from "./config/commands.js";
 import { serverOptions } from "./config/options.js";
 import { reread, settleBefore, withOptions } from "./config/resolve.js";
+import { manual } from "./manual.js";
 import { addPeople } from "./people/commands.js";
 import { addRunning } from "./running/commands.js";
 import { withStoreOptions } from "./store-options.js";
@@ -35,7 +38,8 @@ export function buildProgram(output: Output): Command {
   addSigningKey(program, output);
   addConfig(program, output);
   addRunning(program, output);
-  return program;
+  addCompletion(program, output);
+  return withHelp(program, manual);
 }
 
 function addAudit(program: Command, output: Output): void {
