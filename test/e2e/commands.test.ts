@@ -46,11 +46,11 @@ describe.each(programs)("$name", ({ name, build, manual }) => {
     }
   });
 
-  it("has examples only of commands that there are, whose options there are too", () => {
+  it("has examples only of commands that there are, whose options there are too", async () => {
     const known = commands.map(({ path }) => path.join(" "));
     expect(Object.keys(manual.examples).filter((path) => !known.includes(path))).toEqual([]);
     for (const [path, examples] of Object.entries(manual.examples)) {
-      for (const { line } of examples) expect(parsed(build(), line), line).toMatch(new RegExp(`^${path}`));
+      for (const { line } of examples) expect(await parsed(build(), line), line).toMatch(new RegExp(`^${path}`));
     }
   });
 
@@ -69,7 +69,7 @@ describe.each(programs)("$name", ({ name, build, manual }) => {
 });
 
 /** The command that a line of words leads to; none of the programs' actions run. @throws when it is not understood */
-function parsed(program: Command, line: string): string {
+async function parsed(program: Command, line: string): Promise<string> {
   let path: readonly string[] = [];
   const acting = withDescendants(factsOf(program)).filter(({ acts }) => acts);
   const acts = (command: Command) => acting.some(({ path }) => path.join(" ") === pathOf(command).join(" "));
@@ -81,7 +81,7 @@ function parsed(program: Command, line: string): string {
       });
   });
   try {
-    program.parse(wordsOf(line), { from: "user" });
+    await program.parseAsync(wordsOf(line), { from: "user" });
   } catch (thrown) {
     if (!(thrown instanceof Error && "code" in thrown && String(thrown.code).startsWith("commander.help")))
       throw thrown;

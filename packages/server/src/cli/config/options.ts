@@ -115,7 +115,7 @@ export const serverOptions: readonly OptionFacts[] = [
     value: "<format>",
     what: "how it is logged",
     choices: ["pretty", "json"],
-    unset: "pretty on a terminal, else json",
+    unset: "pretty on a terminal, json elsewhere",
   },
 ];
 
