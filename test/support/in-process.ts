@@ -13,7 +13,8 @@ import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
 import { defaultLimits, type RunningServer, startServer } from "../../packages/server/src/server.js";
 import { auditTrail, verifyTrail } from "../../packages/server/src/services/audit-trail.js";
 import type { RegistrationMode, ServiceContext } from "../../packages/server/src/services/context.js";
-import { currentIdentity, initialiseStore, readSettings } from "../../packages/server/src/services/store.js";
+import { currentIdentity } from "../../packages/server/src/services/server-identity.js";
+import { initialiseStore, readSettings } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
 import type { Storage } from "../../packages/server/src/storage/storage.js";
@@ -203,7 +204,7 @@ export async function startWire(limits: TestLimits = {}): Promise<TestWire> {
   const wire = await listenWire({
     host: "127.0.0.1",
     port: 0,
-    credentials: tlsCredentials(identity, leaf),
+    shown: { credentials: tlsCredentials(identity, leaf), successors: [] },
     ...limitsOf(limits),
     context: { services: await contextOf(store), server: { name: "posternd", version: "0" } },
     log,

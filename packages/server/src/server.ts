@@ -6,21 +6,22 @@ import { parseHost, type ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
 import type { Barrier } from "./barrier/barrier.js";
-import { type HttpListener, listenHttp } from "./http/listener.js";
-import { identityFingerprint } from "./identity/identity-key.js";
+import { listenHttp } from "./http/listener.js";
 import { tlsCredentials } from "./identity/leaf-certificate.js";
+import { expiryNotice, type OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
 import { runErasures } from "./services/audit-erasure.js";
 import { keepAuditFor } from "./services/audit-retention.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
+import { IdentityKeeper } from "./services/identity-keeper.js";
 import { sweepSessions } from "./services/sessions.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
-import { auditService, currentIdentity, readSettings } from "./services/store.js";
+import { auditService, readSettings } from "./services/store.js";
 import { sweepStrangerCounters } from "./services/stranger-counters.js";
 import { ensureStretchCensus } from "./services/stretching.js";
 import { version } from "./version.js";
 import type { AdmissionLimits } from "./wire/admission.js";
-import { listenWire, type WireListener } from "./wire/listener.js";
+import { listenWire, type ShownIdentity, type WireListener } from "./wire/listener.js";
 
 /** The composition root: the one place that builds a server of its rooms. */
 export interface ServerOptions {
@@ -29,6 +30,8 @@ export interface ServerOptions {
   /** Undefined: no HTTPS port. */
   readonly http: ServerAddress | undefined;
   readonly registration: RegistrationMode;
+  /** The operator's own certificate for the HTTPS port. Undefined: it shows the server's own leaf, as the wire port. */
+  readonly httpCertificate?: OwnCertificate | undefined;
   /** Where other services reach the HTTPS port: `iss` of the tokens. Undefined: the address it listens on. */
   readonly publicUrl: string | undefined;
   readonly log: Log;
@@ -45,7 +48,12 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly listen: ServerAddress;
   readonly http: ServerAddress | undefined;
+  /** Of the identity that is shown now: the operator may replace it while the server runs. */
   readonly fingerprint: Fingerprint;
+  /** Shows the identity and the leaf that the store has now. It happens by itself every few seconds. */
+  takeUpIdentity(): Promise<void>;
+  /** Takes the place of the operator's certificate that the HTTPS port shows, for connections that begin from now on. */
+  setHttpCertificate(certificate: OwnCertificate): void;
   /** Ends the service: no more connections, what is under way is answered, the end is audited. The barrier stays. */
   close(): Promise<void>;
 }
@@ -58,8 +66,12 @@ export const defaultLimits: AdmissionLimits = {
   deadlines,
 };
 
+/** How often a server looks whether the store has another identity or leaf than it shows: one short read. */
+const IDENTITY_CHECK_MS = 5_000;
+
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 
 /** @throws PosternError `address_in_use`, `address_unavailable`, `store_damaged` */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -69,20 +81,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { node } = await readSettings(barrier);
   await ensureStretchCensus(barrier);
   const hosts = certificateHosts(options);
-  const { identity, leaf } = await currentIdentity(barrier, tools, hosts);
-  const credentials = tlsCredentials(identity, leaf);
+  const keeper = await IdentityKeeper.open({ barrier, ...tools, hosts });
+  const shown = shownBy(keeper);
+  let { httpCertificate } = options;
   const { publicUrl, limits = defaultLimits, exempt = () => false } = options;
   let issuer = publicUrl ?? issuerAt(options.http ?? options.listen);
   const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer };
 
-  const http = options.http && (await listenHttp({ ...options.http, credentials, services, log }));
+  const http =
+    options.http &&
+    (await listenHttp({ ...options.http, credentials: httpCertificate ?? shown.credentials, services, log }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
   let wire: WireListener;
   try {
     await auditService(barrier, node, tools, "server.start");
     const context = { services, server: { name: "posternd", version } };
-    wire = await listenWire({ ...options.listen, credentials, limits, exempt, context, log });
+    wire = await listenWire({ ...options.listen, shown, limits, exempt, context, log });
   } catch (thrown) {
     // A start that failed must not go on listening: the process would stay, and serve.
     await http?.close();
@@ -92,25 +107,42 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { auditRetention } = options;
   // Not left to the first full hour: a server that never runs for one looks after its store too.
   await attempt(() => keepSigningKeys(services), log);
-  const upkeep = repeat(HOUR_MS, () => keepUp(services, { wire, http, hosts, auditRetention }, log));
+  const showing = (changed: boolean) => {
+    if (!changed) return;
+    const now = shownBy(keeper);
+    wire.show(now);
+    if (httpCertificate === undefined) http?.setCredentials(now.credentials);
+    log.info({ fingerprint: keeper.fingerprint }, "shows the identity and leaf that the store has now");
+  };
+  const renew = async () => showing(await keeper.renew());
+  const takeUpIdentity = async () => showing(await keeper.takeUp());
+  const noticeExpiry = expiryWatch(tools.now, log);
+  const expiry = async () => noticeExpiry(httpCertificate);
+  const upkeep = repeat(HOUR_MS, () => keepUp(services, [renew, expiry], auditRetention, log));
   const erasing = repeat(MINUTE_MS, () => attempt(() => runErasures(services), log));
+  const lookingUp = repeat(IDENTITY_CHECK_MS, attemptQuietly(takeUpIdentity, log));
 
   return {
     listen: bound(options.listen, wire.address.port),
     http: httpAddress,
-    fingerprint: identityFingerprint(identity),
+    get fingerprint() {
+      return keeper.fingerprint;
+    },
+    takeUpIdentity,
+    setHttpCertificate: (certificate) => {
+      httpCertificate = certificate;
+      http?.setCredentials(certificate);
+      noticeExpiry(certificate);
+    },
     close: async () => {
-      await Promise.all([wire.close(), http?.close(), upkeep.stop(), erasing.stop()]);
+      await Promise.all([wire.close(), http?.close(), upkeep.stop(), erasing.stop(), lookingUp.stop()]);
       await auditService(barrier, node, tools, "server.stop");
     },
   };
 }
 
-interface Upkeep {
-  readonly wire: WireListener;
-  readonly http: HttpListener | undefined;
-  readonly hosts: readonly string[];
-  readonly auditRetention: number | undefined;
+function shownBy({ current: { identity, leaf, successors } }: IdentityKeeper): ShownIdentity {
+  return { credentials: tlsCredentials(identity, leaf), successors };
 }
 
 /**
@@ -119,19 +151,26 @@ interface Upkeep {
  */
 async function keepUp(
   services: ServiceContext,
-  { wire, http, hosts, auditRetention }: Upkeep,
+  ofCertificates: readonly (() => Promise<void>)[],
+  auditRetention: number | undefined,
   log: Log,
 ): Promise<void> {
-  const renew = async () => {
-    const { identity, leaf } = await currentIdentity(services.barrier, services, hosts);
-    const credentials = tlsCredentials(identity, leaf);
-    wire.setCredentials(credentials);
-    http?.setCredentials(credentials);
-  };
   const rotate = () => keepSigningKeys(services);
   const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
   const sweeps = [() => sweepStrangerCounters(services), () => sweepSessions(services)];
-  for (const task of [renew, rotate, ...sweeps, retain]) await attempt(task, log);
+  for (const task of [...ofCertificates, rotate, ...sweeps, retain]) await attempt(task, log);
+}
+
+/** Logs once a day that the operator's certificate comes to its end, and at once of another one. */
+function expiryWatch(now: () => number, log: Log): (certificate: OwnCertificate | undefined) => void {
+  let last: { certificate: OwnCertificate; at: number } | undefined;
+  return (certificate) => {
+    const notice = certificate && expiryNotice(certificate, now());
+    if (certificate === undefined || notice === undefined) return;
+    if (last?.certificate === certificate && Math.abs(now() - last.at) < DAY_MS) return;
+    last = { certificate, at: now() };
+    log.warn({ expires: new Date(certificate.expiresAt).toISOString() }, notice);
+  };
 }
 
 /** Runs a task now, and again every so many milliseconds, unless it is at it still: two runs never overlap. */
@@ -159,6 +198,20 @@ async function attempt(task: () => Promise<unknown>, log: Log): Promise<void> {
   } catch (err) {
     log.error({ err }, "a part of the upkeep failed");
   }
+}
+
+/** Of failures in a row it logs the first alone: for what is tried every few seconds. */
+function attemptQuietly(task: () => Promise<unknown>, log: Log): () => Promise<void> {
+  let failing = false;
+  return async () => {
+    try {
+      await task();
+      failing = false;
+    } catch (err) {
+      if (!failing) log.error({ err }, "a part of the upkeep fails");
+      failing = true;
+    }
+  };
 }
 
 function bound({ host, key }: ServerAddress, port: number): ServerAddress {

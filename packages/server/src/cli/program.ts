@@ -22,6 +22,12 @@ export function buildProgram(output: Output): Command {
         .default("127.0.0.1:7466"),
     )
     .addOption(
+      new Option("--http-cert <file>", "your own certificate for the HTTPS port, with its chain (PEM)").env(
+        "POSTERND_HTTP_CERT",
+      ),
+    )
+    .addOption(new Option("--http-key <file>", "the key of that certificate (PEM)").env("POSTERND_HTTP_KEY"))
+    .addOption(
       new Option("--registration <mode>", "who may register")
         .choices(["open", "closed"])
         .env("POSTERND_REGISTRATION")
@@ -57,6 +63,7 @@ export function buildProgram(output: Output): Command {
   addAudit(program, output);
   addStretch(program, output);
   addSigningKey(program, output);
+  addIdentity(program, output);
   return program;
 }
 
@@ -139,6 +146,24 @@ function addSigningKey(program: Command, output: Output): void {
     .action(async (_options: object, command: Command) => {
       const { signingKeyRotateCommand } = await import("./signing-key.js");
       await signingKeyRotateCommand(output, command.optsWithGlobals());
+    });
+}
+
+function addIdentity(program: Command, output: Output): void {
+  const identity = program.command("identity").description("the key by which clients know this server");
+  withStoreOptions(identity.command("show"))
+    .description("print its fingerprint, its certificate's end, and the identities before it")
+    .action(async (_options: object, command: Command) => {
+      const { identityShowCommand } = await import("./identity.js");
+      await identityShowCommand(output, command.optsWithGlobals());
+    });
+  withStoreOptions(identity.command("rotate"))
+    .description("replace it; clients that know the old one go on with the new one at their next login")
+    .option("--no-successor", "when the key may be stolen: the old one vouches for nothing, clients must be told")
+    .option("--yes", "do not ask for confirmation")
+    .action(async (_options: object, command: Command) => {
+      const { identityRotateCommand } = await import("./identity.js");
+      await identityRotateCommand(output, command.optsWithGlobals());
     });
 }
 

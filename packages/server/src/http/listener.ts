@@ -19,6 +19,7 @@ export interface HttpOptions {
 
 export interface HttpListener {
   readonly address: AddressInfo;
+  /** For connections that begin from now on; those that stand go on as they are. */
   setCredentials(credentials: HttpOptions["credentials"]): void;
   close(): Promise<void>;
 }

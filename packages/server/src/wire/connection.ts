@@ -50,7 +50,7 @@ export class Connection {
     socket: TLSSocket,
     options: {
       place: Place;
-      context: Pick<StepContext, "services" | "server" | "startWait" | "tokenWait">;
+      context: Pick<StepContext, "services" | "server" | "successors" | "startWait" | "tokenWait">;
       address: string;
       log: Log;
       registrationSeconds: number;
