@@ -7,6 +7,7 @@ import { warmPower } from "@postern/shared/srp/power";
 import { onTestFinished } from "vitest";
 import { type Barrier, createBarrier, openBarrier } from "../../packages/server/src/barrier/barrier.js";
 import { tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
+import type { OwnCertificate } from "../../packages/server/src/identity/own-certificate.js";
 import type { Log } from "../../packages/server/src/log.js";
 import type { ChainVerdict } from "../../packages/server/src/records/audit-chain.js";
 import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
@@ -128,6 +129,7 @@ export interface ServerOptions {
   readonly registration?: RegistrationMode;
   readonly limits?: TestLimits;
   readonly http?: boolean;
+  readonly httpCertificate?: OwnCertificate;
   /** The port to listen on; by default one that the system chooses. */
   readonly port?: number;
 }
@@ -163,6 +165,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     barrier,
     listen: loopback(options.port ?? 0),
     http: options.http === true ? loopback(0) : undefined,
+    httpCertificate: options.httpCertificate,
     registration: options.registration ?? "open",
     publicUrl: undefined,
     log,
