@@ -1,6 +1,9 @@
 import type { Output } from "@postern/shared/terminal/output";
 import { Command, Option } from "commander";
 import { version } from "../version.js";
+import { addIdentity } from "./identity/commands.js";
+import { addPeople } from "./people/commands.js";
+import { withStoreOptions } from "./store-options.js";
 
 /** The commands of `posternd`. What a command does is imported when it runs. */
 export function buildProgram(output: Output): Command {
@@ -60,6 +63,7 @@ export function buildProgram(output: Output): Command {
       await startCommand(output, command.optsWithGlobals());
     });
 
+  addPeople(program, output);
   addAudit(program, output);
   addStretch(program, output);
   addSigningKey(program, output);
@@ -147,35 +151,4 @@ function addSigningKey(program: Command, output: Output): void {
       const { signingKeyRotateCommand } = await import("./signing-key.js");
       await signingKeyRotateCommand(output, command.optsWithGlobals());
     });
-}
-
-function addIdentity(program: Command, output: Output): void {
-  const identity = program.command("identity").description("the key by which clients know this server");
-  withStoreOptions(identity.command("show"))
-    .description("print its fingerprint, its certificate's end, and the identities before it")
-    .action(async (_options: object, command: Command) => {
-      const { identityShowCommand } = await import("./identity.js");
-      await identityShowCommand(output, command.optsWithGlobals());
-    });
-  withStoreOptions(identity.command("rotate"))
-    .description("replace it; clients that know the old one go on with the new one at their next login")
-    .option("--no-successor", "when the key may be stolen: the old one vouches for nothing, clients must be told")
-    .option("--yes", "do not ask for confirmation")
-    .action(async (_options: object, command: Command) => {
-      const { identityRotateCommand } = await import("./identity.js");
-      await identityRotateCommand(output, command.optsWithGlobals());
-    });
-}
-
-/** The options of every command that opens the store. */
-function withStoreOptions(command: Command): Command {
-  return command
-    .addOption(new Option("--data <dir>", "the data directory").env("POSTERND_DATA"))
-    .addOption(
-      new Option("--admin-password-file <file>", "read the admin password from a file, or from stdin with -").env(
-        "POSTERND_ADMIN_PASSWORD_FILE",
-      ),
-    )
-    .option("--json", "one line of JSON for each result and error, on stdout")
-    .option("--no-input", "never ask; what is missing is an error");
 }

@@ -3,9 +3,10 @@ import { PosternError } from "@postern/shared/errors";
 import type { JsonObject, Output } from "@postern/shared/terminal/output";
 import { createPrompter } from "@postern/shared/terminal/prompts";
 import { bold, say, type TerminalText } from "@postern/shared/terminal/terminal-text";
-import { type FormerView, type IdentityView, rotateIdentity, viewIdentity } from "../services/server-identity.js";
-import { readSettings } from "../services/store.js";
-import { type StoreOptions, unsealStore } from "./unseal.js";
+import { type FormerView, type IdentityView, rotateIdentity, viewIdentity } from "../../services/server-identity.js";
+import { readSettings } from "../../services/store.js";
+import { isoTime, shownTime } from "../times.js";
+import { type StoreOptions, unsealStore } from "../unseal.js";
 
 /** Prints by what clients know this server, and what became of earlier identities. */
 export async function identityShowCommand(output: Output, options: StoreOptions): Promise<void> {
@@ -87,12 +88,12 @@ const withoutSuccessor = [
 function fieldsOf({ fingerprint, createdAt, leaf, former }: IdentityView): JsonObject {
   return {
     fingerprint,
-    since: iso(createdAt),
-    leaf: { expires: iso(leaf.expiresAt), hosts: leaf.hosts },
+    since: isoTime(createdAt),
+    leaf: { expires: isoTime(leaf.expiresAt), hosts: leaf.hosts },
     earlier: former.map((one) => ({
       fingerprint: one.fingerprint,
-      since: iso(one.createdAt),
-      until: iso(one.endedAt),
+      since: isoTime(one.createdAt),
+      until: isoTime(one.endedAt),
       successor: one.successor,
     })),
   };
@@ -102,8 +103,8 @@ function fieldsOf({ fingerprint, createdAt, leaf, former }: IdentityView): JsonO
 function linesOf({ fingerprint, createdAt, leaf, former }: IdentityView): TerminalText[] {
   return [
     say`${bold(fingerprint)}`,
-    say`  since ${shown(createdAt)}`,
-    say`  certificate until ${shown(leaf.expiresAt)}, for`,
+    say`  since ${shownTime(createdAt)}`,
+    say`  certificate until ${shownTime(leaf.expiresAt)}, for`,
     ...leaf.hosts.map((host) => say`    ${host}`),
     ...(former.length === 0 ? [] : [say``, say`Before it:`]),
     ...former.flatMap(formerLines),
@@ -117,13 +118,9 @@ const led: Record<FormerView["successor"], string> = {
 };
 
 function formerLines({ fingerprint, createdAt, endedAt, successor }: FormerView): TerminalText[] {
-  return [say`${fingerprint}`, say`  from ${shown(createdAt)} until ${shown(endedAt)}`, say`  ${led[successor]}`];
-}
-
-function iso(time: number): string {
-  return new Date(time).toISOString();
-}
-
-function shown(time: number): string {
-  return iso(time).slice(0, 19).replace("T", " ");
+  return [
+    say`${fingerprint}`,
+    say`  from ${shownTime(createdAt)} until ${shownTime(endedAt)}`,
+    say`  ${led[successor]}`,
+  ];
 }
