@@ -122,12 +122,12 @@ describe("a rotation of the identity, while the server runs", () => {
     expect(server.running.fingerprint).toBe(next);
     await client.ok("session.whoami", {});
     const later = await WireClient.open(server);
-    expect((await later.ok("session.resume", { secret })).name).toBe("alice");
+    expect((await later.resume(secret)).name).toBe("alice");
     const choice = choiceOf(server, { fingerprint: next });
     expect((await open(await machine(server.clock), choice, "other")).identity).toBe(next);
   });
 
-  it("by one process reaches another on the same store, and a leaf that one renewed does so too", async () => {
+  it("by one process reaches another on the same store", async () => {
     const first = await startInProcess();
     const second = await startInProcess(await reopened(first));
     const next = await rotate(first, { takeUp: false });
@@ -217,7 +217,7 @@ describe("a client whose pin is an earlier identity", () => {
     expect([await pinAt(environment, choice), environment.told()]).toEqual([former, ""]);
   });
 
-  it("neither registers nor shows a session: nothing there would have the server prove itself", async () => {
+  it("neither registers nor shows a session: only a login moves a pin", async () => {
     const server = await startInProcess();
     const [environment, choice] = [await machine(server.clock), choiceOf(server)];
     await pin(environment, choice, server.running.fingerprint);

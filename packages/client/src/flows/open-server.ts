@@ -24,7 +24,7 @@ export interface OpenServer {
   readonly succession?: Succession | undefined;
 }
 
-/** What a connection is for. Only a login makes a server prove itself: nothing else may follow a pin to another one. */
+/** What a connection is for. Only in a login a server proves what no key alone can: nothing else moves a pin. */
 export type Purpose = "login" | "other";
 
 /**
