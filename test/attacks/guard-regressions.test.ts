@@ -121,7 +121,7 @@ describe("one damaged record", () => {
     const { session } = await client.ok("session.whoami", {});
     await spoil(server, keyOf("session", alice, session));
     expect(await client.outcome("session.whoami", {})).toBe("session_invalid");
-    expect(await (await WireClient.open(server)).outcome("session.resume", { secret })).toBe("session_invalid");
+    expect(await (await WireClient.open(server)).resumed(secret)).toBe("session_invalid");
     const other = await logIn(await WireClient.open(server), alice, alice.code(server.clock), device);
     const found = await server.barrier.read((tx) => tx.keys(recordRange("session")));
     expect(found).toEqual([keyOf("session", alice, other.session)]);
@@ -175,7 +175,7 @@ describe("people who are known", () => {
     const first = await WireClient.open(server);
     const { secret } = await logIn(first, alice, alice.code(server.clock));
     for (let more = 0; more < 8; more++) {
-      await (await WireClient.open(server)).ok("session.resume", { secret });
+      await (await WireClient.open(server)).resume(secret);
     }
     expect(await first.reply()).toBeUndefined();
     expect(await quiet.outcome("session.whoami", {})).toBe("ok");
@@ -232,7 +232,7 @@ describe("a session that somebody else uses too", () => {
     const server = await startInProcess();
     const { alice, client, secret } = await entered({ at: server, since: 0 });
     const thief = await WireClient.open(server, "127.0.0.2");
-    const { session } = await thief.ok("session.resume", { secret });
+    const { session } = await thief.resume(secret);
     const moves = async () => (await server.audit()).filter(({ event }) => event === "session.move");
     const told = {
       outcome: "done",
@@ -253,7 +253,7 @@ describe("a session that somebody else uses too", () => {
     const server = await startInProcess(undefined, { limits: { byAddress: true } });
     const { alice, client, secret } = await entered({ at: server, since: 0 });
     const thief = await WireClient.open(server, "127.0.0.2");
-    await thief.ok("session.resume", { secret });
+    await thief.resume(secret);
     for (let calls = 0; calls < 30; calls++) {
       await client.ok("session.whoami", {});
       await thief.ok("session.whoami", {});

@@ -48,6 +48,9 @@ const detailsSchema = z.strictObject({
   recovery: z.array(bytes(32)),
   /** What strangers have for codes; a known device has a budget of its own. */
   codeBudget: budgetSchema,
+  /** When an operator closed the account; while it stands here nobody gets in, whatever they prove. */
+  disabledAt: instant.optional(),
+  lastLoginAt: instant.optional(),
 });
 
 const headSchema = z.strictObject({
@@ -142,6 +145,28 @@ export async function refreshAccounts(
   }
   const keys = [...page.records.map(({ key }) => key), ...page.damaged];
   return { accounts: keys.filter(isOfSomebody).length, next: page.next };
+}
+
+/** An account with the keyed hash that it stands under; undefined where it does not open. */
+export interface ListedAccount {
+  readonly nameIndex: Buffer;
+  readonly account: Account | undefined;
+}
+
+/** One page of accounts in the order of their keys, and the key to go on from; none when it was the last. */
+export async function scanAccounts(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ accounts: ListedAccount[]; next: Buffer | undefined }> {
+  const range = recordRange("account");
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  const found = [...page.records, ...page.damaged.map((key) => ({ key, value: undefined }))];
+  const listed = found.filter(({ key }) => isOfSomebody(key)).sort((a, b) => Buffer.compare(a.key, b.key));
+  return {
+    accounts: listed.map(({ key, value }) => ({ nameIndex: key.subarray(1), account: value })),
+    next: page.next,
+  };
 }
 
 /**

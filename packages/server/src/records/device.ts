@@ -58,3 +58,14 @@ export async function devicesOf(tx: SealedReadTransaction, account: AccountId): 
 export function tidyDevicesOf(tx: SealedWriteTransaction, account: AccountId): Promise<Device[]> {
   return scanAndTidy(tx, recordRange("device", deviceOwner(account)), codec.decode);
 }
+
+/** One page of all devices in the order of their keys, and the key to go on from; none when it was the last. */
+export async function scanDevices(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ devices: Device[]; next: Buffer | undefined }> {
+  const range = recordRange("device");
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, codec.decode);
+  return { devices: page.records.map(({ value }) => value), next: page.next };
+}

@@ -5,8 +5,8 @@ import { nextAfter } from "./keys.js";
 
 /**
  * Reading records of which a damaged one counts as absent: sessions, devices, erasures, counters. Each is worth no
- * factor, and one that does not open must not keep its person out, nor the upkeep from all others. Accounts are not read
- * so: what is damaged there is refused.
+ * factor, and one that does not open must not keep its person out, nor the upkeep from all others. For letting somebody
+ * in, accounts are not read so: what is damaged there is refused.
  */
 export interface IntactScan<T> {
   readonly records: readonly { readonly key: Buffer; readonly value: T }[];
