@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { putErasure } from "../../packages/server/src/records/audit-erasure.js";
+import { appendAudit } from "../../packages/server/src/records/audit-log.js";
 import { untouchedBudget } from "../../packages/server/src/records/budget.js";
 import { idBytes, recordKey, recordRange } from "../../packages/server/src/records/keys.js";
 import { putStrangerCounter } from "../../packages/server/src/records/stranger-counter.js";
@@ -51,7 +52,7 @@ describe("erasure of the deleted", () => {
     transactions = 0;
     await runErasures(counted);
     expect(transactions).toBe(0);
-    store.clock.advance(HOUR);
+    store.clock.advance(2 * HOUR);
     await runErasures(counted);
     expect(transactions).toBeLessThan(5);
     expect((await auditRows(store.barrier)).filter(({ event }) => event === "audit.erase")).toHaveLength(40);
@@ -65,10 +66,54 @@ describe("erasure of the deleted", () => {
     const carol = await register(client, new Person("carol"), server);
     await logIn(client, carol, carol.code(server.clock));
     await client.ok("account.delete", { code: carol.code(server.clock, 1) });
+    const personal = async () =>
+      (await server.audit()).filter((row) => Object.keys(row.personal).length > 0).map(({ reason }) => reason);
     await runErasures(server.context);
-    const rows = await server.audit();
-    expect(rows.filter(({ personal }) => Object.keys(personal).length > 0)).toEqual([]);
+    expect(await personal()).toEqual(["unknown_name"]);
+    server.clock.advance(2 * HOUR);
+    await runErasures(server.context);
+    expect(await personal()).toEqual([]);
     expect(await server.verifyAudit()).toMatchObject({ ok: true });
+  });
+
+  it("walks at once what is younger than the account, and the whole log once an hour for all", async () => {
+    const server = await startInProcess();
+    await server.barrier.transact(async (tx) => {
+      const event = { event: "login", outcome: "granted", time: 1, personal: { name: "bob" } } as const;
+      for (let entry = 0; entry < 4000; entry++) await appendAudit(tx, server.context.node, event, randomBytes);
+    });
+    const read: string[] = [];
+    const { context } = server;
+    const counted = {
+      ...context,
+      barrier: {
+        ...context.barrier,
+        storeId: context.barrier.storeId,
+        nameIndex: (name: string) => context.barrier.nameIndex(name),
+        transact: context.barrier.transact.bind(context.barrier),
+        read: <T>(fn: Parameters<typeof context.barrier.read<T>>[0]) => {
+          read.push("page");
+          return context.barrier.read(fn);
+        },
+      },
+    };
+    const pages = async () => {
+      read.length = 0;
+      await runErasures(counted);
+      return read.length;
+    };
+    for (const name of ["carol", "dave"]) {
+      const { client, alice: person } = await entered({ at: server, name });
+      await client.ok("account.delete", { code: person.code(server.clock) });
+      expect(await pages()).toBeLessThan(15);
+    }
+    server.clock.advance(2 * HOUR);
+    const whole = await pages();
+    expect(whole).toBeGreaterThan(4000 / 128);
+    expect(whole).toBeLessThan(1.5 * (4000 / 128) + 10);
+    expect(await pages()).toBe(1);
+    const shown = (await server.audit()).flatMap((row) => row.personal.name ?? []);
+    expect(new Set(shown)).toEqual(new Set(["bob"]));
   });
 
   it("goes on when a server starts, however soon the last one ended", async () => {

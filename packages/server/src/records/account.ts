@@ -48,6 +48,8 @@ const detailsSchema = z.strictObject({
   recovery: z.array(bytes(32)),
   /** What strangers have for codes; a known device has a budget of its own. */
   codeBudget: budgetSchema,
+  /** Of a node's chain, the length that it had when the registration began: nothing before tells of this account. */
+  auditSince: z.record(z.string(), z.number().int().nonnegative()).optional(),
   /** When an operator closed the account; while it stands here nobody gets in, whatever they prove. */
   disabledAt: instant.optional(),
   lastLoginAt: instant.optional(),

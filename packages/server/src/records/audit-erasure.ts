@@ -4,13 +4,17 @@ import { instant, recordCodec } from "./codec.js";
 import { getIntact, scanIntact } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
 
+const indices = z.record(z.string(), z.number().int().nonnegative());
+
 /** A person whose personal fields are to go from the audit log, and how far along each chain that has come. */
 const schema = z.strictObject({
   account: z.string(),
   /** The person's name, for entries that belong to no account yet show it. */
   name: z.string().optional(),
   /** Of each node's chain, the index to go on from. */
-  cursors: z.record(z.string(), z.number().int().nonnegative()),
+  cursors: indices,
+  /** Of a node's chain, the first index at which there can be an entry of the account. */
+  since: indices.optional(),
   /** When every chain had been gone along once. */
   passedAt: instant.optional(),
 });
@@ -23,9 +27,19 @@ const erasureKey = (account: string) => recordKey("auditErasure", idBytes(accoun
 /**
  * Queues the erasure of an account from the audit log, in the transaction that deletes the account: from then on it
  * will be done, whatever happens to this process. With `name` also entries without an account that show it are erased.
+ * It begins at once with what is not before `since`.
  */
-export async function putErasure(tx: SealedWriteTransaction, account: string, name?: string): Promise<void> {
-  await saveErasure(tx, { account, ...(name !== undefined && { name }), cursors: {} });
+export async function putErasure(
+  tx: SealedWriteTransaction,
+  account: string,
+  { name, since }: Pick<Erasure, "name" | "since"> = {},
+): Promise<void> {
+  await saveErasure(tx, {
+    account,
+    ...(name !== undefined && { name }),
+    ...(since !== undefined && { since }),
+    cursors: { ...since },
+  });
 }
 
 export async function saveErasure(tx: SealedWriteTransaction, erasure: Erasure): Promise<void> {
