@@ -24,6 +24,7 @@ function withoutAudit(barrier: Barrier, audit: Switch): Barrier {
         get: (key) => tx.get(key),
         scan: (range) => tx.scan(range),
         delete: (key) => tx.delete(key),
+        afterCommit: (act) => tx.afterCommit(act),
         put: (key, value) => {
           const refused = audit.broken && key[0] === prefixes.auditEntry;
           return refused ? Promise.reject(new PosternError("store_failed")) : tx.put(key, value);

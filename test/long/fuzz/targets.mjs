@@ -25,6 +25,7 @@ const files = {
   certificates: ["server-certificate"],
   successors: ["successors"],
   secrets: ["secret-file", "stdin-lines"],
+  "config-file": ["config-file"],
 };
 
 export const targetNames = Object.values(files).flat();

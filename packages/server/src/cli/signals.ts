@@ -41,6 +41,13 @@ export function untilStopped(options: SignalOptions): Promise<void> {
   });
 }
 
+/** Resolves at the next SIGINT or SIGTERM; none of those that follow ends the process by itself. */
+export function untilStoppedAgain(source: Pick<NodeJS.EventEmitter, "on"> = process): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) source.on(signal, () => resolve());
+  });
+}
+
 /** Runs all tasks; asked again meanwhile, once more when they are done: what was asked for last is what holds. */
 function reloading({ reload, log }: Pick<SignalOptions, "reload" | "log">): () => Promise<void> {
   let running = false;

@@ -67,9 +67,14 @@ export async function currentIdentity(
 
 /** Whether the store still has the identity and the leaf that a server shows: one short read, for every few seconds. */
 export async function isCurrent(barrier: Barrier, { leaf }: Pick<CurrentIdentity, "leaf">): Promise<boolean> {
+  return (await storedLeafCertificate(barrier)).equals(leaf.certificateDer);
+}
+
+/** The last leaf's certificate, DER. @throws PosternError `store_damaged` */
+export async function storedLeafCertificate(barrier: Barrier): Promise<Buffer> {
   const stored = await barrier.read(storedIdentity);
   forget(stored);
-  return stored.leaf.certificate.equals(leaf.certificateDer);
+  return stored.leaf.certificate;
 }
 
 export interface FormerView {

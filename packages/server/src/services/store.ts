@@ -5,9 +5,9 @@ import type { Barrier, SealedWriteTransaction } from "../barrier/barrier.js";
 import { createIdentity } from "../identity/identity-key.js";
 import { issueLeaf } from "../identity/leaf-certificate.js";
 import { putDummyAccount } from "../records/account.js";
-import { appendAudit, beginAudit } from "../records/audit-log.js";
+import { appendAudit, auditHead, beginAudit } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
-import { wholeRange } from "../records/keys.js";
+import { recordKey, wholeRange } from "../records/keys.js";
 import { getSettings, putSettings, type Settings } from "../records/settings.js";
 import { putStretchCensus } from "../records/stretch-census.js";
 import { createAuditKey } from "./audit-key.js";
@@ -52,11 +52,21 @@ export async function readSettings(barrier: Barrier): Promise<Settings> {
   return settings;
 }
 
-/** Whether a transaction can be had, opened and made durable: what a login needs. */
+/**
+ * Whether a transaction can be had, opened and made durable: what a login needs. It writes, and leaves nothing: a
+ * transaction that changes nothing would succeed on a full disk too.
+ */
 export async function probeStore(barrier: Barrier): Promise<void> {
   await barrier.transact(async (tx) => {
     if ((await getSettings(tx)) === undefined) throw new PosternError("store_damaged");
+    await tx.put(recordKey("probe"), Buffer.of(1));
+    await tx.delete(recordKey("probe"));
   });
+}
+
+/** How many entries the audit chain of a node has, those that retention has removed included. */
+export async function auditLength(barrier: Barrier, node: NodeId): Promise<number> {
+  return (await barrier.read((tx) => auditHead(tx, node))).length;
 }
 
 /** Records that a server began or ended its service. */

@@ -5,7 +5,7 @@ import { createPrompter } from "@postern/shared/terminal/prompts";
 import { bold, say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import { type FormerView, type IdentityView, rotateIdentity, viewIdentity } from "../../services/server-identity.js";
 import { readSettings } from "../../services/store.js";
-import { isoTime, shownTime } from "../times.js";
+import { isoTime, shownTime } from "../shown.js";
 import { type StoreOptions, unsealStore } from "../unseal.js";
 
 /** Prints by what clients know this server, and what became of earlier identities. */
