@@ -129,10 +129,10 @@ export interface ServerOptions {
   readonly registration?: RegistrationMode;
   readonly limits?: TestLimits;
   readonly http?: boolean;
-  readonly httpCertificate?: OwnCertificate;
   /** Which addresses may read the metrics; by default there are none. */
   readonly metricsReaders?: (address: string) => boolean;
   readonly onLogLevel?: (level: string | undefined) => void;
+  readonly httpCertificate?: OwnCertificate;
   /** The port to listen on; by default one that the system chooses. */
   readonly port?: number;
 }

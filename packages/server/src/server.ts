@@ -1,28 +1,27 @@
 import { randomBytes } from "node:crypto";
-import { hostname } from "node:os";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { deadlines } from "@postern/shared/messages";
-import { parseHost, type ServerAddress } from "@postern/shared/server-address";
+import type { ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
 import type { Barrier } from "./barrier/barrier.js";
 import { listenHttp, type MetricsPage } from "./http/listener.js";
 import { leafExpiresAt, tlsCredentials } from "./identity/leaf-certificate.js";
-import { expiryNotice, type OwnCertificate } from "./identity/own-certificate.js";
+import type { OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { LogLevel } from "./records/log-level.js";
+import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
+import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
 import { runErasures } from "./services/audit-erasure.js";
-import { keepAuditFor } from "./services/audit-retention.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
 import { LOG_LEVEL_POLL_MS, storedLogLevel } from "./services/log-level.js";
 import { endPresence, keepPresence, PRESENCE_MS } from "./services/presence.js";
-import { sweepSessions } from "./services/sessions.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
 import { auditLength, auditService, readSettings } from "./services/store.js";
-import { sweepStrangerCounters } from "./services/stranger-counters.js";
 import { ensureStretchCensus } from "./services/stretching.js";
+import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
 import { plainAddress } from "./wire/address-key.js";
 import type { AdmissionLimits } from "./wire/admission.js";
@@ -96,7 +95,6 @@ const IDENTITY_CHECK_MS = 5_000;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 
 /** @throws PosternError `address_in_use`, `address_unavailable`, `store_damaged` */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -158,8 +156,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const takeUpIdentity = async () => showing(await keeper.takeUp());
   const noticeExpiry = expiryWatch(tools.now, log);
   const expiry = async () => noticeExpiry(httpCertificate);
-  const upkeep = repeat(HOUR_MS, () => keepUp(services, [renew, expiry], auditRetention, log));
-  const erasing = repeat(MINUTE_MS, () => attempt(() => runErasures(services), log));
+
   const listen = bound(options.listen, wire.address.port);
   const presence = {
     instance: tools.random(16).toString("hex"),
@@ -175,8 +172,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     attempt(async () => options.onLogLevel?.((await storedLogLevel(barrier, tools.now()))?.level), log);
   for (const task of [appear, followLogLevel]) await task();
   const background = [
-    upkeep,
-    erasing,
+    repeat(HOUR_MS, () => keepUp(services, [renew, expiry], auditRetention, log)),
+    repeat(MINUTE_MS, () => attempt(() => runErasures(services), log)),
     repeat(IDENTITY_CHECK_MS, attemptQuietly(takeUpIdentity, log)),
     every(PRESENCE_MS, appear),
     every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),
@@ -214,117 +211,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-function shownBy({ current: { identity, leaf, successors } }: IdentityKeeper): ShownIdentity {
-  return { credentials: tlsCredentials(identity, leaf), successors };
-}
-
 function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
   return { contentType, render, mayRead: (address) => readers(plainAddress(address)) };
 }
 
-/**
- * What a server does by itself now and then: renews its leaf and the key that signs tokens, and forgets what has
- * ended. One failing stops no other.
- */
-async function keepUp(
-  services: ServiceContext,
-  ofCertificates: readonly (() => Promise<void>)[],
-  auditRetention: number | undefined,
-  log: Log,
-): Promise<void> {
-  const rotate = () => keepSigningKeys(services);
-  const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
-  const sweeps = [() => sweepStrangerCounters(services), () => sweepSessions(services)];
-  for (const task of [...ofCertificates, rotate, ...sweeps, retain]) await attempt(task, log);
-}
-
-/** Logs once a day that the operator's certificate comes to its end, and at once of another one. */
-function expiryWatch(now: () => number, log: Log): (certificate: OwnCertificate | undefined) => void {
-  let last: { certificate: OwnCertificate; at: number } | undefined;
-  return (certificate) => {
-    const notice = certificate && expiryNotice(certificate, now());
-    if (certificate === undefined || notice === undefined) return;
-    if (last?.certificate === certificate && Math.abs(now() - last.at) < DAY_MS) return;
-    last = { certificate, at: now() };
-    log.warn({ expires: new Date(certificate.expiresAt).toISOString() }, notice);
-  };
-}
-
-interface Repeated {
-  stop(): Promise<void>;
-}
-
-/** Runs a task now, and again every so many milliseconds. */
-function repeat(ms: number, task: () => Promise<void>): Repeated {
-  return every(ms, task, true);
-}
-
-/** Runs a task every so many milliseconds, unless it is at it still: two runs never overlap. */
-function every(ms: number, task: () => Promise<void>, atOnce = false): Repeated {
-  let running: Promise<void> | undefined;
-  const run = () => {
-    running ??= task().finally(() => {
-      running = undefined;
-    });
-  };
-  if (atOnce) run();
-  const timer = setInterval(run, ms);
-  timer.unref();
-  return {
-    stop: async () => {
-      clearInterval(timer);
-      await running;
-    },
-  };
-}
-
-async function attempt(task: () => Promise<unknown>, log: Log): Promise<void> {
-  try {
-    await task();
-  } catch (err) {
-    log.error({ err }, "a part of the upkeep failed");
-  }
-}
-
-/** Of failures in a row it logs the first alone: for what is tried every few seconds. */
-function attemptQuietly(task: () => Promise<unknown>, log: Log): () => Promise<void> {
-  let failing = false;
-  return async () => {
-    try {
-      await task();
-      failing = false;
-    } catch (err) {
-      if (!failing) log.error({ err }, "a part of the upkeep fails");
-      failing = true;
-    }
-  };
-}
-
-function bound({ host, key }: ServerAddress, port: number): ServerAddress {
-  return { host, port, key: key.replace(/:[0-9]+$/, `:${port}`) };
-}
-
-/** Addresses that mean "every one of this machine": they can be listened on, and are nobody's name. */
-const wildcards = ["0.0.0.0", "::"];
-
-/** `iss` of a server that was not told its URL. */
-function issuerAt({ host, port, key }: ServerAddress): string {
-  return `https://${wildcards.includes(host) ? `localhost:${port}` : key}`;
-}
-
-/** The names that the leaf is for. Clients of Postern go by the identity; a browser at the HTTPS port by these. */
-function certificateHosts({ listen, http, publicUrl }: ServerOptions): string[] {
-  const given = [listen.host, http?.host].filter((host) => host !== undefined && !wildcards.includes(host));
-  const own = ["localhost", "127.0.0.1", "::1", ...canonical(hostname())];
-  const url = publicUrl === undefined ? [] : canonical(new URL(publicUrl).hostname);
-  return [...new Set([...own, ...url, ...(given as string[])])];
-}
-
-/** A machine may have a name that is none in the DNS; then it does without. */
-function canonical(host: string): string[] {
-  try {
-    return [parseHost(host)];
-  } catch {
-    return [];
-  }
+function shownBy({ current: { identity, leaf, successors } }: IdentityKeeper): ShownIdentity {
+  return { credentials: tlsCredentials(identity, leaf), successors };
 }

@@ -12,10 +12,10 @@ export const logFields = {
   logLevel: "the level that is in force from now on",
   from: "where that level is from: `store`, `start` or `reload`",
   what: "what SIGHUP had read anew",
-  fingerprint: "the identity that is shown from now on",
-  expires: "when the HTTPS port's own certificate ends",
   connections: "how many connections were waited for, or were cut off",
   seconds: "for how long they may go on",
+  fingerprint: "of the identity that is shown from now on",
+  expires: "when your own certificate ends",
 } as const satisfies Record<string, string>;
 
 const LEFT_OUT = "[left out]";

@@ -85,23 +85,6 @@ export async function startCommand(output: Output, options: StartOptions, reread
   }
 }
 
-/** Before the admin password is asked for: nobody types it in vain. */
-async function readAtStart(output: Output, files: CertificateFiles): Promise<OwnCertificate> {
-  const own = await readHttpCertificate(files, { now: Date.now, warn: (text) => output.warn(say`${text}`) });
-  const notice = expiryNotice(own, Date.now());
-  if (notice !== undefined) output.warn(say`${notice}`);
-  return own;
-}
-
-/** A file that cannot be used throws here, and the server goes on with what it has. */
-function certificateReload(files: CertificateFiles, server: RunningServer, log: Log): ReloadTask {
-  const warn = (text: string) => log.warn({}, text);
-  return {
-    what: "HTTPS certificate",
-    run: async () => server.setHttpCertificate(await readHttpCertificate(files, { now: Date.now, warn })),
-  };
-}
-
 interface Draining {
   readonly server: RunningServer;
   readonly log: Log;
@@ -124,6 +107,23 @@ async function drain(output: Output, { server, log, drainMs }: Draining): Promis
   const left = await server.drain(Promise.race([limit, again]));
   clearTimeout(timer);
   if (left > 0) log.warn({ connections: left }, "cut off");
+}
+
+/** Before the admin password is asked for: nobody types it in vain. */
+async function readAtStart(output: Output, files: CertificateFiles): Promise<OwnCertificate> {
+  const own = await readHttpCertificate(files, { now: Date.now, warn: (text) => output.warn(say`${text}`) });
+  const notice = expiryNotice(own, Date.now());
+  if (notice !== undefined) output.warn(say`${notice}`);
+  return own;
+}
+
+/** A file that cannot be used throws here, and the server goes on with what it has. */
+function certificateReload(files: CertificateFiles, server: RunningServer, log: Log): ReloadTask {
+  const warn = (text: string) => log.warn({}, text);
+  return {
+    what: "HTTPS certificate",
+    run: async () => server.setHttpCertificate(await readHttpCertificate(files, { now: Date.now, warn })),
+  };
 }
 
 /** A limit that is not there should not be forgotten: said to who starts it, and kept where the log is kept. */

@@ -65,16 +65,16 @@ export async function currentIdentity(
   });
 }
 
-/** Whether the store still has the identity and the leaf that a server shows: one short read, for every few seconds. */
-export async function isCurrent(barrier: Barrier, { leaf }: Pick<CurrentIdentity, "leaf">): Promise<boolean> {
-  return (await storedLeafCertificate(barrier)).equals(leaf.certificateDer);
+/** The identity and the last leaf, as they are stored. @throws PosternError `store_damaged` */
+export async function storedIdentityOf(barrier: Barrier): Promise<CurrentIdentity> {
+  return fromStored(await barrier.read(storedIdentity));
 }
 
-/** The last leaf's certificate, DER. @throws PosternError `store_damaged` */
-export async function storedLeafCertificate(barrier: Barrier): Promise<Buffer> {
+/** Whether the store still has the identity and the leaf that a server shows: one short read, for every few seconds. */
+export async function isCurrent(barrier: Barrier, { leaf }: Pick<CurrentIdentity, "leaf">): Promise<boolean> {
   const stored = await barrier.read(storedIdentity);
   forget(stored);
-  return stored.leaf.certificate;
+  return stored.leaf.certificate.equals(leaf.certificateDer);
 }
 
 export interface FormerView {

@@ -1,7 +1,9 @@
+import { X509Certificate } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import type { Barrier } from "../barrier/barrier.js";
 import { HEADER_FORMAT } from "../barrier/header.js";
+import { identityFingerprint } from "../identity/identity-key.js";
 import { scanAccounts } from "../records/account.js";
 import type { ChainHead } from "../records/audit-chain.js";
 import { type AuditRow, auditHead, type DamagedRow, readAudit } from "../records/audit-log.js";
@@ -16,7 +18,7 @@ import { budgetState, CODE_FAILURES_MAX } from "./budget.js";
 import type { KeyView } from "./key-schedule.js";
 import { isLive } from "./live-session.js";
 import { runningServers } from "./presence.js";
-import { viewIdentity } from "./server-identity.js";
+import { storedIdentityOf } from "./server-identity.js";
 import { listSigningKeys } from "./signing-keys.js";
 import { readSettings } from "./store.js";
 import { ensureStretchCensus, readStretchCensus } from "./stretching.js";
@@ -55,7 +57,7 @@ export interface Budgets {
 export async function readStatus(barrier: Barrier, now: number): Promise<StoreStatus> {
   await ensureStretchCensus(barrier);
   const { node, createdAt } = await readSettings(barrier);
-  const { fingerprint, leaf } = await viewIdentity(barrier);
+  const { identity, leaf } = await storedIdentityOf(barrier);
   const { generations } = await readStretchCensus({ barrier });
   const audit = await barrier.read((tx) => auditHead(tx, node));
   return {
@@ -63,8 +65,8 @@ export async function readStatus(barrier: Barrier, now: number): Promise<StoreSt
     since: createdAt,
     terms: await barrier.countTerms(),
     audit,
-    fingerprint,
-    leafEnds: leaf.expiresAt,
+    fingerprint: identityFingerprint(identity),
+    leafEnds: Date.parse(new X509Certificate(leaf.certificateDer).validTo),
     accounts: generations.reduce((sum, { accounts }) => sum + accounts, 0),
     sessions: await liveSessions(barrier, now),
     budgets: await readBudgets(barrier, now),

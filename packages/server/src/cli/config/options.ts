@@ -62,15 +62,10 @@ export const serverOptions: readonly OptionFacts[] = [
   {
     key: "http-cert",
     value: "<file>",
-    what: "your own certificate for the HTTPS port, with its chain, in PEM; with --http-key",
+    what: "your own certificate for the HTTPS port, with its chain (PEM)",
     unset: "the server's own",
   },
-  {
-    key: "http-key",
-    value: "<file>",
-    what: "the key of that certificate, in PEM and not encrypted",
-    unset: "the server's own",
-  },
+  { key: "http-key", value: "<file>", what: "the key of that certificate (PEM)", unset: "none" },
   {
     key: "registration",
     value: "<mode>",

@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
 import { auditTail } from "../../services/audit-trail.js";
 import { runningServers } from "../../services/presence.js";
-import { storedLeafCertificate } from "../../services/server-identity.js";
+import { storedIdentityOf } from "../../services/server-identity.js";
 import { readSettings } from "../../services/store.js";
 import { examineDirectory, findStore, type OpenStore, type SealedStore, storeUsage } from "../../store.js";
 import { version } from "../../version.js";
@@ -75,7 +75,8 @@ export async function lookInside({ barrier }: OpenStore, now: number): Promise<F
     findings.push(failed("audit", thrown));
   }
   findings.push(judgeClock({ now, lastEntry, synchronized: await isSynchronized() }));
-  findings.push(judgeLeaf(await storedLeafCertificate(barrier), now));
+  const { leaf } = await storedIdentityOf(barrier);
+  findings.push(judgeLeaf(leaf.certificateDer, now));
   findings.push(judgeVersions((await runningServers(barrier, now)).map((server) => server.version)));
   return findings;
 }
