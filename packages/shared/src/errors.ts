@@ -138,7 +138,7 @@ export const errors = {
     rpc: -32025,
     http: 429,
     exit: throttled,
-    message: "too many tries from your network address",
+    message: "too many tries in a short time",
     hint: "wait, then try again",
   },
   account_disabled: {
