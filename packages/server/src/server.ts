@@ -13,6 +13,8 @@ import type { Log } from "./log.js";
 import { runErasures } from "./services/audit-erasure.js";
 import { keepAuditFor } from "./services/audit-retention.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
+import { sweepInvites } from "./services/invites.js";
+import { sweepResetTokens } from "./services/reset-tokens.js";
 import { sweepSessions } from "./services/sessions.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
 import { auditService, currentIdentity, readSettings } from "./services/store.js";
@@ -130,7 +132,9 @@ async function keepUp(
   };
   const rotate = () => keepSigningKeys(services);
   const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
-  const sweeps = [() => sweepStrangerCounters(services), () => sweepSessions(services)];
+  const sweeps = [sweepStrangerCounters, sweepSessions, sweepInvites, sweepResetTokens].map(
+    (sweep) => () => sweep(services),
+  );
   for (const task of [renew, rotate, ...sweeps, retain]) await attempt(task, log);
 }
 

@@ -55,7 +55,8 @@ function parseMoment(option: string, text: string, now: number): number {
   return moment;
 }
 
-function parseSpan(text: string): number | undefined {
+/** `30m`, `24h`, `7d`, in milliseconds; undefined for anything else. */
+export function parseSpan(text: string): number | undefined {
   const [, count = "", unit = ""] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
   return unit === "" ? undefined : Number(count) * units[unit as keyof typeof units];
 }

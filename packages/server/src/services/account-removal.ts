@@ -6,6 +6,7 @@ import { aboutSession, audit, type Peer, type ServiceContext } from "./context.j
 import { forgetDevicesBut } from "./devices.js";
 import type { CodeGuess } from "./factors.js";
 import { type SessionName, withLiveSession } from "./live-session.js";
+import { forgetResetTokens } from "./reset-tokens.js";
 import { endSessionsBut } from "./sessions.js";
 import { guesserOf } from "./step-up.js";
 import { countAccount } from "./stretching.js";
@@ -29,6 +30,7 @@ export async function removeOwnAccount(
     await deleteAccount(tx, nameIndex);
     await endSessionsBut(tx, account.id);
     await forgetDevicesBut(tx, account, undefined);
+    await forgetResetTokens(tx, account);
     await countAccount(tx, { from: account.stretch });
     await putErasure(tx, account.id, account.identity);
     await audit(context, tx, peer, {
