@@ -31,7 +31,10 @@ export async function inviteCreateCommand(output: Output, options: InviteCreateO
   await withAudit(output, options, async (context) => {
     const { invite, token } = await createInvite(context, wish);
     const count = invite.uses === 1 ? "one account" : `${invite.uses} accounts`;
-    output.note(say`An invite for ${count}, until ${shownTime(invite.expiresAt)} UTC. It is shown this one time.`);
+    output.note(
+      say`An invite for ${count}, until ${shownTime(invite.expiresAt)} UTC.`,
+      say`It is shown this one time.`,
+    );
     output.result({ ...fieldsOf(invite, context.now()), token }, say`${token}`);
     output.note(say`Whoever has it registers with it: ${bold("postern register --invite-file FILE")}`);
   });
