@@ -79,6 +79,11 @@ const provocations: Record<string, () => Promise<Answer>> = {
     const client = await PageClient.open(await anotherServer({ registration: "closed" }));
     return { client, failure: await client.refused("register.start", { name: "bob" }) };
   },
+  invite_needed: async () => {
+    const client = await PageClient.open(await anotherServer({ registration: "invite" }));
+    return { client, failure: await client.refused("register.start", { name: "bob" }) };
+  },
+  token_invalid: () => refusedBy("reset.start", { name: "alice", token: "ab".repeat(16) }),
   verifier_invalid: async () => {
     const client = await PageClient.open(server);
     await client.call("register.start", { name: "bob" });
@@ -267,7 +272,7 @@ describe("an error in the middle of a login", () => {
 });
 
 /** What a peer never sees: the server says `internal` for it, or it is thrown where there is no peer. */
-const unsaid = /^(?:bug|usage|(?:store|audit|address)_\w+)$/;
+const unsaid = /^(?:bug|usage|user_unknown|(?:store|audit|address)_\w+)$/;
 
 /** The codes that stand in the source of what a request passes through. */
 function thrownByTheRules(): string[] {
