@@ -218,13 +218,16 @@ describe("promise 5: a forgotten factor is a type error", () => {
     const made: string[] = [];
     for (const file of (await readdir(source, { recursive: true })).filter((name) => name.endsWith(".ts"))) {
       const text = await readFile(join(source, file), "utf8");
-      for (const [cast] of text.matchAll(/\bas (?:unknown as )?(?:PasswordVerified|CodeVerified|FreshSession)\b/g)) {
+      for (const [cast] of text.matchAll(
+        /\bas (?:unknown as )?(?:PasswordVerified|CodeVerified|FreshSession|ResetTokenShown)\b/g,
+      )) {
         made.push(`${file}: ${cast}`);
       }
     }
     expect(made.sort()).toEqual([
       "services/code-guess.ts: as CodeVerified",
       "services/login.ts: as PasswordVerified",
+      "services/password-reset.ts: as ResetTokenShown",
       "services/step-up.ts: as FreshSession",
     ]);
   });
