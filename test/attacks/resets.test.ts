@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import type { Identity } from "@postern/shared/names/name";
 import { describe, expect, it } from "vitest";
 import { findAccount } from "../../packages/server/src/records/account.js";
 import { devicesOf } from "../../packages/server/src/records/device.js";
@@ -10,6 +9,7 @@ import {
   resetTokenKey,
 } from "../../packages/server/src/records/reset-token.js";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
+import { disablePerson, enablePerson } from "../../packages/server/src/services/people-care.js";
 import { issueResetToken, sweepResetTokens } from "../../packages/server/src/services/reset-tokens.js";
 import { entered } from "../support/entered.js";
 import { DAY, HOUR, MINUTE, newStore, reopened, startInProcess, type TestServer } from "../support/in-process.js";
@@ -285,6 +285,41 @@ describe("attack 32: authenticators that are reset by an operator's token", () =
   });
 });
 
+describe("promise 12: a person whose account is disabled", () => {
+  it("is told so once the code is right, and the password stays; a token is kept for when it is enabled again", async () => {
+    const server = await startInProcess();
+    const alice = await registered(server);
+    const token = await resetSecret(server, "alice", "password");
+    await disablePerson(server.context, { name: "alice" });
+    const give = await aboutToResetPassword(server, alice.renewed(NEW_PASSWORD), token);
+    expect(codeOf(await give(alice.wrongCode(server.clock)))).toBe("code_refused");
+    expect(codeOf(await give(alice.code(server.clock)))).toBe("account_disabled");
+    expect(await told(server, 1)).toEqual([["password.reset", "refused", "disabled"]]);
+    expect(await tryPassword(server, alice)).toBe("ok");
+    await enablePerson(server.context, { name: "alice" });
+    const again = await aboutToResetPassword(server, alice.renewed(NEW_PASSWORD), token);
+    expect(codeOf(await again(alice.code(server.clock, 1)))).toBe("ok");
+  });
+
+  it("is told so once password and token are right, and keeps authenticators, recovery codes and token", async () => {
+    const server = await startInProcess();
+    const alice = await registered(server);
+    const token = await resetSecret(server, "alice", "factors");
+    const { confirm } = await aboutToResetFactors(server, alice, token);
+    const before = await accountOf(server, alice);
+    await disablePerson(server.context, { name: "alice" });
+    expect(await offering(server, alice, wrong())).toBe("token_invalid");
+    expect(await offering(server, alice, token)).toBe("account_disabled");
+    expect(await tokenOf(server, alice, "factors")).toBeDefined();
+    expect(codeOf(await confirm())).toBe("account_disabled");
+    const after = await accountOf(server, alice);
+    expect({ factors: after?.factors, recovery: after?.recovery }).toEqual({
+      factors: before?.factors,
+      recovery: before?.recovery,
+    });
+  });
+});
+
 describe("a reset token", () => {
   it("is for one person and one kind: no other one's, no invite, and not the other way round", async () => {
     const server = await startInProcess();
@@ -361,7 +396,7 @@ describe("a reset token", () => {
 
   it("is made for nobody who is not registered", async () => {
     const server = await startInProcess();
-    const issued = issueResetToken(server.context, "nobody" as Identity, { resets: "password", lifetime: DAY });
+    const issued = issueResetToken(server.context, { name: "nobody" }, { resets: "password", lifetime: DAY });
     await expect(issued).rejects.toMatchObject({ code: "user_unknown" });
   });
 

@@ -128,6 +128,23 @@ const provocations: Record<string, () => Promise<Answer>> = {
     await client.call("session.logout", {});
     return { client, failure };
   },
+  account_disabled: async () => {
+    const { barrier } = server;
+    const index = barrier.nameIndex("alice");
+    const putDisabled = (disabledAt: number | undefined) =>
+      barrier.transact(async (tx) => {
+        const account = await findAccount(tx, index);
+        if (account === undefined) throw new Error("alice is gone");
+        const { disabledAt: _before, ...open } = account;
+        await putAccount(tx, index, disabledAt === undefined ? open : { ...open, disabledAt });
+      });
+    await putDisabled(1);
+    const client = await PageClient.open(server);
+    await provePassword(client, alice);
+    const failure = await client.refused("login.code", { code: registered.recoveryCodes[5] });
+    await putDisabled(undefined);
+    return { client, failure };
+  },
 
   step_up_needed: async () => {
     const client = await loggedIn();

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import type { Identity } from "@postern/shared/names/name";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ResetKind } from "../../packages/server/src/records/reset-token.js";
 import type { AuditContext } from "../../packages/server/src/services/context.js";
@@ -41,7 +40,7 @@ function parsed(token: string) {
 }
 
 async function reset(resets: ResetKind) {
-  return parsed((await issueResetToken(context, "alice" as Identity, { resets, lifetime: HOUR })).token);
+  return parsed((await issueResetToken(context, { name: "alice" }, { resets, lifetime: HOUR })).token);
 }
 
 describe("an operator token of the page", () => {

@@ -1,4 +1,3 @@
-import type { Identity } from "@postern/shared/names/name";
 import { totpDefaults } from "@postern/shared/otp/parameters";
 import { decodeSecret } from "@postern/shared/otp/secret";
 import { stepAt, totpCode } from "@postern/shared/otp/totp";
@@ -27,7 +26,7 @@ export async function resetSecret(
   resets: ResetKind,
   lifetime = DAY,
 ): Promise<string> {
-  const { token } = await issueResetToken(context, name as Identity, { resets, lifetime });
+  const { token } = await issueResetToken(context, { name }, { resets, lifetime });
   return parseToken(token).secret.toString("hex");
 }
 

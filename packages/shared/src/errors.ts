@@ -149,6 +149,13 @@ export const errors = {
     message: "too many tries from your network address",
     hint: "wait, then try again",
   },
+  account_disabled: {
+    rpc: -32076,
+    http: 403,
+    exit: refused,
+    message: "this account is disabled",
+    hint: "ask the server's operator",
+  },
   ephemeral_invalid: { rpc: -32024, http: 400, exit: unreachable, message: "the ephemeral value is out of range" },
 
   // Sessions.
@@ -350,19 +357,19 @@ export const errors = {
   },
 
   // The operator's store.
-  user_unknown: {
-    rpc: -32083,
-    http: 404,
-    exit: refused,
-    message: "nobody is registered by that name",
-    hint: "nothing was changed; check the name, and that --data names the store that you mean",
-  },
   admin_password_wrong: {
     rpc: -32060,
     http: 500,
     exit: refused,
     message: "the admin password is not right",
     hint: "nothing was changed; check that --data names the store that you mean",
+  },
+  user_unknown: {
+    rpc: -32077,
+    http: 404,
+    exit: refused,
+    message: "there is nobody of that name here",
+    hint: "`posternd user list` shows who is registered; an account's id (acc_…) works too",
   },
   store_missing: {
     rpc: -32061,
@@ -472,6 +479,7 @@ export const recoverable = [
   "throttled",
   "rate_limited",
   "codes_locked",
+  "account_disabled",
   "busy",
   "session_invalid",
   "step_up_needed",

@@ -1,6 +1,7 @@
 import type { Output } from "@postern/shared/terminal/output";
 import { Command, Option } from "commander";
 import { version } from "../version.js";
+import { addPeople } from "./people/commands.js";
 import { withStoreOptions } from "./store-options.js";
 import { addTokens } from "./tokens/commands.js";
 
@@ -56,6 +57,7 @@ export function buildProgram(output: Output): Command {
       await startCommand(output, command.optsWithGlobals());
     });
 
+  addPeople(program, output);
   addAudit(program, output);
   addStretch(program, output);
   addSigningKey(program, output);

@@ -30,7 +30,7 @@ export interface LoggedIn {
  * tries with one code exactly one is granted, and none without the record. `restretched` is the verifier of the same
  * password at a higher generation, and takes the place of the old one.
  * @throws PosternError `code_refused`, `throttled`, `codes_locked`; `login_failed` when the account changed meanwhile;
- *   `verifier_invalid`
+ *   `verifier_invalid`; `account_disabled`, which only a right code is told
  */
 export function verifyCode(
   context: ServiceContext,
@@ -44,7 +44,6 @@ export function verifyCode(
       verifier && restretched
         ? await moved(context, tx, peer, proved.account, { ...restretched, verifier })
         : proved.account;
-    if (account !== proved.account) await putAccount(tx, password.nameIndex, account);
     return enter(context, tx, peer, { ...proved, password, account });
   });
 }
@@ -62,7 +61,7 @@ export function changePassword(
   const renewal = renewalOf(stretched);
   const attempt = { password, guess, event: "password.change", fits: renewal.fits } as const;
   return withCode(context, peer, attempt, async (tx, proved) => {
-    const account = await renewPassword(tx, password.nameIndex, proved.account, renewal);
+    const account = await renewPassword(tx, proved.account, renewal);
     await forgetDevicesBut(tx, account, proved.device?.id);
     await audit(context, tx, peer, {
       ...aboutAccount(account),
@@ -93,7 +92,7 @@ interface CodeAttempt {
 /**
  * Runs `act` with a code that was right, in the transaction that uses it up.
  * @throws PosternError `code_refused`, `token_invalid`, `throttled`, `codes_locked`; `login_failed` when the account
- *   changed meanwhile; `verifier_invalid` for what does not fit
+ *   changed meanwhile; `verifier_invalid` for what does not fit; `account_disabled`
  */
 export async function withCode<T>(
   context: ServiceContext,
@@ -107,10 +106,28 @@ export async function withCode<T>(
     if (account === undefined) return accountChanged(context, tx, peer, { password, event });
     if (fits !== undefined && !(await fits(tx, account))) return new PosternError("verifier_invalid");
     const verdict = await judgeCode(context, tx, peer, { account, nameIndex, guesser, event }, guess);
-    return verdict.kind === "right" ? act(tx, verdict) : refusalOf(verdict);
+    if (verdict.kind !== "right") return refusalOf(verdict);
+    const closed = await refuseDisabled(context, tx, peer, { account, event, device: verdict.device });
+    return closed ?? act(tx, verdict);
   });
   if (outcome instanceof PosternError) throw outcome;
   return outcome;
+}
+
+/**
+ * A closed account is refused once both factors are proved, and not before: who has not is not to learn that there is
+ * such an account, or that it is closed.
+ */
+export async function refuseDisabled(
+  context: ServiceContext,
+  tx: SealedWriteTransaction,
+  peer: Peer,
+  { account, event, device }: { account: Account; event: CodeCase["event"]; device: Device | undefined },
+): Promise<PosternError | undefined> {
+  if (account.disabledAt === undefined) return undefined;
+  const closed = { event, outcome: "refused", reason: "disabled", device: device?.id } as const;
+  await audit(context, tx, peer, { ...aboutAccount(account), ...closed });
+  return new PosternError("account_disabled");
 }
 
 /** The account whose password was proved; undefined when it is gone, or has another password since. */
@@ -150,7 +167,7 @@ async function moved(
   return { ...account, verifier, stretch: generation };
 }
 
-/** Grants the session, on a device that is known from now on. */
+/** Stores the account as it is now, and grants the session, on a device that is known from now on. */
 async function enter(
   context: ServiceContext,
   tx: SealedWriteTransaction,
@@ -160,6 +177,7 @@ async function enter(
   const newDevice = device === undefined ? await welcomeDevice(context, tx, peer, account) : undefined;
   if (device !== undefined) await seeDevice(context, tx, peer, device);
   const id = device?.id ?? (newDevice as NewDevice).id;
+  await putAccount(tx, password.nameIndex, { ...account, lastLoginAt: context.now() });
   const grant = await grantSession(context, tx, peer, { password, code, device: id });
   const { session } = grant;
   await audit(context, tx, peer, {

@@ -1,6 +1,6 @@
 import { parseVerifier, type Verifier } from "@postern/shared/srp/parse";
 import type { SealedWriteTransaction } from "../barrier/barrier.js";
-import { type Account, putAccount } from "../records/account.js";
+import type { Account } from "../records/account.js";
 import { getStretchCensus } from "../records/stretch-census.js";
 import { endSessionsBut } from "./sessions.js";
 import { countAccount, isInUse } from "./stretching.js";
@@ -30,18 +30,15 @@ export function renewalOf({ generation, verifier }: StretchedVerifier): Renewal 
 }
 
 /**
- * Gives an account another password, in the caller's transaction: all its sessions end with the old one, and its devices
- * are known no more, but for one that the caller makes known under the new one.
+ * An account with another password, for the caller to store in the same transaction: all its sessions end with the old
+ * one, and its devices are known no more, but for one that the caller makes known under the new one.
  */
 export async function renewPassword(
   tx: SealedWriteTransaction,
-  nameIndex: Buffer,
   old: Account,
   { verifier, generation }: Renewal,
 ): Promise<Account> {
-  const account = { ...old, verifier, stretch: generation, passwordVersion: old.passwordVersion + 1 };
-  await putAccount(tx, nameIndex, account);
   await countAccount(tx, { from: old.stretch, to: generation });
-  await endSessionsBut(tx, account.id);
-  return account;
+  await endSessionsBut(tx, old.id);
+  return { ...old, verifier, stretch: generation, passwordVersion: old.passwordVersion + 1 };
 }

@@ -2,7 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { AccountId } from "@postern/shared/ids";
 import { type Identity, parseName } from "@postern/shared/names/name";
 import type { Salt } from "@postern/shared/srp/parse";
-import { type Account, findAccount, findHeadOrDummy } from "../records/account.js";
+import { type Account, findAccount, findHeadOrDummy, putAccount } from "../records/account.js";
 import { deleteResetToken, resetOwner } from "../records/reset-token.js";
 import { getStretchCensus } from "../records/stretch-census.js";
 import { judgeCode, refusalOf } from "./code-guess.js";
@@ -11,6 +11,7 @@ import { forgetDevicesBut } from "./devices.js";
 import type { CodeGuess } from "./factors.js";
 import { stranger } from "./guesser.js";
 import { type AskedCodes, codesOf } from "./login.js";
+import { refuseDisabled } from "./login-code.js";
 import { renewalOf, renewPassword, type StretchedVerifier } from "./new-password.js";
 import { judgeResetToken } from "./reset-tokens.js";
 import { decoyResetOwner, saltOf } from "./salts.js";
@@ -79,7 +80,7 @@ export interface PasswordReset {
  * Sets the new password with a code. The token and the code are used up, sessions and known devices end, and the log
  * tells of it, all in one transaction.
  * @throws PosternError `code_refused`, `throttled`, `codes_locked`, `verifier_invalid`; `token_invalid` when the token
- *   was used, replaced or has expired meanwhile
+ *   was used, replaced or has expired meanwhile; `account_disabled`, which only a right code is told
  */
 export async function resetPassword(
   context: ServiceContext,
@@ -107,7 +108,10 @@ export async function resetPassword(
     const codeCase = { account, nameIndex, guesser: stranger, ...finished };
     const verdict = await judgeCode(context, tx, peer, codeCase, guess);
     if (verdict.kind !== "right") return refusalOf(verdict);
-    const renewed = await renewPassword(tx, nameIndex, verdict.account, renewal);
+    const closed = await refuseDisabled(context, tx, peer, { ...codeCase, device: undefined });
+    if (closed !== undefined) return closed;
+    const renewed = await renewPassword(tx, verdict.account, renewal);
+    await putAccount(tx, nameIndex, renewed);
     await forgetDevicesBut(tx, renewed, undefined);
     await deleteResetToken(tx, renewed.id, "password");
     await audit(context, tx, peer, {

@@ -1,9 +1,7 @@
 import { randomFillSync } from "node:crypto";
-import { PosternError } from "@postern/shared/errors";
-import type { Identity } from "@postern/shared/names/name";
 import type { TokenKind } from "@postern/shared/token";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { type AccountHead, findAccountHead } from "../records/account.js";
+import type { AccountHead } from "../records/account.js";
 import {
   deleteResetToken,
   findResetToken,
@@ -15,7 +13,8 @@ import {
   resetTokenKey,
   scanResetTokens,
 } from "../records/reset-token.js";
-import { type AuditContext, audit, type ServiceContext } from "./context.js";
+import { type AuditContext, aboutAccount, audit, type ServiceContext } from "./context.js";
+import { findWho, type Who } from "./people.js";
 import { type EndedIn, sweep } from "./sweep.js";
 import { drawToken, isHash, type TokenHash } from "./token-secret.js";
 
@@ -33,6 +32,7 @@ export interface IssuedToken {
   readonly token: string;
   readonly kind: TokenKind;
   readonly account: AccountHead["id"];
+  readonly identity: string;
   readonly expiresAt: number;
 }
 
@@ -42,21 +42,21 @@ export interface IssuedToken {
  */
 export function issueResetToken(
   context: AuditContext,
-  identity: Identity,
+  who: Who,
   { resets, lifetime }: { readonly resets: ResetKind; readonly lifetime: number },
 ): Promise<IssuedToken> {
   const { barrier, random } = context;
   const now = context.now();
   return barrier.transact(async (tx) => {
-    const head = await findAccountHead(tx, barrier.nameIndex(identity));
-    if (head === undefined) throw new PosternError("user_unknown");
+    const { account } = await findWho(barrier, tx, who);
+    const { id, identity } = account;
     const kind = tokenKinds[resets];
     const { text, hash } = await drawToken(tx, kind, random);
     const expiresAt = now + lifetime;
-    await putResetToken(tx, { account: head.id, resets, hash, createdAt: now, expiresAt });
+    await putResetToken(tx, { account: id, resets, hash, createdAt: now, expiresAt });
     const event = `user.reset-${resets}`;
-    await audit(context, tx, undefined, { event, outcome: "done", account: head.id, name: identity });
-    return { token: text, kind, account: head.id, expiresAt };
+    await audit(context, tx, undefined, { event, outcome: "done", ...aboutAccount(account) });
+    return { token: text, kind, account: id, identity, expiresAt };
   });
 }
 

@@ -29,7 +29,8 @@ import {
 
 const nameIndex = Buffer.alloc(32, 7);
 const key = recordKey("account", nameIndex);
-const dummyKey = recordKey("account", Buffer.from("dummy"));
+const dummyKey = recordKey("account", Buffer.alloc(33, 0xff));
+const dummyKeyOfFormat1 = recordKey("account", Buffer.from("dummy"));
 
 const totpFields = {
   kind: "totp",
@@ -63,6 +64,18 @@ const account = (factors: Factor[] = [totp("authenticator")], more: Partial<Acco
   codeBudget: { ...untouched, noted: false },
   factors,
   ...more,
+});
+
+/** The same transaction, which notes what it is asked. */
+const noting = (tx: SealedReadTransaction, calls: string[]): SealedReadTransaction => ({
+  get: (asked) => {
+    calls.push("get");
+    return tx.get(asked);
+  },
+  scan: (range) => {
+    calls.push(`scan of ${range.limit}`);
+    return tx.scan(range);
+  },
 });
 
 const find = ({ barrier }: Records) => barrier.read((tx) => findAccount(tx, nameIndex));
@@ -130,12 +143,13 @@ describe("an account that an earlier release stored", () => {
 
   it("records are brought to today's format together, the one for unknown names too, which is as large as a person's", async () => {
     const records = await newRecords();
-    await putRaw(records, dummyKey, pack([1, { ...headFields, ...detailFields, identity: "nobody" }]));
+    await putRaw(records, dummyKeyOfFormat1, pack([1, { ...headFields, ...detailFields, identity: "nobody" }]));
     await putRaw(records, key, pack([1, { ...headFields, ...detailFields }]));
     const done = await records.barrier.transact((tx) => refreshAccounts(tx, undefined, 10));
     expect(done).toEqual({ accounts: 1, next: undefined });
     expect(await sealedSize(records, dummyKey)).toBe(await sealedSize(records, key));
-    const unknown = await records.barrier.read((tx) => findHeadOrDummy(tx, Buffer.alloc(32, 8)));
+    expect(await records.barrier.read((tx) => tx.get(dummyKeyOfFormat1))).toBeUndefined();
+    const unknown = await records.barrier.read((tx) => findHeadOrDummy(tx, Buffer.alloc(32, 0xff)));
     expect(unknown).toMatchObject({ known: false, head: { passwordVersion: 0 } });
   });
 });
@@ -225,6 +239,23 @@ describe("promise 6: damage never lowers the number of factors asked", () => {
     await putRaw(records, key, format2(details(detailFields), { ...headFields, passwordVersion: 0, ...more }));
     await rejectsWith(findHead(records), "store_damaged");
     await rejectsWith(find(records), "store_damaged");
+  });
+
+  it("one that is there and one that is not are found by the one same read, which gives a record either way", async () => {
+    const records = await newRecords();
+    await records.barrier.transact((tx) => putDummyAccount(tx, account()));
+    await put(records, account());
+    for (const [asked, known] of [
+      [nameIndex, true],
+      [Buffer.alloc(32, 6), false],
+      [Buffer.alloc(32, 8), false],
+      [Buffer.alloc(32, 0xff), false],
+    ] as const) {
+      const calls: string[] = [];
+      const found = await records.barrier.read((tx) => findHeadOrDummy(noting(tx, calls), asked));
+      expect({ known: found.known, calls }).toEqual({ known, calls: ["scan of 1"] });
+      expect(found.head.verifier.length).toBe(256);
+    }
   });
 
   it("without the record for unknown names there is no answer for any of them", async () => {

@@ -9,6 +9,7 @@ import { idBytes, indexBytes, recordKey } from "../../src/records/keys.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
 import type { Storage } from "../../src/storage/storage.js";
 import { cheap, password } from "../barrier/support.js";
+import { pack } from "./support.js";
 
 interface Log {
   readonly storage: Storage;
@@ -27,9 +28,9 @@ async function logOf(length: number): Promise<Log> {
   return log;
 }
 
-async function append({ barrier, node }: Log): Promise<number> {
+async function append({ barrier, node }: Log, salt = randomBytes(32)): Promise<number> {
   const event = { event: "login", outcome: "granted", time: 1, personal: { name: "alice" } } as const;
-  const { index } = await barrier.transact((tx) => appendAudit(tx, node, event, randomBytes));
+  const { index } = await barrier.transact((tx) => appendAudit(tx, node, event, () => salt));
   return index;
 }
 
@@ -39,8 +40,9 @@ const verify = ({ barrier, node }: Log): Promise<ChainVerdict> =>
 /** Where the barrier keeps a record: callers' keys stand behind one byte. */
 const stored = (key: Buffer) => Buffer.concat([Buffer.of(1), key]);
 const headKey = ({ node }: Log) => stored(recordKey("auditHead", idBytes(node)));
-const entryKey = ({ node }: Log, kind: "auditEntry" | "auditFields", index: number) =>
-  stored(recordKey(kind, idBytes(node), indexBytes(index)));
+type Part = "auditEntry" | "auditFields";
+const recordOf = ({ node }: Log, part: Part, index: number) => recordKey(part, idBytes(node), indexBytes(index));
+const entryKey = (log: Log, part: Part, index: number) => stored(recordOf(log, part, index));
 
 /** Flips the last bit of a sealed value, as whoever can write the storage does. */
 async function flip({ storage }: Log, key: Buffer): Promise<void> {
@@ -99,5 +101,46 @@ describe("attack 45: an entry whose sealed bytes were changed", () => {
     const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 5 }));
     expect(rows[2]).toEqual({ index: 2, damaged: true });
     expect(rows.filter((row) => "event" in row)).toHaveLength(4);
+  });
+});
+
+describe("promise 2, 10: the size of an entry and of its fields", () => {
+  const refusals = {
+    known: { reason: "wrong_password", account: newId("account"), personal: { name: "a".repeat(64) } },
+    unknown: { reason: "unknown_name", personal: { name: "unknown-0123456789ab" } },
+  };
+
+  async function sizesOf(refusal: (typeof refusals)["known" | "unknown"]): Promise<object> {
+    const log = await logOf(0);
+    const personal = { ...refusal.personal, address: "127.0.0.1", client: "postern 0.1.0" };
+    const event = { event: "login.password", outcome: "refused", time: 1_764_000_000_000 } as const;
+    const told = { ...event, ...refusal, personal };
+    await log.barrier.transact((tx) => appendAudit(tx, log.node, told, randomBytes));
+    expect(await verify(log)).toMatchObject({ ok: true, length: 1 });
+    expect(await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 1 }))).toMatchObject([told]);
+    const sizeOf = (part: Part) => log.storage.read(async (tx) => (await tx.get(entryKey(log, part, 0)))?.length ?? 0);
+    return { entry: await sizeOf("auditEntry"), fields: await sizeOf("auditFields") };
+  }
+
+  it("is the same for a refusal of a known and of an unknown name", async () => {
+    const known = await sizesOf(refusals.known);
+    expect(await sizesOf(refusals.unknown)).toEqual(known);
+    expect(known).toEqual({ entry: expect.any(Number), fields: expect.any(Number) });
+  });
+
+  it("does not matter where they are not padded, as they were before: entry and fields are read, and verify", async () => {
+    const log = await logOf(0);
+    const salt = Buffer.alloc(32, 1);
+    const index = await append(log, salt);
+    const padded = await log.barrier.read((tx) => tx.get(recordOf(log, "auditEntry", index)));
+    const bare = Buffer.from(padded?.toString("utf8").trimEnd() ?? "");
+    expect(bare.length).toBeLessThan(padded?.length ?? 0);
+    await log.barrier.transact(async (tx) => {
+      await tx.put(recordOf(log, "auditEntry", index), bare);
+      await tx.put(recordOf(log, "auditFields", index), pack([1, { name: { value: "alice", salt } }]));
+    });
+    expect(await verify(log)).toEqual({ ok: true, first: 0, length: 1 });
+    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 1 }));
+    expect(rows).toMatchObject([{ event: "login", personal: { name: "alice" } }]);
   });
 });

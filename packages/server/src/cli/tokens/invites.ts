@@ -1,20 +1,12 @@
-import { PosternError } from "@postern/shared/errors";
-import { type InviteId, isId } from "@postern/shared/ids";
+import { resolveId } from "@postern/shared/terminal/abbreviated-ids";
 import type { JsonObject, Output } from "@postern/shared/terminal/output";
 import { bold, say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import type { Invite } from "../../records/invite.js";
 import { createInvite, inviteState, listInvites, revokeInvite } from "../../services/invites.js";
 import { withAudit } from "../audit.js";
+import { isoTime, shownTime } from "../times.js";
 import type { StoreOptions } from "../unseal.js";
-import {
-  type ExpiringOptions,
-  isoTime,
-  longestLife,
-  parseExpires,
-  parseNote,
-  parseUses,
-  shownTime,
-} from "./options.js";
+import { type ExpiringOptions, longestLife, parseExpires, parseNote, parseUses } from "./options.js";
 
 export interface InviteCreateOptions extends ExpiringOptions {
   readonly uses: string;
@@ -56,21 +48,12 @@ export async function inviteListCommand(output: Output, options: StoreOptions): 
 /** @throws PosternError `id_unknown`; `usage` when several ids begin so */
 export async function inviteRevokeCommand(output: Output, typed: string, options: StoreOptions): Promise<void> {
   await withAudit(output, options, async (context) => {
-    const id = resolveInvite(
-      (await listInvites(context)).map((invite) => invite.id),
-      typed,
-    );
+    const kept = await listInvites(context);
+    const ids = kept.map((invite) => invite.id);
+    const id = resolveId("invite", ids, typed);
     const revoked = await revokeInvite(context, id);
     output.result(fieldsOf(revoked, context.now()), say`The invite ${id} is withdrawn.`);
   });
-}
-
-function resolveInvite(ids: readonly InviteId[], typed: string): InviteId {
-  const found = typed === "" ? [] : ids.filter((id) => id.startsWith(typed));
-  if (found.length > 1) throw new PosternError("usage", { detail: "several ids begin so: give more of it" });
-  const [id] = found;
-  if (id === undefined || !isId("invite", id)) throw new PosternError("id_unknown");
-  return id;
 }
 
 function fieldsOf(invite: Invite, now: number): JsonObject {

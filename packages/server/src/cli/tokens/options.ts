@@ -40,12 +40,3 @@ export function parseNote(text: string): string {
   }
   return note;
 }
-
-/** A time in UTC, as the audit log has it: `2026-11-21 06:10`. */
-export function shownTime(time: number): string {
-  return new Date(time).toISOString().slice(0, 16).replace("T", " ");
-}
-
-export function isoTime(time: number): string {
-  return new Date(time).toISOString();
-}
