@@ -68,7 +68,7 @@ describe("attack 32: a password that is reset by an operator's token", () => {
     expect(await server.barrier.read((tx) => sessionsOf(tx, id))).toEqual([]);
     expect(await server.barrier.read((tx) => devicesOf(tx, id))).toEqual([]);
     expect(await client.outcome("session.whoami", {})).toBe("session_invalid");
-    expect(await (await WireClient.open(server)).outcome("session.resume", { secret })).toBe("session_invalid");
+    expect(await (await WireClient.open(server)).resumed(secret)).toBe("session_invalid");
     expect(await tryPassword(server, alice)).toBe("login_failed");
     expect(await tryCode(server, to, alice.code(server.clock))).toBe("code_refused");
     expect(await tryCode(server, to, alice.code(server.clock, 1))).toBe("ok");

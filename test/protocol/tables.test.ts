@@ -131,7 +131,7 @@ const someParams: Record<Method, object> = {
   "reset.password": { ...someCode, new_verifier: someVerifier },
   "reset.factors": { token: "ab".repeat(16) },
   "reset.confirm": someCode,
-  "session.resume": { secret: `pss_${"ab".repeat(32)}_${"cd".repeat(32)}` },
+  "session.resume": { account: someId("acc"), session: someId("ses"), mac: "ab".repeat(32) },
   "session.whoami": {},
   "session.token": {},
   "session.verify": someCode,
