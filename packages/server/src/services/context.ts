@@ -4,7 +4,7 @@ import type { Account } from "../records/account.js";
 import { type AuditEvent, appendAudit } from "../records/audit-log.js";
 import type { Session } from "../records/session.js";
 
-export type RegistrationMode = "open" | "closed";
+export type RegistrationMode = "open" | "invite" | "closed";
 
 /** What every rule needs: the unsealed store, and time and randomness as arguments. */
 export interface ServiceContext {
