@@ -69,7 +69,8 @@ export function encodePreamble(): Buffer {
 /** @throws PosternError `backup_foreign`, `backup_future`, `backup_damaged` when it is cut off */
 export function checkPreamble(bytes: Buffer): void {
   const begun = Math.min(bytes.length, MAGIC.length);
-  if (begun === 0 || !bytes.subarray(0, begun).equals(MAGIC.subarray(0, begun))) throw new PosternError("backup_foreign");
+  if (begun === 0 || !bytes.subarray(0, begun).equals(MAGIC.subarray(0, begun)))
+    throw new PosternError("backup_foreign");
   if (bytes.length < PREAMBLE_BYTES) throw damaged(`it ends at byte ${bytes.length}`);
   const format = bytes.readUInt16BE(MAGIC.length);
   if (format > BACKUP_FORMAT) throw new PosternError("backup_future");

@@ -32,7 +32,7 @@ import { findHeader, getHeader, refuseUnlessEmpty, replaceRootKey, rewrapHeader 
 
 export type { BackupTarget } from "./backup.js";
 export type { BackupTotals } from "./backup-format.js";
-export { type OpenBackup, type SealedBackup, unsealBackup } from "./backup-reader.js";
+export type { OpenBackup, SealedBackup } from "./backup-reader.js";
 export type { SealedReadTransaction, SealedWriteTransaction } from "./sealed-transaction.js";
 export type { SealedRange } from "./storage-keys.js";
 
@@ -81,7 +81,7 @@ export interface Barrier {
    */
   backUp(target: BackupTarget): Promise<BackupTotals>;
   /** Drops the older terms that seal nothing any more, and gives their numbers. */
-  dropUnusedTerms(): Promise<number[]>;
+  dropUnusedTerms(also?: Also): Promise<number[]>;
   /** Refuses new calls with `store_failed`, waits for those under way, and wipes every key. The storage stays open. */
   close(): Promise<void>;
 }
@@ -264,8 +264,8 @@ class OpenBarrier implements Barrier {
     return this.#admit(() => countTerms(this.#storage, this.#keyrings));
   }
 
-  dropUnusedTerms(): Promise<number[]> {
-    return this.#admit(() => dropUnusedTerms(this.#storage, this.#keyrings));
+  dropUnusedTerms(also?: Also): Promise<number[]> {
+    return this.#admit(() => dropUnusedTerms(this.#storage, this.#keyrings, this.#sealing(also)));
   }
 
   close(): Promise<void> {

@@ -100,15 +100,16 @@ export async function countTerms(storage: Storage, keyrings: KeyringStore): Prom
  * Drops the terms that were older than the active one when the count began and seal no record, and gives their
  * numbers. A term that was active then is kept: other processes may have sealed in it while the count ran.
  */
-export async function dropUnusedTerms(storage: Storage, keyrings: KeyringStore): Promise<number[]> {
+export async function dropUnusedTerms(storage: Storage, keyrings: KeyringStore, also: Also): Promise<number[]> {
   const { terms, active } = await storage.read((tx) => keyrings.current(tx));
   const counts = await countTerms(storage, keyrings);
   const unused = new Set(terms.filter((term) => term < active.term && !counts.has(term)));
-  if (unused.size === 0) return [];
-  const saved = await storage.transact(async (tx) =>
-    keyrings.save(tx, (await keyrings.current(tx)).withoutTerms(unused)),
-  );
-  keyrings.remember(saved);
+  const saved = await storage.transact(async (tx) => {
+    await also(tx);
+    const ring = await keyrings.current(tx);
+    return unused.size === 0 ? undefined : keyrings.save(tx, ring.withoutTerms(unused));
+  });
+  if (saved !== undefined) keyrings.remember(saved);
   return [...unused];
 }
 

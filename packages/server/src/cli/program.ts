@@ -1,6 +1,8 @@
 import type { Output } from "@postern/shared/terminal/output";
 import { Command, Option } from "commander";
 import { version } from "../version.js";
+import { addKeeping } from "./keeping/commands.js";
+import { withStoreOptions } from "./store-options.js";
 
 /** The commands of `posternd`. What a command does is imported when it runs. */
 export function buildProgram(output: Output): Command {
@@ -57,6 +59,7 @@ export function buildProgram(output: Output): Command {
   addAudit(program, output);
   addStretch(program, output);
   addSigningKey(program, output);
+  addKeeping(program, output);
   return program;
 }
 
@@ -140,17 +143,4 @@ function addSigningKey(program: Command, output: Output): void {
       const { signingKeyRotateCommand } = await import("./signing-key.js");
       await signingKeyRotateCommand(output, command.optsWithGlobals());
     });
-}
-
-/** The options of every command that opens the store. */
-function withStoreOptions(command: Command): Command {
-  return command
-    .addOption(new Option("--data <dir>", "the data directory").env("POSTERND_DATA"))
-    .addOption(
-      new Option("--admin-password-file <file>", "read the admin password from a file, or from stdin with -").env(
-        "POSTERND_ADMIN_PASSWORD_FILE",
-      ),
-    )
-    .option("--json", "one line of JSON for each result and error, on stdout")
-    .option("--no-input", "never ask; what is missing is an error");
 }
