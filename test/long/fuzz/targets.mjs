@@ -22,6 +22,7 @@ const files = {
   records: ["records", "audit-entry", "audit-chain"],
   "store-file": ["store-file", "store-open"],
   "client-files": ["known-servers", "session-file"],
+  backup: ["backup"],
   certificates: ["server-certificate"],
   secrets: ["secret-file", "stdin-lines"],
 };

@@ -66,13 +66,15 @@ describe("another root key", () => {
       const cut = cuttable(storage);
       const barrier = await open(cut);
       cut.arm(step);
-      done = await barrier.replaceRootKey(password, (tx) => tx.put(Buffer.from("told"), Buffer.of(1))).then(
-        () => true,
-        (thrown: unknown) => {
-          expect(thrown).toBeInstanceOf(Cut);
-          return false;
-        },
-      );
+      done = await barrier
+        .replaceRootKey(password, (tx) => tx.put(Buffer.from("told"), Buffer.of(1)))
+        .then(
+          () => true,
+          (thrown: unknown) => {
+            expect(thrown).toBeInstanceOf(Cut);
+            return false;
+          },
+        );
       const after = await open(storage);
       expect(await after.read((tx) => tx.get(record))).toEqual(Buffer.from("one"));
       const told = (await after.read((tx) => tx.get(Buffer.from("told")))) !== undefined;

@@ -30,13 +30,16 @@ export function showProgress(label: string, output: Output, { stream, env }: Pro
   let shown = false;
 
   const to = (done: number, total?: number) => {
-    const step = total === undefined ? Math.floor(done / EACH) : Math.floor((done / Math.max(total, 1)) * steps);
+    const step = total === undefined ? Math.floor(done / EACH) : Math.floor((percentOf(done, total) * steps) / 100);
     if (step === told || (!drawn && step === 0)) return;
     told = step;
+    if (!drawn) {
+      output.note(total === undefined ? say`${label} ${step * EACH}` : say`${label} ${step * 10} %`);
+      return;
+    }
     const line = total === undefined ? `${label} ${done}` : `${label} ${barOf(done, total)}`;
-    if (drawn) stream.write(`\r${line.padEnd(LINE_COLUMNS).slice(0, LINE_COLUMNS)}`);
-    else output.note(say`${total === undefined ? line : `${label} ${percentOf(done, total)} %`}`);
-    shown = drawn;
+    stream.write(`\r${line.padEnd(LINE_COLUMNS).slice(0, LINE_COLUMNS)}`);
+    shown = true;
   };
   const end = () => {
     if (shown) stream.write(`\r${" ".repeat(LINE_COLUMNS)}\r`);
