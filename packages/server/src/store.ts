@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { stat, statfs } from "node:fs/promises";
+import { join } from "node:path";
 import { PosternError } from "@postern/shared/errors";
 import {
   type Barrier,
@@ -8,10 +10,12 @@ import {
   openBarrier,
   restoreBarrier,
 } from "./barrier/barrier.js";
+import { probeStorage } from "./barrier/stored-header.js";
 import { verifyTrail } from "./services/audit-trail.js";
 import { settleRestored } from "./services/restore.js";
 import { initialiseStore, isEmpty, readSettings } from "./services/store.js";
-import { type LmdbStorage, openLmdbStorage } from "./storage/lmdb.js";
+import { type DataDirectory, prepareDataDirectory } from "./storage/data-directory.js";
+import { FILE_NAME, type LmdbStorage, openLmdbStorage } from "./storage/lmdb.js";
 import { hasStoreFile, replaceLmdbStore } from "./storage/lmdb-replace.js";
 import type { Storage } from "./storage/storage.js";
 
@@ -36,6 +40,8 @@ export interface StoreLocation {
 export interface SealedStore {
   /** @throws PosternError `admin_password_wrong`, which leaves everything as it was; `store_damaged` and its kin */
   unseal(password: Uint8Array): Promise<OpenStore>;
+  /** Writes a transaction that leaves nothing. @throws PosternError `store_failed` when it cannot be made durable */
+  probe(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -65,6 +71,20 @@ export async function createStore({ directory, warn }: StoreLocation, password: 
     await storage.close();
     throw thrown;
   }
+}
+
+/** What the store's file takes on its disk, and what is left there; in bytes. */
+export async function storeUsage(directory: string): Promise<{ readonly bytes: number; readonly free: number }> {
+  const [file, disk] = await Promise.all([stat(join(directory, FILE_NAME)), statfs(directory)]);
+  return { bytes: file.size, free: disk.bavail * disk.bsize };
+}
+
+/**
+ * What there is to say of a data directory that is fit for a store.
+ * @throws PosternError `store_missing`, `store_foreign`, `store_networked`, `store_unwritable`
+ */
+export function examineDirectory(directory: string): Promise<DataDirectory> {
+  return prepareDataDirectory({ directory, create: false });
 }
 
 /** Whether there is something in the place of a directory's store, a store or not. */
@@ -137,6 +157,7 @@ async function openExisting(directory: string, warn: (warning: string) => void):
 function sealedStore(storage: LmdbStorage): SealedStore {
   return {
     unseal: async (password) => opened(storage, await openBarrier(storage, password)),
+    probe: () => probeStorage(storage),
     close: () => storage.close(),
   };
 }

@@ -24,7 +24,9 @@ const files = {
   "client-files": ["known-servers", "session-file"],
   backup: ["backup"],
   certificates: ["server-certificate"],
+  successors: ["successors"],
   secrets: ["secret-file", "stdin-lines"],
+  "config-file": ["config-file"],
 };
 
 export const targetNames = Object.values(files).flat();

@@ -49,6 +49,9 @@ const detailsSchema = z.strictObject({
   recovery: z.array(bytes(32)),
   /** What strangers have for codes; a known device has a budget of its own. */
   codeBudget: budgetSchema,
+  /** When an operator closed the account; while it stands here nobody gets in, whatever they prove. */
+  disabledAt: instant.optional(),
+  lastLoginAt: instant.optional(),
 });
 
 const headSchema = z.strictObject({
@@ -142,6 +145,25 @@ export async function refreshAccounts(
     for (const account of intact([entry], decode)) await tx.put(movesTo, encode(account));
   }
   const accounts = entries.filter(({ key }) => isOfSomebody(key)).length;
+  return { accounts, next: nextAfter(entries, limit) };
+}
+
+/** An account with the keyed hash that it stands under; undefined where it does not open. */
+export interface ListedAccount {
+  readonly nameIndex: Buffer;
+  readonly account: Account | undefined;
+}
+
+/** One page of accounts in the order of their keys, and the key to go on from; none when it was the last. */
+export async function scanAccounts(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ accounts: ListedAccount[]; next: Buffer | undefined }> {
+  const range = recordRange("account");
+  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
+  const listed = entries.filter(({ key }) => isOfSomebody(key));
+  const accounts = listed.map((entry) => ({ nameIndex: entry.key.subarray(1), account: intact([entry], decode)[0] }));
   return { accounts, next: nextAfter(entries, limit) };
 }
 

@@ -36,7 +36,7 @@ export interface StretchedVerifier {
  * tries with one code exactly one is granted, and none without the record. `restretched` is the verifier of the same
  * password at a higher generation, and takes the place of the old one.
  * @throws PosternError `code_refused`, `throttled`, `codes_locked`; `login_failed` when the account changed meanwhile;
- *   `verifier_invalid`
+ *   `verifier_invalid`; `account_disabled`, which only a right code is told
  */
 export function verifyCode(
   context: ServiceContext,
@@ -50,7 +50,6 @@ export function verifyCode(
       verifier && restretched
         ? await moved(context, tx, peer, proved.account, { ...restretched, verifier })
         : proved.account;
-    if (account !== proved.account) await putAccount(tx, password.nameIndex, account);
     return enter(context, tx, peer, { ...proved, password, account });
   });
 }
@@ -73,7 +72,6 @@ export function changePassword(
   return withCode(context, peer, { password, guess, event: "password.change", fits }, async (tx, proved) => {
     const passwordVersion = proved.account.passwordVersion + 1;
     const account = { ...proved.account, verifier, stretch: generation, passwordVersion };
-    await putAccount(tx, password.nameIndex, account);
     await countAccount(tx, { from: proved.account.stretch, to: generation });
     await endSessionsBut(tx, account.id);
     await forgetDevicesBut(tx, account, proved.device?.id);
@@ -119,7 +117,12 @@ async function withCode(
     }
     if (fits !== undefined && !(await fits(tx, account))) return new PosternError("verifier_invalid");
     const verdict = await judgeCode(context, tx, peer, { account, nameIndex, guesser, event }, guess);
-    return verdict.kind === "right" ? act(tx, verdict) : refusalOf(verdict);
+    if (verdict.kind !== "right") return refusalOf(verdict);
+    if (account.disabledAt === undefined) return act(tx, verdict);
+    // Only now: who has not proved both factors is not to learn that there is such an account, or that it is closed.
+    const closed = { event, outcome: "refused", reason: "disabled", device: verdict.device?.id } as const;
+    await audit(context, tx, peer, { ...aboutAccount(account), ...closed });
+    return new PosternError("account_disabled");
   });
   if (outcome instanceof PosternError) throw outcome;
   return outcome;
@@ -141,7 +144,7 @@ async function moved(
   return { ...account, verifier, stretch: generation };
 }
 
-/** Grants the session, on a device that is known from now on. */
+/** Stores the account as it is now, and grants the session, on a device that is known from now on. */
 async function enter(
   context: ServiceContext,
   tx: SealedWriteTransaction,
@@ -151,6 +154,7 @@ async function enter(
   const newDevice = device === undefined ? await welcomeDevice(context, tx, peer, account) : undefined;
   if (device !== undefined) await seeDevice(context, tx, peer, device);
   const id = device?.id ?? (newDevice as NewDevice).id;
+  await putAccount(tx, password.nameIndex, { ...account, lastLoginAt: context.now() });
   const grant = await grantSession(context, tx, peer, { password, code, device: id });
   const { session } = grant;
   await audit(context, tx, peer, {

@@ -8,8 +8,8 @@ import { type AuditContext, audit } from "./context.js";
 /** Records of a transaction. */
 const PAGE = 256;
 
-/** What somebody may have used or lost since the backup was made, and must not have again. */
-const ended = ["session"] as const satisfies readonly RecordKind[];
+/** What somebody may have used, lost or ended since the backup was made; and servers that ran on the store of then. */
+const ended = ["session", "presence"] as const satisfies readonly RecordKind[];
 
 /**
  * Ends what an earlier state of the store would bring back to life: sessions; recovery codes; codes of authenticators

@@ -1,6 +1,7 @@
 import { isRecoverable, PosternError } from "@postern/shared/errors";
 import type { DeviceId, SessionId } from "@postern/shared/ids";
 import { type CodeParams, isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
+import { encodeSuccessor, SUCCESSORS_FEATURE, type SuccessorStatement } from "@postern/shared/successor";
 import type { Factor } from "../records/account.js";
 import type { Device } from "../records/device.js";
 import type { Session } from "../records/session.js";
@@ -25,6 +26,8 @@ import { type Awaits, awaitStart, type State, type StateOf } from "./states.js";
 export interface StepContext {
   readonly services: ServiceContext;
   readonly server: { readonly name: string; readonly version: string };
+  /** How the identity that this connection shows came to be the one, newest first. */
+  readonly successors: readonly SuccessorStatement[];
   /** The peer, and after `hello` with the name that its client gave. */
   peer: Peer;
   /** The TLS exporter of this connection, 32 bytes. RFC 9266. */
@@ -56,14 +59,16 @@ type Step<A extends Awaits, M extends Method> = (
 /** For each state the calls that are possible in it; every other one is out of order. */
 const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } } = {
   hello: {
-    hello: (_state, { client, version }, context) => {
+    hello: (_state, { client, version, features }, context) => {
       context.peer = { ...context.peer, client: `${client} ${version}` };
-      const { server, services } = context;
+      const { server, services, successors } = context;
       const { registration } = services;
-      return {
-        next: awaitStart,
-        result: { server: server.name, version: server.version, features: [], registration },
-      };
+      const greeting = { server: server.name, version: server.version, registration };
+      // Asked for only by a client that has pinned another identity. It sends no name before it has judged them.
+      const result = features.includes(SUCCESSORS_FEATURE)
+        ? { ...greeting, features: [SUCCESSORS_FEATURE], successors: successors.map(encodeSuccessor) }
+        : { ...greeting, features: [] };
+      return { next: awaitStart, result };
     },
   },
 
@@ -92,9 +97,11 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
         result: { identity, salt: salt.toString("hex"), stretch, B: ephemeral.publicHex },
       };
     },
-    "session.resume": async (_state, { secret }, { services, peer }) => {
-      const session = await resumeSession(services, peer, secret);
-      return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
+    "session.resume": async (_state, { account, session: id, mac }, { services, peer, exporter }) => {
+      const proof = { account, id, mac: Buffer.from(mac, "hex"), exporter: exporter() };
+      const { session, mac: answer } = await resumeSession(services, peer, proof);
+      const result = { ...sessionFacts(session), mac: answer.toString("hex") };
+      return { next: { awaits: "session-call", session }, result };
     },
   },
 

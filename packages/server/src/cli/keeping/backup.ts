@@ -5,8 +5,8 @@ import { say } from "@postern/shared/terminal/terminal-text";
 import { backUp } from "../../services/backup.js";
 import { withAudit } from "../audit.js";
 import { fillNewFile, mayReplace, type Write, writerTo } from "../audit-file.js";
+import { isoTime, shownSize, shownTime } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
-import { shownSize, shownTime } from "./shown.js";
 
 export interface BackupOptions extends StoreOptions {
   readonly force?: boolean;
@@ -34,9 +34,9 @@ export async function backupCommand(output: Output, file: string, options: Backu
         : await fillNewFile(file, force, write);
       progress.end();
       const { records, bytes, time } = done;
-      const what = `${records} records, ${shownSize(bytes)}, the store of ${shownTime(time)}`;
+      const what = `${records} records, ${shownSize(bytes)}, the store of ${shownTime(time)} UTC`;
       if (toStdout) return output.note(say`Sent: ${what}.`);
-      const facts = { file, store: context.barrier.storeId, time: new Date(time).toISOString(), records, bytes };
+      const facts = { file, store: context.barrier.storeId, time: isoTime(time), records, bytes };
       output.result(facts, say`Written to ${file}:`, say`  ${what}.`);
     } finally {
       progress.end();

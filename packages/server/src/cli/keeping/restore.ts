@@ -4,13 +4,13 @@ import { PosternError } from "@postern/shared/errors";
 import { typedAs } from "@postern/shared/terminal/command-name";
 import type { Output } from "@postern/shared/terminal/output";
 import { showProgress } from "@postern/shared/terminal/progress";
-import { createPrompter } from "@postern/shared/terminal/prompts";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { unsealBackup } from "../../barrier/backup-reader.js";
 import { findBackup, type OpenBackup, type SealedBackup } from "../../barrier/barrier.js";
 import { type RestoredStore, restoreStore, storeStands } from "../../store.js";
+import { confirmByTyping } from "../people/confirm.js";
+import { isoTime, shownTime } from "../shown.js";
 import { locationOf, type StoreOptions, withAdminPassword } from "../unseal.js";
-import { shownTime } from "./shown.js";
 
 export interface RestoreOptions extends StoreOptions {
   readonly yes?: boolean;
@@ -30,8 +30,8 @@ export async function restoreCommand(output: Output, file: string, options: Rest
   const size = await sizeOf(file);
   const sealed = await findBackup(bytesOf(file));
   const replace = storeStands(directory);
-  output.note(say`${file} says that it is of ${shownTime(sealed.head.time)}, store ${sealed.head.storeId}`);
-  if (replace && options.yes !== true) await confirmReplacement(output, options, directory);
+  output.note(say`${file} says that it is of ${shownTime(sealed.head.time)} UTC, store ${sealed.head.storeId}`);
+  if (replace) await confirmReplacement(output, options, directory);
   const backup = await unseal(output, options, sealed);
   const progress = showProgress("Restoring", output, { stream: process.stderr, env: process.env });
   try {
@@ -44,18 +44,13 @@ export async function restoreCommand(output: Output, file: string, options: Rest
   }
 }
 
-async function confirmReplacement(output: Output, { input }: RestoreOptions, directory: string): Promise<void> {
-  const interactive = input && process.stdin.isTTY === true && process.stderr.isTTY === true;
-  if (!interactive) {
-    throw new PosternError("input_needed", { detail: `there is a store in ${directory}; --yes replaces it` });
-  }
-  output.note(
+async function confirmReplacement(output: Output, options: RestoreOptions, directory: string): Promise<void> {
+  const consequences = [
     say`There is a store in ${directory}`,
     say`What was done since the backup is undone: who registered is gone, old passwords`,
     say`count again. The file of now is kept beside it.`,
-  );
-  const typed = await createPrompter().text(`Type ${WORD} to replace it:`);
-  if (typed.trim() !== WORD) throw new PosternError("cancelled");
+  ];
+  await confirmByTyping(output, options, { consequences, question: `Type ${WORD} to replace it:`, word: WORD });
 }
 
 async function unseal(output: Output, options: RestoreOptions, sealed: SealedBackup): Promise<OpenBackup> {
@@ -80,11 +75,11 @@ interface Restored {
 
 function print(output: Output, { file, directory, time }: Restored, store: RestoredStore): void {
   const { records, accounts, replaced } = store;
-  const made = new Date(time).toISOString();
+  const made = isoTime(time);
   output.result(
     { file, data: directory, time: made, records, accounts, replaced },
     say`Restored into ${directory}:`,
-    say`  ${records} records, ${accounts} accounts, as of ${shownTime(time)}.`,
+    say`  ${records} records, ${accounts} accounts, as of ${shownTime(time)} UTC.`,
     ...(replaced === undefined ? [] : [say`The file that was there is now`, say`  ${replaced}`]),
   );
   const postern = typedAs("postern", process.env);

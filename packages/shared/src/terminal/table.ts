@@ -1,5 +1,5 @@
-import { displayWidth, escapeForTerminal } from "@postern/shared/escape";
-import { bold, drawn, say, type TerminalText } from "@postern/shared/terminal/terminal-text";
+import { displayWidth, escapeForTerminal } from "../escape.js";
+import { bold, drawn, say, type TerminalText } from "./terminal-text.js";
 
 /** What every terminal has, at least. */
 const COLUMNS = 80;
