@@ -475,6 +475,34 @@ export const errors = {
     message: "the audit log does not hold together",
   },
 
+  store_in_use: {
+    rpc: -32084,
+    http: 503,
+    exit: refused,
+    message: "another process has the store open",
+    hint: "nothing was changed; stop every posternd on this store, and try again",
+  },
+  backup_damaged: {
+    rpc: -32085,
+    http: 500,
+    exit: unreachable,
+    message: "the backup is damaged, or not whole",
+    hint: "nothing was changed; take another copy of it, or another backup",
+  },
+  backup_foreign: {
+    rpc: -32086,
+    http: 500,
+    exit: usage,
+    message: "the file is not a Postern backup",
+  },
+  backup_future: {
+    rpc: -32087,
+    http: 500,
+    exit: usage,
+    message: "the backup was made by a newer Postern",
+    hint: "restore it with the newer posternd",
+  },
+
   config_invalid: {
     rpc: -32092,
     http: 500,

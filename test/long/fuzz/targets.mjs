@@ -23,6 +23,7 @@ const files = {
   records: ["records", "audit-entry", "audit-chain"],
   "store-file": ["store-file", "store-open"],
   "client-files": ["known-servers", "session-file"],
+  backup: ["backup"],
   certificates: ["server-certificate"],
   successors: ["successors"],
   secrets: ["secret-file", "stdin-lines"],

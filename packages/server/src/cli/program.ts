@@ -9,6 +9,7 @@ import { addConfig } from "./config/commands.js";
 import { serverOptions } from "./config/options.js";
 import { reread, settleBefore, withOptions } from "./config/resolve.js";
 import { addIdentity } from "./identity/commands.js";
+import { addKeeping } from "./keeping/commands.js";
 import { manual } from "./manual.js";
 import { addPeople } from "./people/commands.js";
 import { addRunning } from "./running/commands.js";
@@ -40,6 +41,7 @@ export function buildProgram(output: Output): Command {
   addSigningKey(program, output);
   addTokens(program, output);
   addIdentity(program, output);
+  addKeeping(program, output);
   addConfig(program, output);
   addRunning(program, output);
   addCompletion(program, output);
