@@ -7,6 +7,7 @@ import {
   reopened,
   SECOND,
   startInProcess,
+  type TestServer,
   type TestStore,
   temporaryDirectory,
 } from "../support/in-process.js";
@@ -26,7 +27,7 @@ async function fillUp({ barrier }: TestStore, count = RECORDS): Promise<void> {
   });
 }
 
-const events = async (server: { audit(): Promise<{ event: string; reason?: string }[]> }) =>
+const events = async (server: TestServer) =>
   (await server.audit()).filter(({ event }) => event.startsWith("rekey")).map(({ event, reason }) => [event, reason]);
 
 describe("a rekey while a server runs", () => {
