@@ -14,6 +14,7 @@ import { manual } from "./manual.js";
 import { addPeople } from "./people/commands.js";
 import { addRunning } from "./running/commands.js";
 import { withStoreOptions } from "./store-options.js";
+import { addTokens } from "./tokens/commands.js";
 
 /** The commands of `posternd`. What a command does is imported when it runs. */
 export function buildProgram(output: Output): Command {
@@ -38,6 +39,7 @@ export function buildProgram(output: Output): Command {
   addAudit(program, output);
   addStretch(program, output);
   addSigningKey(program, output);
+  addTokens(program, output);
   addIdentity(program, output);
   addKeeping(program, output);
   addConfig(program, output);

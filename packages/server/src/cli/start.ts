@@ -12,7 +12,7 @@ import { parseRetention } from "./audit-options.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
 import type { LogFormat, LogLevel } from "./logger.js";
 import { parsePublicUrl } from "./public-url.js";
-import { type ReloadTask, untilStopped, untilStoppedAgain } from "./signals.js";
+import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgain } from "./signals.js";
 import { parseDrain } from "./spans.js";
 import { locationOf, type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
@@ -50,6 +50,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const readers = parseMetricsReaders(options.metrics);
   const drainMs = parseDrain(options.drain);
   const store = await unsealOrCreateStore(output, options);
+  let how: Stop = "asked";
   try {
     // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
     const [{ startServer }, { createLog }] = await Promise.all([import("../server.js"), import("./logger.js")]);
@@ -74,7 +75,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
       // Listened for first: who reads that it is ready may send a signal at once.
       const stopped = untilStopped({ reload, log });
       announce(output, server);
-      await stopped;
+      how = await stopped;
       output.note(say`Stopping.`);
       await drain(output, { server, log, drainMs });
     } finally {
@@ -83,6 +84,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   } finally {
     await store.close();
   }
+  if (how === "hung-up") endByHangUp();
 }
 
 interface Draining {

@@ -5,6 +5,7 @@ import { matchHotp, resyncHotp } from "@postern/shared/otp/hotp";
 import { hashRecoveryCode, parseRecoveryCode, type RecoveryCode } from "@postern/shared/otp/recovery-code";
 import { matchTotp } from "@postern/shared/otp/totp";
 import type { Account, Factor, HotpFactor, TotpFactor } from "../records/account.js";
+import type { TokenFault } from "./reset-tokens.js";
 
 /** A code as a person gave it; with a second one, two in a row of an HOTP device that ran ahead. */
 export interface CodeGuess {
@@ -13,10 +14,10 @@ export interface CodeGuess {
 }
 
 /** Why a code was refused, for the audit record. */
-export type CodeFault = "wrong_code" | "replayed_code" | "expired_code";
+export type CodeFault = "wrong_code" | "replayed_code" | "expired_code" | TokenFault;
 
-/** What let somebody in; `resync`: two codes in a row of an HOTP device that ran ahead. */
-export type CodeKind = FactorKind | "resync";
+/** What was taken; `resync`: two codes in a row of an HOTP device that ran ahead; `token`: an operator's, for a code. */
+export type CodeKind = FactorKind | "resync" | "token";
 
 export type SpentCode =
   | {

@@ -2,7 +2,7 @@ import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import type { ErrorCode } from "@postern/shared/errors";
-import type { DeviceId, SessionId } from "@postern/shared/ids";
+import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { PROTOCOL } from "@postern/shared/messages";
 import type { SuccessorStatement } from "@postern/shared/successor";
 import { listenError } from "../listen-error.js";
@@ -94,10 +94,11 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     const { registration: registrationSeconds } = limits.deadlines;
     const startWait = (device?: DeviceId) =>
       device === undefined ? addresses.takeStart(address) : addresses.takeFor(device, address);
-    const tokenWait = (session: SessionId) => addresses.takeFor(session, address);
+    const recordWait = (account: AccountId) => addresses.takeFor(account, address);
+    const moveWait = (account: AccountId) => addresses.takeFor(`moves of ${account}`, address);
     const connection = new Connection(socket, {
       place,
-      context: { ...context, successors, startWait, tokenWait },
+      context: { ...context, successors, startWait, recordWait, moveWait },
       address,
       log,
       refused: options.refused,
