@@ -7,7 +7,6 @@ import {
   reopened,
   SECOND,
   startInProcess,
-  type TestServer,
   type TestStore,
   temporaryDirectory,
 } from "../support/in-process.js";
@@ -27,7 +26,7 @@ async function fillUp({ barrier }: TestStore, count = RECORDS): Promise<void> {
   });
 }
 
-const events = async (server: TestServer) =>
+const events = async (server: { audit(): Promise<{ event: string; reason?: string | undefined }[]> }) =>
   (await server.audit()).filter(({ event }) => event.startsWith("rekey")).map(({ event, reason }) => [event, reason]);
 
 describe("a rekey while a server runs", () => {

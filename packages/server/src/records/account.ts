@@ -184,12 +184,10 @@ export async function changeAccounts(
   change: (account: Account) => Account,
 ): Promise<{ accounts: number; next: Buffer | undefined }> {
   const range = recordRange("account");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  for (const entry of entries) {
-    for (const account of intact([entry], decode)) await tx.put(entry.key, encode(change(account)));
-  }
-  const accounts = entries.filter(({ key }) => isOfSomebody(key)).length;
-  return { accounts, next: nextAfter(entries, limit) };
+  const { records, damaged, next } = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  for (const { key, value } of records) await tx.put(key, encode(change(value)));
+  const keys = [...records.map(({ key }) => key), ...damaged];
+  return { accounts: keys.filter(isOfSomebody).length, next };
 }
 
 /**
