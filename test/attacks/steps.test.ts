@@ -9,6 +9,7 @@ import type { grantSession } from "../../packages/server/src/services/sessions.j
 import type { CodeVerified, PasswordVerified } from "../../packages/server/src/services/witnesses.js";
 import type { StateOf } from "../../packages/server/src/wire/states.js";
 import { everyMethod, fittingParams, sessionCalls } from "../support/fitting-params.js";
+import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
 import { resetSecret } from "../support/operator-tokens.js";
 import { guessedProof, logIn, Person, provePassword, register, registered, startLogin } from "../support/person.js";
@@ -105,7 +106,7 @@ const reaching: ReadonlySet<string> = new Set([
 ]);
 
 /** The way is gone more than ten times: the oldest sessions and devices make room. */
-const isNoLimit = ({ reason = "" }: { reason?: string }) => !reason.endsWith("limit");
+const isNoLimit = ({ reason = "" }: AuditRow) => !reason.endsWith("limit");
 
 describe("attack 3: a step skipped, repeated or out of order", () => {
   it.each(Object.entries(states))("awaiting %s, every other call ends the connection", async (_name, state) => {
