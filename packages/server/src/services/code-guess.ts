@@ -31,11 +31,16 @@ export type CodeVerdict =
       readonly device: Device | undefined;
     }
   | { readonly kind: "wrong"; readonly clockBehind: number | undefined }
+  /** It was right and is used up, and grants nothing: an operator has disabled the account. */
+  | { readonly kind: "disabled" }
   | Exclude<BudgetState, { kind: "open" }>;
 
 /**
  * The one path that takes a code, whatever for: it judges the guess, charges it to the guesser's budget or uses the code
  * up, and records a refusal, all in the caller's transaction. What the code is good for, the caller adds to that.
+ *
+ * That an account is disabled is looked at last: who has not proved both factors is told nothing of it, and where both
+ * are proved no witness is made.
  */
 export async function judgeCode(
   context: ServiceContext,
@@ -76,14 +81,14 @@ export async function judgeCode(
     const reopened = { ...aboutAccount(account), event: "codes.reopen", outcome: "done", device: device?.id } as const;
     await audit(context, tx, peer, reopened);
   }
-  if (device === undefined) {
-    const stored = { ...spent.account, codeBudget: untouchedBudget };
-    await putAccount(tx, nameIndex, stored);
-    return { kind: "right", code, account: stored, device };
+  const stored = device === undefined ? { ...spent.account, codeBudget: untouchedBudget } : spent.account;
+  await putAccount(tx, nameIndex, stored);
+  if (device !== undefined && budget.failures > 0) await putDevice(tx, { ...device, codeBudget: untouchedBudget });
+  if (stored.disabledAt !== undefined) {
+    await refuse("disabled");
+    return { kind: "disabled" };
   }
-  await putAccount(tx, nameIndex, spent.account);
-  if (budget.failures > 0) await putDevice(tx, { ...device, codeBudget: untouchedBudget });
-  return { kind: "right", code, account: spent.account, device: { ...device, codeBudget: untouchedBudget } };
+  return { kind: "right", code, account: stored, device: device && { ...device, codeBudget: untouchedBudget } };
 }
 
 type Payer = Pick<CodeCase, "account" | "nameIndex"> & { readonly device: Device | undefined };
@@ -102,13 +107,15 @@ function stateFor(budget: Budget, { code }: CodeGuess, now: number): BudgetState
   return budgetState(budget, now, parseRecoveryCode(code) === undefined ? CODE_FAILURES_MAX : undefined);
 }
 
-/** What a person is told of a code that was not right. */
+/** What a person is told of a code that is good for nothing. */
 export function refusalOf(verdict: Exclude<CodeVerdict, { kind: "right" }>): PosternError {
   switch (verdict.kind) {
     case "wrong": {
       const { clockBehind } = verdict;
       return new PosternError("code_refused", clockBehind === undefined ? {} : { clockBehind });
     }
+    case "disabled":
+      return new PosternError("account_disabled");
     case "blocked":
       return new PosternError("throttled", { retryAfter: verdict.retryAfter });
     case "locked":

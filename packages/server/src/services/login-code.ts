@@ -117,12 +117,7 @@ async function withCode(
     }
     if (fits !== undefined && !(await fits(tx, account))) return new PosternError("verifier_invalid");
     const verdict = await judgeCode(context, tx, peer, { account, nameIndex, guesser, event }, guess);
-    if (verdict.kind !== "right") return refusalOf(verdict);
-    if (account.disabledAt === undefined) return act(tx, verdict);
-    // Only now: who has not proved both factors is not to learn that there is such an account, or that it is closed.
-    const closed = { event, outcome: "refused", reason: "disabled", device: verdict.device?.id } as const;
-    await audit(context, tx, peer, { ...aboutAccount(account), ...closed });
-    return new PosternError("account_disabled");
+    return verdict.kind === "right" ? act(tx, verdict) : refusalOf(verdict);
   });
   if (outcome instanceof PosternError) throw outcome;
   return outcome;

@@ -8,14 +8,34 @@ export interface ConfirmOptions {
   readonly yes?: boolean;
 }
 
-/** What cannot be undone is asked for twice: nobody is deleted by a slip of the history key. `--yes` stands for it. */
-export async function confirmByTyping(
+/**
+ * Before the store is opened: nobody types the admin password only to be told that a question would follow.
+ * @throws PosternError `input_needed` where nobody can be asked, and there is no `--yes`
+ */
+export function requireConfirmation({ input, yes }: ConfirmOptions): void {
+  const interactive = input && process.stdin.isTTY === true && process.stderr.isTTY === true;
+  if (yes !== true && !interactive) throw new PosternError("input_needed", { detail: "a confirmation (--yes)" });
+}
+
+/** Asks whether to go on, unless `--yes` says so. @throws PosternError `cancelled` after a no */
+export async function confirm(
   output: Output,
-  { input, yes }: ConfirmOptions,
-  { consequences, question, word }: { consequences: readonly TerminalText[]; question: string; word: string },
+  { yes }: ConfirmOptions,
+  { consequences, question }: { readonly consequences: readonly TerminalText[]; readonly question: string },
 ): Promise<void> {
   if (yes === true) return;
   output.note(...consequences);
-  const typed = await createPrompter({ noInput: !input }).text(question);
-  if (typed.trim() !== word) throw new PosternError("cancelled");
+  if (!(await createPrompter().confirm(question, false))) throw new PosternError("cancelled");
+}
+
+/** The same for what cannot be undone: a name is typed, so that nobody goes by a slip. */
+export async function confirmByName(
+  output: Output,
+  { yes }: ConfirmOptions,
+  { consequences, name }: { readonly consequences: readonly TerminalText[]; readonly name: string },
+): Promise<void> {
+  if (yes === true) return;
+  output.note(...consequences);
+  const validate = (typed: string) => (typed === name ? undefined : "That is not the name; Ctrl-C ends this");
+  await createPrompter().text("Type the name to delete it:", { validate });
 }
