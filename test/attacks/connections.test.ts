@@ -297,7 +297,7 @@ describe("attack 52: more slow connections than there are places", () => {
     const clients: WireClient[] = [];
     for (let made = 0; made < 24; made++) {
       const client = await WireClient.open(server);
-      await client.ok("session.resume", { secret });
+      await client.resume(secret);
       clients.push(client);
     }
     expect(server.admission.open).toBe(25);

@@ -11,7 +11,7 @@ import { codeOf, WireClient } from "../support/wire-client.js";
 
 async function resumed({ server, secret }: Entered): Promise<WireClient> {
   const client = await WireClient.open(server);
-  await client.ok("session.resume", { secret });
+  await client.resume(secret);
   return client;
 }
 

@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { createServer, type TLSSocket } from "node:tls";
-import { channelMac } from "@postern/shared/channel";
+import { channelMac, sessionMac } from "@postern/shared/channel";
 import { exitCodes, type PosternError } from "@postern/shared/errors";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { firstStretchGeneration, stretchFloor } from "@postern/shared/kdf";
@@ -22,6 +22,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { RpcClient } from "../../packages/client/src/connection/rpc-client.js";
 import { channelExporter, connectTls } from "../../packages/client/src/connection/tls.js";
 import type { Environment, ServerChoice } from "../../packages/client/src/environment.js";
+import { withSession } from "../../packages/client/src/flows/live-session.js";
 import { login } from "../../packages/client/src/flows/login.js";
 import { type OpenServer, openServer } from "../../packages/client/src/flows/open-server.js";
 import { LoginPassword } from "../../packages/client/src/flows/prove-password.js";
@@ -284,5 +285,43 @@ describe("a server that is not the one that was pinned", () => {
     });
     const pins = await readPins(environment.paths.knownServers);
     expect([...pins.values()].map(({ fingerprint }) => fingerprint)).toEqual([server.fingerprint]);
+  });
+
+  describe("has the right identity, and not the person's session:", () => {
+    const secret = `pss_${"1a".repeat(16)}${"2b".repeat(16)}_${"3c".repeat(32)}`;
+    const facts = { account: "acc_1", name: NAME, session: "ses_2", idle_timeout: 1800 };
+    const times = { authenticated_at: 1, expires_at: 2, fresh_until: 1 };
+
+    /** A session of this machine, shown to a server that answers it so; then something that takes a fresh code. */
+    async function used(mac: (exporter: Buffer, shown: string) => string) {
+      const said: string[] = [];
+      const server = await falseServer(({ method, params }, socket) => {
+        said.push(JSON.stringify(params));
+        if (method === "hello") return { server: "x", version: "0", features: [], registration: "open" };
+        return { ...facts, ...times, mac: mac(channelExporter(socket), params["mac"] ?? "") };
+      });
+      const environment = await machine();
+      const choice = choiceOf(server, server.fingerprint);
+      await addPin(environment.paths.knownServers, choice.address, server.fingerprint, Date.now());
+      const kept = { name: NAME, secret, fingerprint: server.fingerprint };
+      const listed = withSession({ environment, choice, kept }, (session) => session.call("factor.list", {}));
+      return { error: await listed.catch((thrown: PosternError) => thrown), called: server.called, said };
+    }
+
+    it.each([
+      ["a MAC of its own making", () => randomBytes(32).toString("hex")],
+      ["the client's MAC", (_exporter: Buffer, shown: string) => shown],
+    ])("by %s it gets neither the secret, nor another call, nor a code", async (_name, mac) => {
+      const { error, called, said } = await used(mac);
+      expect(error).toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+      expect(called).toEqual(["hello", "session.resume"]);
+      expect(said.join()).not.toContain("3c".repeat(32));
+    });
+
+    it("one that has it goes on", async () => {
+      const key = createHash("sha256").update(Buffer.alloc(32, 0x3c)).digest();
+      const { called } = await used((exporter) => sessionMac("server", key, exporter).toString("hex"));
+      expect(called).toEqual(["hello", "session.resume", "factor.list"]);
+    });
   });
 });

@@ -97,7 +97,7 @@ describe("people who are known", () => {
     const first = await WireClient.open(server);
     const { secret } = await logIn(first, alice, alice.code(server.clock));
     for (let more = 0; more < 8; more++) {
-      await (await WireClient.open(server)).ok("session.resume", { secret });
+      await (await WireClient.open(server)).resume(secret);
     }
     expect(await first.reply()).toBeUndefined();
     expect(await quiet.outcome("session.whoami", {})).toBe("ok");

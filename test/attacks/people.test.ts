@@ -51,7 +51,7 @@ describe("attack 34: a person who is disabled", () => {
     const { server, alice, client, secret, device } = await entered({ at: await startInProcess(store) });
     const second = await startInProcess(await reopened(store));
     const there = await WireClient.open(second);
-    await there.ok("session.resume", { secret });
+    await there.resume(secret);
     const halfway = await WireClient.open(second);
     await provePassword(halfway, alice);
     const operator = await operatorOf(store);
@@ -60,7 +60,7 @@ describe("attack 34: a person who is disabled", () => {
     expect(await there.outcome("session.token", {})).toBe("session_invalid");
     expect(await halfway.outcome("login.code", { code: alice.code(server.clock) })).toBe("account_disabled");
     const again = await WireClient.open(server);
-    expect(await again.outcome("session.resume", { secret })).toBe("session_invalid");
+    expect(await again.resumed(secret)).toBe("session_invalid");
     await provePassword(again, alice, device);
     expect(await again.outcome("login.code", { code: alice.code(server.clock, 1) })).toBe("account_disabled");
     const sessions: unknown[] = [];
@@ -96,7 +96,7 @@ describe("attack 34: a person who is disabled", () => {
       ["factor.list", {}],
     ] as const) {
       const other = await WireClient.open(server);
-      expect(await other.outcome("session.resume", { secret })).toBe("session_invalid");
+      expect(await other.resumed(secret)).toBe("session_invalid");
       expect(await other.outcome(method, params)).toBe("out_of_order");
     }
     expect(await namesOf(server, { disabled: true })).toEqual(["alice"]);
@@ -189,7 +189,7 @@ describe("a person whom an operator deletes", () => {
     const before = await startLogin(await WireClient.open(server), "alice");
     await deletePerson(await operatorOf(server), who("alice"));
     expect(await client.outcome("session.whoami", {})).toBe("session_invalid");
-    expect(await (await WireClient.open(server)).outcome("session.resume", { secret })).toBe("session_invalid");
+    expect(await (await WireClient.open(server)).resumed(secret)).toBe("session_invalid");
     const after = await startLogin(await WireClient.open(server), "alice");
     expect(after.salt).toBe(before.salt);
     expect(await tryPassword(server, alice)).toBe("login_failed");

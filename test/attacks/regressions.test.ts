@@ -109,7 +109,7 @@ async function loggedIn(
 
 async function resume(server: TestServer, secret: string): Promise<string> {
   const client = await WireClient.open(server);
-  const outcome = await client.outcome("session.resume", { secret });
+  const outcome = await client.resumed(secret);
   await client.close();
   return outcome;
 }
@@ -281,10 +281,10 @@ it("attack 52: more connections of sessions than there are places: the longest i
   const server = await startInProcess(await newStore(), { limits: { authenticated: 2 } });
   const { client: first, secret } = await loggedIn(server, await registered(server));
   const second = await WireClient.open(server);
-  await second.ok("session.resume", { secret });
+  await second.resume(secret);
   await first.ok("session.whoami", {});
   const third = await WireClient.open(server);
-  await third.ok("session.resume", { secret });
+  await third.resume(secret);
   expect(await first.outcome("session.whoami", {})).toBe("ok");
   expect(await third.outcome("session.whoami", {})).toBe("ok");
   await second.closed;

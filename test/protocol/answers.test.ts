@@ -45,7 +45,12 @@ const provocations: Record<string, () => Promise<Answer>> = {
   name_invalid: () => refusedBy("login.start", { name: "two words", A: "ab".repeat(256) }),
   name_taken: () => refusedBy("register.start", { name: "ALICE" }),
   ephemeral_invalid: () => refusedBy("login.start", { name: "alice", A: one }),
-  session_invalid: () => refusedBy("session.resume", { secret: `pss_${"ab".repeat(32)}_${"cd".repeat(32)}` }),
+  session_invalid: () =>
+    refusedBy("session.resume", {
+      account: `acc_${"ab".repeat(16)}`,
+      session: `ses_${"ab".repeat(16)}`,
+      mac: "cd".repeat(32),
+    }),
 
   line_too_long: async () => {
     const client = await PageClient.open(server);

@@ -105,7 +105,13 @@ describe("the numbers of the page", () => {
 
   it("count the bytes that a MAC is over", () => {
     const labels = [...page.matchAll(/HMAC-SHA256\(.*?, "(.+?)" 0x00 \| exporter\)/g)].map(([, label = ""]) => label);
-    expect(labels).toEqual(["postern/1 client channel", "postern/1 server channel", "postern/1 device"]);
+    expect(labels).toEqual([
+      "postern/1 client channel",
+      "postern/1 server channel",
+      "postern/1 device",
+      "postern/1 client session",
+      "postern/1 server session",
+    ]);
     for (const label of labels) {
       expect(sentences).toContain(`${label.length} characters`);
       expect(sentences).toContain(`what is hashed has ${label.length + 1 + channelExporter.bytes} bytes`);

@@ -127,7 +127,7 @@ const someParams: Record<Method, object> = {
   "login.proof": { M1: "ab".repeat(32), mac: "ab".repeat(32) },
   "login.code": { ...someCode, restretched: someVerifier },
   "password.change": { ...someCode, new_verifier: someVerifier },
-  "session.resume": { secret: `pss_${"ab".repeat(32)}_${"cd".repeat(32)}` },
+  "session.resume": { account: someId("acc"), session: someId("ses"), mac: "ab".repeat(32) },
   "session.whoami": {},
   "session.token": {},
   "session.verify": someCode,

@@ -13,7 +13,7 @@ export const fittingParams: Record<Method, object> = {
   "login.proof": guessedProof(),
   "login.code": { code: "123456" },
   "password.change": { code: "123456", new_verifier: { generation: 1, verifier: clientEphemeral().publicHex } },
-  "session.resume": { secret: `pss_${"0".repeat(64)}_${"0".repeat(64)}` },
+  "session.resume": { account: `acc_${"0".repeat(32)}`, session: `ses_${"0".repeat(32)}`, mac: "0".repeat(64) },
   "session.whoami": {},
   "session.token": {},
   "session.verify": { code: "123456" },

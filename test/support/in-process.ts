@@ -127,6 +127,9 @@ export interface ServerOptions {
   readonly registration?: RegistrationMode;
   readonly limits?: TestLimits;
   readonly http?: boolean;
+  /** Which addresses may read the metrics; by default there are none. */
+  readonly metricsReaders?: (address: string) => boolean;
+  readonly onLogLevel?: (level: string | undefined) => void;
   /** The port to listen on; by default one that the system chooses. */
   readonly port?: number;
 }
@@ -166,6 +169,9 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     publicUrl: undefined,
     log,
     now: clock.now,
+    metricsReaders: options.metricsReaders,
+    onLogLevel: options.onLogLevel,
+    logLevelPollMs: options.onLogLevel === undefined ? 2_000 : 1,
     ...limitsOf(options.limits),
   });
   let closing: Promise<void> | undefined;

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, X509Certificate } from "node:crypto";
 import { hostname } from "node:os";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { deadlines } from "@postern/shared/messages";
@@ -6,19 +6,24 @@ import { parseHost, type ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
 import type { Barrier } from "./barrier/barrier.js";
-import { type HttpListener, listenHttp } from "./http/listener.js";
+import { type HttpListener, listenHttp, type MetricsPage } from "./http/listener.js";
 import { identityFingerprint } from "./identity/identity-key.js";
-import { tlsCredentials } from "./identity/leaf-certificate.js";
+import { type Leaf, tlsCredentials } from "./identity/leaf-certificate.js";
 import type { Log } from "./log.js";
+import { createMetrics, type Metrics } from "./metrics.js";
+import type { LogLevel } from "./records/log-level.js";
 import { runErasures } from "./services/audit-erasure.js";
 import { keepAuditFor } from "./services/audit-retention.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
+import { LOG_LEVEL_POLL_MS, storedLogLevel } from "./services/log-level.js";
+import { endPresence, keepPresence, PRESENCE_MS } from "./services/presence.js";
 import { sweepSessions } from "./services/sessions.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
-import { auditService, currentIdentity, readSettings } from "./services/store.js";
+import { auditLength, auditService, currentIdentity, readSettings } from "./services/store.js";
 import { sweepStrangerCounters } from "./services/stranger-counters.js";
 import { ensureStretchCensus } from "./services/stretching.js";
 import { version } from "./version.js";
+import { plainAddress } from "./wire/address-key.js";
 import type { AdmissionLimits } from "./wire/admission.js";
 import { listenWire, type WireListener } from "./wire/listener.js";
 
@@ -40,13 +45,33 @@ export interface ServerOptions {
   readonly limits?: AdmissionLimits;
   /** Whether an address has no limits of its own; by default every one has them. */
   readonly exempt?: ((address: string) => boolean) | undefined;
+  /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
+  readonly metricsReaders?: ((address: string) => boolean) | undefined;
+  /** What the store's file takes, and what its disk has left. */
+  readonly storeUsage?: (() => Promise<StoreUsage>) | undefined;
+  /** Hears the level that all servers of the store log at; undefined when each goes by its own. */
+  readonly onLogLevel?: ((level: LogLevel | undefined) => void) | undefined;
+  /** Milliseconds between two looks at it; shorter in tests. */
+  readonly logLevelPollMs?: number;
+}
+
+export interface StoreUsage {
+  readonly bytes: number;
+  readonly free: number;
 }
 
 export interface RunningServer {
   readonly listen: ServerAddress;
   readonly http: ServerAddress | undefined;
   readonly fingerprint: Fingerprint;
-  /** Ends the service: no more connections, what is under way is answered, the end is audited. The barrier stays. */
+  /** Logins, registrations and calls that are under way. */
+  readonly underWay: number;
+  /**
+   * Takes no more connections and is not ready any more; what is under way comes to its end, or `limit` does. Gives how
+   * many connections are left then.
+   */
+  drain(limit: Promise<unknown>): Promise<number>;
+  /** Ends the service: no more connections, calls under way are answered, the end is audited. The barrier stays. */
   close(): Promise<void>;
 }
 
@@ -73,16 +98,32 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const credentials = tlsCredentials(identity, leaf);
   const { publicUrl, limits = defaultLimits, exempt = () => false } = options;
   let issuer = publicUrl ?? issuerAt(options.http ?? options.listen);
-  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer };
+  const state = { draining: false, leafEnds: leafEnds(leaf) };
+  let wire: WireListener;
+  const metrics =
+    options.metricsReaders &&
+    createMetrics({
+      version,
+      connections: () => wire.admission.counts,
+      draining: () => state.draining,
+      leafEnds: () => state.leafEnds,
+      auditLength: () => auditLength(barrier, node),
+      store: async () => options.storeUsage?.(),
+    });
+  const heard = metrics?.heard;
+  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer, heard };
 
-  const http = options.http && (await listenHttp({ ...options.http, credentials, services, log }));
+  const page = metrics && options.metricsReaders && pageOf(metrics, options.metricsReaders);
+  const draining = () => state.draining;
+  const http =
+    options.http && (await listenHttp({ ...options.http, credentials, services, log, draining, metrics: page }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
-  let wire: WireListener;
   try {
     await auditService(barrier, node, tools, "server.start");
     const context = { services, server: { name: "posternd", version } };
-    wire = await listenWire({ ...options.listen, credentials, limits, exempt, context, log });
+    const refused = metrics?.refused;
+    wire = await listenWire({ ...options.listen, credentials, limits, exempt, context, log, refused });
   } catch (thrown) {
     // A start that failed must not go on listening: the process would stay, and serve.
     await http?.close();
@@ -92,15 +133,51 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { auditRetention } = options;
   // Not left to the first full hour: a server that never runs for one looks after its store too.
   await attempt(() => keepSigningKeys(services), log);
-  const upkeep = repeat(HOUR_MS, () => keepUp(services, { wire, http, hosts, auditRetention }, log));
+  const onLeaf = (renewed: Leaf) => {
+    state.leafEnds = leafEnds(renewed);
+  };
+  const upkeep = repeat(HOUR_MS, () => keepUp(services, { wire, http, hosts, auditRetention, onLeaf }, log));
   const erasing = repeat(MINUTE_MS, () => attempt(() => runErasures(services), log));
+  const listen = bound(options.listen, wire.address.port);
+  const presence = {
+    instance: tools.random(16).toString("hex"),
+    pid: process.pid,
+    version,
+    startedAt: tools.now(),
+    listen: listen.key,
+    ...(httpAddress !== undefined && { http: httpAddress.key }),
+  };
+  const sayPresent = () => keepPresence(barrier, { ...presence, seenAt: tools.now(), draining: state.draining });
+  const appear = () => attempt(sayPresent, log);
+  const followLogLevel = () =>
+    attempt(async () => options.onLogLevel?.((await storedLogLevel(barrier, tools.now()))?.level), log);
+  for (const task of [appear, followLogLevel]) await task();
+  const background = [
+    upkeep,
+    erasing,
+    every(PRESENCE_MS, appear),
+    every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),
+  ];
 
   return {
-    listen: bound(options.listen, wire.address.port),
+    listen,
     http: httpAddress,
     fingerprint: identityFingerprint(identity),
+    get underWay() {
+      return wire.underWay;
+    },
+    drain: async (limit) => {
+      state.draining = true;
+      const drained = wire.drain();
+      // What a stop waits for must not wait for the store.
+      void attempt(sayPresent, log);
+      await Promise.race([drained, limit]);
+      return wire.admission.open;
+    },
     close: async () => {
-      await Promise.all([wire.close(), http?.close(), upkeep.stop(), erasing.stop()]);
+      state.draining = true;
+      await Promise.all([wire.close(), http?.close(), ...background.map((task) => task.stop())]);
+      await attempt(() => endPresence(barrier, presence.instance), log);
       await auditService(barrier, node, tools, "server.stop");
     },
   };
@@ -111,6 +188,15 @@ interface Upkeep {
   readonly http: HttpListener | undefined;
   readonly hosts: readonly string[];
   readonly auditRetention: number | undefined;
+  readonly onLeaf: (leaf: Leaf) => void;
+}
+
+function leafEnds({ certificateDer }: Leaf): number {
+  return Date.parse(new X509Certificate(certificateDer).validTo);
+}
+
+function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
+  return { contentType, render, mayRead: (address) => readers(plainAddress(address)) };
 }
 
 /**
@@ -119,7 +205,7 @@ interface Upkeep {
  */
 async function keepUp(
   services: ServiceContext,
-  { wire, http, hosts, auditRetention }: Upkeep,
+  { wire, http, hosts, auditRetention, onLeaf }: Upkeep,
   log: Log,
 ): Promise<void> {
   const renew = async () => {
@@ -127,6 +213,7 @@ async function keepUp(
     const credentials = tlsCredentials(identity, leaf);
     wire.setCredentials(credentials);
     http?.setCredentials(credentials);
+    onLeaf(leaf);
   };
   const rotate = () => keepSigningKeys(services);
   const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
@@ -134,15 +221,24 @@ async function keepUp(
   for (const task of [renew, rotate, ...sweeps, retain]) await attempt(task, log);
 }
 
-/** Runs a task now, and again every so many milliseconds, unless it is at it still: two runs never overlap. */
-function repeat(ms: number, task: () => Promise<void>): { stop(): Promise<void> } {
+interface Repeated {
+  stop(): Promise<void>;
+}
+
+/** Runs a task now, and again every so many milliseconds. */
+function repeat(ms: number, task: () => Promise<void>): Repeated {
+  return every(ms, task, true);
+}
+
+/** Runs a task every so many milliseconds, unless it is at it still: two runs never overlap. */
+function every(ms: number, task: () => Promise<void>, atOnce = false): Repeated {
   let running: Promise<void> | undefined;
   const run = () => {
     running ??= task().finally(() => {
       running = undefined;
     });
   };
-  run();
+  if (atOnce) run();
   const timer = setInterval(run, ms);
   timer.unref();
   return {

@@ -1,8 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { stat, statfs } from "node:fs/promises";
+import { join } from "node:path";
 import { PosternError } from "@postern/shared/errors";
 import { type Barrier, createBarrier, inspectBarrier, openBarrier } from "./barrier/barrier.js";
+import { probeStorage } from "./barrier/stored-header.js";
 import { initialiseStore, isEmpty } from "./services/store.js";
-import { openLmdbStorage } from "./storage/lmdb.js";
+import { type DataDirectory, prepareDataDirectory } from "./storage/data-directory.js";
+import { FILE_NAME, openLmdbStorage } from "./storage/lmdb.js";
 import type { Storage } from "./storage/storage.js";
 
 /** Opens and makes the store of a data directory: storage, the barrier over it, and what a server needs in it. */
@@ -24,6 +28,8 @@ export interface StoreLocation {
 export interface SealedStore {
   /** @throws PosternError `admin_password_wrong`, which leaves everything as it was; `store_damaged` and its kin */
   unseal(password: Uint8Array): Promise<OpenStore>;
+  /** Writes a transaction that leaves nothing. @throws PosternError `store_failed` when it cannot be made durable */
+  probe(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -55,6 +61,20 @@ export async function createStore({ directory, warn }: StoreLocation, password: 
   }
 }
 
+/** What the store's file takes on its disk, and what is left there; in bytes. */
+export async function storeUsage(directory: string): Promise<{ readonly bytes: number; readonly free: number }> {
+  const [file, disk] = await Promise.all([stat(join(directory, FILE_NAME)), statfs(directory)]);
+  return { bytes: file.size, free: disk.bavail * disk.bsize };
+}
+
+/**
+ * What there is to say of a data directory that is fit for a store.
+ * @throws PosternError `store_missing`, `store_foreign`, `store_networked`, `store_unwritable`
+ */
+export function examineDirectory(directory: string): Promise<DataDirectory> {
+  return prepareDataDirectory({ directory, create: false });
+}
+
 async function openExisting(directory: string, warn: (warning: string) => void): Promise<Storage | undefined> {
   try {
     return await openLmdbStorage({ directory, create: false, warn });
@@ -67,6 +87,7 @@ async function openExisting(directory: string, warn: (warning: string) => void):
 function sealedStore(storage: Storage): SealedStore {
   return {
     unseal: async (password) => opened(storage, await openBarrier(storage, password)),
+    probe: () => probeStorage(storage),
     close: () => storage.close(),
   };
 }

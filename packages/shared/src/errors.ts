@@ -43,7 +43,13 @@ export const errors = {
   out_of_order: { rpc: -32002, http: 409, exit: unreachable, message: "this call is not possible at this step" },
   step_timeout: { rpc: -32003, http: 408, exit: unreachable, message: "the step took too long", hint: "start again" },
   busy: { rpc: -32004, http: 503, exit: throttled, message: "the server is busy", hint: "try again in a moment" },
-  shutting_down: { rpc: -32005, http: 503, exit: unreachable, message: "the server is shutting down" },
+  shutting_down: {
+    rpc: -32005,
+    http: 503,
+    exit: unreachable,
+    message: "the server is shutting down",
+    hint: "it may be starting anew: try again in a moment",
+  },
   internal: {
     rpc: -32603,
     http: 500,
@@ -418,6 +424,28 @@ export const errors = {
     http: 500,
     exit: refused,
     message: "the audit log does not hold together",
+  },
+
+  config_invalid: {
+    rpc: -32092,
+    http: 500,
+    exit: usage,
+    message: "the configuration file was not understood",
+    hint: "`posternd start --help` lists the options; their names without -- are its keys",
+  },
+  doctor_failed: {
+    rpc: -32093,
+    http: 500,
+    exit: refused,
+    message: "something is wrong with this server or machine",
+    hint: "what says [fail] is to be mended first",
+  },
+  metrics_forbidden: {
+    rpc: -32094,
+    http: 403,
+    exit: refused,
+    message: "the metrics are not for this address",
+    hint: "`posternd start --metrics` says which addresses may read them",
   },
 
   bug: {

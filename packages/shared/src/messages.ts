@@ -188,7 +188,10 @@ export const methods = {
     result: newSession,
   },
 
-  "session.resume": { params: z.strictObject({ secret: sessionSecret }), result: sessionFacts },
+  "session.resume": {
+    params: z.strictObject({ account: idPattern("account"), session: idPattern("session"), mac: bytes32 }),
+    result: sessionFacts.extend({ mac: bytes32 }),
+  },
   "session.whoami": { params: nothing, result: sessionFacts },
   "session.token": {
     params: z.strictObject({ audience: text(256).optional() }),

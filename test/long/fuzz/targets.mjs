@@ -24,6 +24,7 @@ const files = {
   "client-files": ["known-servers", "session-file"],
   certificates: ["server-certificate"],
   secrets: ["secret-file", "stdin-lines"],
+  "config-file": ["config-file"],
 };
 
 export const targetNames = Object.values(files).flat();

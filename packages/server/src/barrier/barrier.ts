@@ -141,7 +141,16 @@ class OpenBarrier implements Barrier {
   }
 
   transact<T>(fn: (tx: SealedWriteTransaction) => Promise<T>): Promise<T> {
-    return this.#admit(() => this.#storage.transact((tx) => fn(new SealedWrites(tx, this.#keyrings))));
+    return this.#admit(async () => {
+      // A run that a conflict ended is followed by another one, with a transaction of its own.
+      let sealed: SealedWrites | undefined;
+      const result = await this.#storage.transact((tx) => {
+        sealed = new SealedWrites(tx, this.#keyrings);
+        return fn(sealed);
+      });
+      sealed?.committed();
+      return result;
+    });
   }
 
   read<T>(fn: (tx: SealedReadTransaction) => Promise<T>): Promise<T> {

@@ -22,6 +22,8 @@ export interface SealedWriteTransaction extends SealedReadTransaction {
   put(key: Uint8Array, plaintext: Uint8Array): Promise<void>;
   /** Deleting what is not there is not an error. */
   delete(key: Uint8Array): Promise<void>;
+  /** Has `act` done once this is durable, and never otherwise: to count, not to decide. It must not throw. */
+  afterCommit(act: () => void): void;
 }
 
 export class SealedReads implements SealedReadTransaction {
@@ -51,11 +53,21 @@ export class SealedReads implements SealedReadTransaction {
 export class SealedWrites extends SealedReads implements SealedWriteTransaction {
   readonly #tx: WriteTransaction;
   readonly #keyrings: KeyringStore;
+  readonly #afterCommit: (() => void)[] = [];
 
   constructor(tx: WriteTransaction, keyrings: KeyringStore) {
     super(tx, keyrings);
     this.#tx = tx;
     this.#keyrings = keyrings;
+  }
+
+  afterCommit(act: () => void): void {
+    this.#afterCommit.push(act);
+  }
+
+  /** The storage has made it durable. */
+  committed(): void {
+    for (const act of this.#afterCommit) act();
   }
 
   async put(key: Uint8Array, plaintext: Uint8Array): Promise<void> {

@@ -3,7 +3,7 @@ import type { ReadTransaction, Storage } from "../storage/storage.js";
 import type { Stretch } from "./admin-password.js";
 import { unwrapRootKey, wrapRootKey } from "./root-key.js";
 import { type SecureBuffer, withSecret } from "./secure-buffer.js";
-import { everything, HEADER_KEY, isRecordKey, KEYRING_KEY } from "./storage-keys.js";
+import { everything, HEADER_KEY, isRecordKey, KEYRING_KEY, PROBE_KEY } from "./storage-keys.js";
 
 /** Undefined when the storage is empty. @throws PosternError `store_damaged`, `store_foreign` when only that is missing */
 export async function findHeader(tx: ReadTransaction): Promise<Buffer | undefined> {
@@ -25,6 +25,17 @@ export async function refuseUnlessEmpty(tx: ReadTransaction): Promise<void> {
   if ((await tx.get(HEADER_KEY)) !== undefined) throw new PosternError("store_exists");
   const remains = await whatRemains(tx);
   if (remains !== undefined) throw remains;
+}
+
+/**
+ * Whether the storage can make a transaction durable. It needs no key, and leaves nothing.
+ * @throws PosternError `store_failed`
+ */
+export async function probeStorage(storage: Storage): Promise<void> {
+  await storage.transact(async (tx) => {
+    await tx.put(PROBE_KEY, Buffer.of(1));
+    await tx.delete(PROBE_KEY);
+  });
 }
 
 export interface PasswordChange {

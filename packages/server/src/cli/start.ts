@@ -1,4 +1,3 @@
-import { PosternError } from "@postern/shared/errors";
 import { parseListenAddress } from "@postern/shared/server-address";
 import { typedAs } from "@postern/shared/terminal/command-name";
 import type { Output } from "@postern/shared/terminal/output";
@@ -6,10 +5,14 @@ import { bold, say } from "@postern/shared/terminal/terminal-text";
 import type { Log } from "../log.js";
 import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
-import { type Exemption, parseAddressLimits } from "./address-limits.js";
+import { storeUsage } from "../store.js";
+import { type Exemption, parseAddressLimits, parseMetricsReaders } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
 import type { LogFormat, LogLevel } from "./logger.js";
-import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
+import { parsePublicUrl } from "./public-url.js";
+import { type ReloadTask, untilStopped, untilStoppedAgain } from "./signals.js";
+import { parseDrain } from "./spans.js";
+import { locationOf, type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
 export interface StartOptions extends StoreOptions {
   readonly init?: boolean;
@@ -18,19 +21,28 @@ export interface StartOptions extends StoreOptions {
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
   readonly addressLimits?: string;
+  readonly metrics: string;
   readonly auditRetention?: string;
+  readonly drain: string;
   readonly logLevel: LogLevel;
   readonly logFormat?: LogFormat;
 }
 
+/** What SIGHUP has read anew of the configuration. */
+export interface Reread {
+  readonly logLevel: () => Promise<LogLevel>;
+}
+
 /** Serves until SIGINT or SIGTERM, and then ends in order. */
-export async function startCommand(output: Output, options: StartOptions): Promise<void> {
+export async function startCommand(output: Output, options: StartOptions, reread: Reread): Promise<void> {
   const listen = parseListenAddress(options.listen);
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
+  const readers = parseMetricsReaders(options.metrics);
+  const drainMs = parseDrain(options.drain);
   const store = await unsealOrCreateStore(output, options);
   try {
     // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
@@ -39,19 +51,54 @@ export async function startCommand(output: Output, options: StartOptions): Promi
     const { registration } = options;
     if (exempt !== undefined) warnOf(exempt, output, log);
     const addresses = { listen, http, publicUrl, exempt: exempt?.covers };
-    const server = await startServer({ barrier: store.barrier, ...addresses, registration, auditRetention, log });
+    const { directory } = locationOf(output, options);
+    const watched = {
+      metricsReaders: readers?.covers,
+      storeUsage: () => storeUsage(directory),
+      onLogLevel: log.setStoreLevel,
+    };
+    const { barrier } = store;
+    const server = await startServer({ barrier, ...addresses, ...watched, registration, auditRetention, log });
+    const reload: ReloadTask[] = [
+      { what: "log level", run: async () => log.setOwnLevel(await reread.logLevel(), "reload") },
+    ];
     try {
       // Listened for first: who reads that it is ready may send a signal at once.
-      const signalled = untilSignal();
+      const stopped = untilStopped({ reload, log });
       announce(output, server);
-      await signalled;
+      await stopped;
       output.note(say`Stopping.`);
+      await drain(output, { server, log, drainMs });
     } finally {
       await server.close();
     }
   } finally {
     await store.close();
   }
+}
+
+interface Draining {
+  readonly server: RunningServer;
+  readonly log: Log;
+  readonly drainMs: number;
+}
+
+/** Lets come to its end what is under way, until that takes too long or another signal asks to end at once. */
+async function drain(output: Output, { server, log, drainMs }: Draining): Promise<void> {
+  const again = untilStoppedAgain();
+  const connections = server.underWay;
+  const seconds = drainMs / 1000;
+  if (connections > 0) {
+    log.info({ connections, seconds }, "waiting for what is under way");
+    output.note(say`Waiting for ${connections} under way, ${seconds} seconds at most; a second signal ends them.`);
+  }
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, drainMs);
+  });
+  const left = await server.drain(Promise.race([limit, again]));
+  clearTimeout(timer);
+  if (left > 0) log.warn({ connections: left }, "cut off");
 }
 
 /** A limit that is not there should not be forgotten: said to who starts it, and kept where the log is kept. */
@@ -79,19 +126,4 @@ function announce(output: Output, { listen, http, fingerprint }: RunningServer):
     say`Ctrl-C here stops the server.`,
     say``,
   );
-}
-
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
-}
-
-/** @throws PosternError `usage` for anything but an https origin, with or without a path */
-function parsePublicUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== "https:" || url.search !== "" || url.hash !== "" || url.username !== "") {
-    throw new PosternError("usage", { detail: "--public-url takes an https:// URL without query or fragment" });
-  }
-  return url.href.replace(/\/$/, "");
 }

@@ -31,10 +31,11 @@ export async function unsealStore(output: Output, options: StoreOptions): Promis
   const location = locationOf(output, options);
   const sealed = await findStore(location);
   if (sealed === undefined) throw new PosternError("store_missing", { detail: location.directory });
-  return unseal(output, options, sealed);
+  return unsealSealed(output, options, sealed);
 }
 
-async function unseal(output: Output, options: StoreOptions, sealed: SealedStore): Promise<OpenStore> {
+/** The same for a store that was found. It is closed when it does not open. */
+export async function unsealSealed(output: Output, options: StoreOptions, sealed: SealedStore): Promise<OpenStore> {
   try {
     const given = await passwordOfFile(output, options);
     if (given !== undefined) return await wiping(given, (password) => sealed.unseal(password));
@@ -65,7 +66,7 @@ export async function unsealOrCreateStore(
 ): Promise<OpenStore> {
   const location = locationOf(output, options);
   const sealed = await findStore(location);
-  if (sealed !== undefined) return unseal(output, options, sealed);
+  if (sealed !== undefined) return unsealSealed(output, options, sealed);
   const interactive = options.input && process.stdin.isTTY === true && process.stderr.isTTY === true;
   if (options.init !== true && (!interactive || options.adminPasswordFile !== undefined)) {
     throw new PosternError("store_missing", { detail: location.directory });

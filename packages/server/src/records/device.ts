@@ -2,8 +2,8 @@ import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { budgetSchema } from "./budget.js";
-import { bytes, instant, recordCodec } from "./codec.js";
-import { idBytes, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, intact, recordCodec } from "./codec.js";
+import { idBytes, nextAfter, recordKey, recordRange } from "./keys.js";
 
 /**
  * A device that a person logged in from: it has budgets for guesses of its own, so that strangers cannot use them up. It
@@ -55,4 +55,15 @@ export async function deleteDevice(
 export async function devicesOf(tx: SealedReadTransaction, account: AccountId): Promise<Device[]> {
   const entries = await tx.scan(recordRange("device", deviceOwner(account)));
   return entries.map(({ value }) => codec.decode(value));
+}
+
+/** One page of all devices in the order of their keys, and the key to go on from; none when it was the last. */
+export async function scanDevices(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ devices: Device[]; next: Buffer | undefined }> {
+  const range = recordRange("device");
+  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
+  return { devices: intact(entries, codec.decode), next: nextAfter(entries, limit) };
 }

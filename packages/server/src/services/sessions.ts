@@ -1,6 +1,7 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { sessionMac, verifySessionMac } from "@postern/shared/channel";
 import { PosternError } from "@postern/shared/errors";
 import { type AccountId, type DeviceId, newId, type SessionId } from "@postern/shared/ids";
+import { formatSessionSecret, SESSION_SECRET_BYTES, sessionKeyOf } from "@postern/shared/session-secret";
 import type { SealedWriteTransaction } from "../barrier/barrier.js";
 import {
   deleteSession,
@@ -18,11 +19,9 @@ import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
 export interface Grant {
   readonly session: Session;
-  /** What the client keeps: `pss_`, account id, session id, `_`, 256 random bits; in hex. */
+  /** What the client keeps, as `formatSessionSecret` has it. */
   readonly secret: string;
 }
-
-const SECRET_BYTES = 32;
 
 /**
  * Grants a session. It takes both witnesses, so that no path to a session can leave out a factor, and runs in the
@@ -37,12 +36,12 @@ export async function grantSession(
   const now = context.now();
   const account = password.account;
   await makeRoom(tx, account, now);
-  const secret = context.random(SECRET_BYTES);
+  const secret = context.random(SESSION_SECRET_BYTES);
   const session: Session = {
     id: newId("session", context.random),
     account,
     identity: password.identity,
-    secretHash: hashSecret(secret),
+    secretHash: sessionKeyOf(secret),
     authenticatedAt: now,
     verifiedAt: now,
     lastSeenAt: now,
@@ -53,7 +52,7 @@ export async function grantSession(
     device,
   };
   await putSession(tx, session);
-  return { session, secret: secretText(session, secret) };
+  return { session, secret: formatSessionSecret({ account, session: session.id, secret }) };
 }
 
 /** Drops what has ended, and the longest unused sessions while there are as many as a person may have. */
@@ -67,16 +66,26 @@ async function makeRoom(tx: SealedWriteTransaction, account: AccountId, now: num
   }
 }
 
+/** How a client shows that it has the secret of a session, over the connection whose exporter is given. */
+export interface SessionProof extends SessionName {
+  readonly mac: Buffer;
+  readonly exporter: Buffer;
+}
+
 /**
- * The live session of a secret. Its last use is noted, at most once a minute.
- * @throws PosternError `session_invalid` for any secret that is not one of a live session.
+ * The live session that a client has the secret of, and the MAC by which it knows that this server has the session. The
+ * last use is noted, at most once a minute.
+ * @throws PosternError `session_invalid` for any proof that is not one of a live session.
  */
-export async function resumeSession(context: ServiceContext, peer: Peer, secretTyped: string): Promise<Session> {
-  const claim = parseSecret(secretTyped);
-  if (claim === undefined) throw new PosternError("session_invalid");
-  const session = await currentSession(context, claim);
-  if (!timingSafeEqual(session.secretHash, hashSecret(claim.secret))) throw new PosternError("session_invalid");
-  return noteUse(context, peer, session);
+export async function resumeSession(
+  context: ServiceContext,
+  peer: Peer,
+  { account, id, mac, exporter }: SessionProof,
+): Promise<{ session: Session; mac: Buffer }> {
+  const session = await currentSession(context, { account, id });
+  if (!verifySessionMac("client", session.secretHash, exporter, mac)) throw new PosternError("session_invalid");
+  const answer = sessionMac("server", session.secretHash, exporter);
+  return { session: await noteUse(context, peer, session), mac: answer };
 }
 
 /**
@@ -148,21 +157,4 @@ export async function endSession(context: ServiceContext, peer: Peer, session: S
     await deleteSession(tx, session);
     await audit(context, tx, peer, { ...aboutSession(session), event: "session.logout", outcome: "done" });
   });
-}
-
-const idHex = (id: string) => id.slice(id.indexOf("_") + 1);
-
-function secretText({ account, id }: Session, secret: Buffer): string {
-  return `pss_${idHex(account)}${idHex(id)}_${secret.toString("hex")}`;
-}
-
-function parseSecret(text: string): { account: AccountId; id: SessionId; secret: Buffer } | undefined {
-  const match = /^pss_([0-9a-f]{32})([0-9a-f]{32})_([0-9a-f]{64})$/.exec(text);
-  if (match === null) return undefined;
-  const [, account, id, secret = ""] = match;
-  return { account: `acc_${account}`, id: `ses_${id}`, secret: Buffer.from(secret, "hex") };
-}
-
-function hashSecret(secret: Buffer): Buffer {
-  return createHash("sha256").update(secret).digest();
 }

@@ -5,9 +5,9 @@ import type { Barrier, SealedReadTransaction, SealedWriteTransaction } from "../
 import { createIdentity, type ServerIdentity } from "../identity/identity-key.js";
 import { hostsOf, issueLeaf, type Leaf, leafNeedsRenewal } from "../identity/leaf-certificate.js";
 import { putDummyAccount } from "../records/account.js";
-import { appendAudit, beginAudit } from "../records/audit-log.js";
+import { appendAudit, auditHead, beginAudit } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
-import { wholeRange } from "../records/keys.js";
+import { recordKey, wholeRange } from "../records/keys.js";
 import { getServerIdentity, putServerIdentity, type StoredIdentity } from "../records/server-identity.js";
 import { getSettings, putSettings, type Settings } from "../records/settings.js";
 import { putStretchCensus } from "../records/stretch-census.js";
@@ -76,6 +76,11 @@ export async function currentIdentity(
   });
 }
 
+/** The identity and the last leaf, as they are stored. @throws PosternError `store_damaged` */
+export async function storedIdentityOf(barrier: Barrier): Promise<{ identity: ServerIdentity; leaf: Leaf }> {
+  return fromStored(await barrier.read(storedIdentity));
+}
+
 async function storedIdentity(tx: SealedReadTransaction): Promise<StoredIdentity> {
   const stored = await getServerIdentity(tx);
   if (stored === undefined) throw new PosternError("store_damaged", { detail: "the server identity is missing" });
@@ -97,11 +102,21 @@ function toStored(identity: ServerIdentity, leaf: Leaf): StoredIdentity {
   };
 }
 
-/** Whether a transaction can be had, opened and made durable: what a login needs. */
+/**
+ * Whether a transaction can be had, opened and made durable: what a login needs. It writes, and leaves nothing: a
+ * transaction that changes nothing would succeed on a full disk too.
+ */
 export async function probeStore(barrier: Barrier): Promise<void> {
   await barrier.transact(async (tx) => {
     if ((await getSettings(tx)) === undefined) throw new PosternError("store_damaged");
+    await tx.put(recordKey("probe"), Buffer.of(1));
+    await tx.delete(recordKey("probe"));
   });
+}
+
+/** How many entries the audit chain of a node has, those that retention has removed included. */
+export async function auditLength(barrier: Barrier, node: NodeId): Promise<number> {
+  return (await barrier.read((tx) => auditHead(tx, node))).length;
 }
 
 /** Records that a server began or ended its service. */

@@ -9,7 +9,7 @@ import { LmdbPump } from "./lmdb-pump.js";
 import { readsOf } from "./lmdb-transaction.js";
 import type { Storage } from "./storage.js";
 
-const FILE_NAME = "store.mdb";
+export const FILE_NAME = "store.mdb";
 
 /** LMDB sets up its lock file through memory: on a full disk that would kill the process. */
 const ROOM_TO_BEGIN = 2 ** 20;

@@ -1,6 +1,7 @@
 import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
+import type { ErrorCode } from "@postern/shared/errors";
 import type { DeviceId, SessionId } from "@postern/shared/ids";
 import { PROTOCOL } from "@postern/shared/messages";
 import { listenError } from "../listen-error.js";
@@ -26,13 +27,19 @@ export interface WireOptions {
   readonly exempt: (address: string) => boolean;
   readonly context: Pick<StepContext, "services" | "server">;
   readonly log: Log;
+  /** Counts what peers are refused with. */
+  readonly refused?: ((code: ErrorCode) => void) | undefined;
 }
 
 export interface WireListener {
   readonly address: AddressInfo;
   readonly admission: Admission;
   setCredentials(credentials: Credentials): void;
-  /** Takes no more connections, lets each finish what it is doing, and is done when all are gone. */
+  /** Connections that are in the middle of something: a call, a login, a registration. */
+  readonly underWay: number;
+  /** Takes no more connections, ends those at rest, and is done when the others have come to their end. */
+  drain(): Promise<void>;
+  /** Takes no more connections, answers the calls that are under way, and is done when all are gone. */
   close(): Promise<void>;
 }
 
@@ -80,6 +87,7 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
       context: { ...context, startWait, tokenWait },
       address,
       log,
+      refused: options.refused,
       registrationSeconds,
     });
     connections.add(connection);
@@ -93,17 +101,29 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
   });
   server.on("error", (err) => log.error({ err }, "the wire listener failed"));
 
+  let stopped: Promise<void> | undefined;
+  const stopListening = () => {
+    stopped ??= new Promise((resolve) => server.close(() => resolve()));
+    return stopped;
+  };
+  const end = async (how: (connection: Connection) => void) => {
+    for (const connection of connections) how(connection);
+    const settled = Promise.all([...connections].map(({ ended }) => ended));
+    const closed = stopListening();
+    for (const place of handshaking.values()) place.evict();
+    await closed;
+    await settled;
+  };
+
   return {
     address: server.address() as AddressInfo,
     admission,
     setCredentials: (credentials) => server.setSecureContext({ ...tlsSettings, ...credentials }),
-    close: () =>
-      new Promise((resolve) => {
-        for (const connection of connections) connection.drain();
-        const settled = Promise.all([...connections].map(({ ended }) => ended));
-        server.close(() => settled.then(() => resolve()));
-        for (const place of handshaking.values()) place.evict();
-      }),
+    get underWay() {
+      return [...connections].filter((connection) => connection.isUnderWay).length;
+    },
+    drain: () => end((connection) => connection.drain()),
+    close: () => end((connection) => connection.cut()),
   };
 }
 

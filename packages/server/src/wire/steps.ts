@@ -92,9 +92,11 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
         result: { identity, salt: salt.toString("hex"), stretch, B: ephemeral.publicHex },
       };
     },
-    "session.resume": async (_state, { secret }, { services, peer }) => {
-      const session = await resumeSession(services, peer, secret);
-      return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
+    "session.resume": async (_state, { account, session: id, mac }, { services, peer, exporter }) => {
+      const proof = { account, id, mac: Buffer.from(mac, "hex"), exporter: exporter() };
+      const { session, mac: answer } = await resumeSession(services, peer, proof);
+      const result = { ...sessionFacts(session), mac: answer.toString("hex") };
+      return { next: { awaits: "session-call", session }, result };
     },
   },
 

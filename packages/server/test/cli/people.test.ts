@@ -6,8 +6,9 @@ import { peopleTable } from "../../src/cli/people/list.js";
 import { parsePattern } from "../../src/cli/people/options.js";
 import { sessionTable } from "../../src/cli/people/sessions.js";
 import { personFacts, personLines } from "../../src/cli/people/show.js";
+import { untouchedBudget as untouched } from "../../src/records/budget.js";
 import type { Person } from "../../src/services/people.js";
-import { NOW, some, untouched } from "../records/support.js";
+import { NOW, some } from "../records/support.js";
 
 const MINUTE = 60_000;
 

@@ -5,7 +5,7 @@ import { say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import { listPeople, type PersonSummary } from "../../services/people.js";
 import { withAudit } from "../audit.js";
 import { parseAgo, parseLimit } from "../audit-options.js";
-import { isoTime, shownDay, shownMinute } from "../times.js";
+import { isoTime, shownDay, shownMinute } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
 import { parsePattern } from "./options.js";
 

@@ -16,7 +16,7 @@ import { FirstFew } from "../../services/first-few.js";
 import { lastUsedFirst, parseWho } from "../../services/people.js";
 import { withAudit } from "../audit.js";
 import { parseLimit } from "../audit-options.js";
-import { isoTime, shownMinute } from "../times.js";
+import { isoTime, shownMinute } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
 import { type ConfirmOptions, confirm, requireConfirmation } from "./confirm.js";
 

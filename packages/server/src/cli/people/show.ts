@@ -10,7 +10,7 @@ import type { Session } from "../../records/session.js";
 import { type BudgetState, budgetState } from "../../services/budget.js";
 import { codesOf, type Person, parseWho, readPerson, stateOf } from "../../services/people.js";
 import { withAudit } from "../audit.js";
-import { isoTime, shownMinute } from "../times.js";
+import { isoTime, shownMinute } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
 import { sessionFacts } from "./sessions.js";
 
