@@ -23,6 +23,7 @@ function withoutAudit(barrier: Barrier, audit: Switch): Barrier {
       fn({
         get: (key) => tx.get(key),
         scan: (range) => tx.scan(range),
+        keys: (range) => tx.keys(range),
         delete: (key) => tx.delete(key),
         afterCommit: (act) => tx.afterCommit(act),
         put: (key, value) => {

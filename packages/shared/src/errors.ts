@@ -138,7 +138,7 @@ export const errors = {
     rpc: -32025,
     http: 429,
     exit: throttled,
-    message: "too many tries from your network address",
+    message: "too many tries in a short time",
     hint: "wait, then try again",
   },
   account_disabled: {
@@ -238,6 +238,13 @@ export const errors = {
     message: "the server shows another identity than before: someone may be in between",
     hint: "ask the operator; if the change is real, `postern server forget HOST:PORT` and connect anew",
   },
+  server_identity_succeeded: {
+    rpc: -32088,
+    http: 502,
+    exit: untrusted,
+    message: "the server has a new identity, which the one known here vouches for",
+    hint: "`postern login` goes on with it; without an account, compare it with the operator's and `postern server forget`",
+  },
   server_certificate_invalid: {
     rpc: -32045,
     http: 502,
@@ -277,6 +284,13 @@ export const errors = {
     exit: untrusted,
     message: "the server's fingerprint is not the one that was given",
     hint: "compare it with what the operator's terminal shows; someone may be in between",
+  },
+  token_identity_mismatch: {
+    rpc: -32089,
+    http: 502,
+    exit: untrusted,
+    message: "the token was made for another identity than the server shows",
+    hint: "ask the operator for a new token: the identity may have changed since, or someone may be in between",
   },
 
   memory_short: {
@@ -418,6 +432,13 @@ export const errors = {
     exit: unreachable,
     message: "that address cannot be listened on",
     hint: "check --listen and --http",
+  },
+  http_certificate_invalid: {
+    rpc: -32090,
+    http: 500,
+    exit: usage,
+    message: "the certificate or key for the HTTPS port cannot be used",
+    hint: "give --http-cert a PEM file with the certificate and its chain, --http-key one with its unencrypted key",
   },
   audit_damaged: {
     rpc: -32070,

@@ -23,6 +23,7 @@ const files = {
   "store-file": ["store-file", "store-open"],
   "client-files": ["known-servers", "session-file"],
   certificates: ["server-certificate"],
+  successors: ["successors"],
   secrets: ["secret-file", "stdin-lines"],
   "config-file": ["config-file"],
 };

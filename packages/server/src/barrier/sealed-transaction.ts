@@ -16,6 +16,8 @@ export interface SealedReadTransaction {
    * @throws PosternError `store_damaged` when any of them does not open
    */
   scan(range: SealedRange): Promise<Entry[]>;
+  /** The keys alone of a range: what stands under them is not opened. */
+  keys(range: SealedRange): Promise<Buffer[]>;
 }
 
 export interface SealedWriteTransaction extends SealedReadTransaction {
@@ -47,6 +49,10 @@ export class SealedReads implements SealedReadTransaction {
       entries.push({ key: callersKey(entry.key), value: await openRecord(this.#tx, this.#keyrings, entry) });
     }
     return entries;
+  }
+
+  async keys(range: SealedRange): Promise<Buffer[]> {
+    return (await this.#tx.scan(recordRange(range))).map(({ key }) => callersKey(key));
   }
 }
 

@@ -14,6 +14,8 @@ export const logFields = {
   what: "what SIGHUP had read anew",
   connections: "how many connections were waited for, or were cut off",
   seconds: "for how long they may go on",
+  fingerprint: "of the identity that is shown from now on",
+  expires: "when your own certificate ends",
 } as const satisfies Record<string, string>;
 
 const LEFT_OUT = "[left out]";

@@ -48,6 +48,11 @@ export const manual: Manual = {
     "audit prune": [{ line: "audit prune --older-than 365d", does: "remove what is older than a year, after asking" }],
     "stretch show": [{ line: "stretch show", does: "how many accounts are on which generation" }],
     "stretch raise": [{ line: "stretch raise", does: "go one generation up" }],
+    "identity show": [{ line: "identity show", does: "print the fingerprint, and whom clients take for this server" }],
+    "identity rotate": [
+      { line: "identity rotate", does: "replace the identity; clients follow at their next login" },
+      { line: "identity rotate --no-successor", does: "replace one that may have been stolen" },
+    ],
     "signing-key list": [{ line: "signing-key list", does: "print the keys that verifiers take" }],
     "signing-key rotate": [
       { line: "signing-key rotate", does: "begin with the next key now, without any verifier noticing" },

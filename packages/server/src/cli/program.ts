@@ -8,6 +8,7 @@ import { version } from "../version.js";
 import { addConfig } from "./config/commands.js";
 import { serverOptions } from "./config/options.js";
 import { reread, settleBefore, withOptions } from "./config/resolve.js";
+import { addIdentity } from "./identity/commands.js";
 import { manual } from "./manual.js";
 import { addPeople } from "./people/commands.js";
 import { addRunning } from "./running/commands.js";
@@ -36,6 +37,7 @@ export function buildProgram(output: Output): Command {
   addAudit(program, output);
   addStretch(program, output);
   addSigningKey(program, output);
+  addIdentity(program, output);
   addConfig(program, output);
   addRunning(program, output);
   addCompletion(program, output);

@@ -9,8 +9,9 @@ export function shownTime(time: number): string {
 
 const MIB = 2 ** 20;
 
-/** `12 MiB`, `1.5 GiB`: rounded, for people. */
+/** `96 KiB`, `12 MiB`, `1.5 GiB`: rounded, for people. */
 export function shownSize(bytes: number): string {
+  if (bytes < MIB) return `${Math.ceil(bytes / 1024)} KiB`;
   if (bytes < 10 * MIB) return `${(bytes / MIB).toFixed(1)} MiB`;
   return bytes < 1024 * MIB ? `${Math.round(bytes / MIB)} MiB` : `${(bytes / 1024 / MIB).toFixed(1)} GiB`;
 }

@@ -18,27 +18,36 @@ export interface SignalOptions {
   readonly onTerminal?: () => boolean;
 }
 
+/** Somebody asked for it, or the terminal that the server was started on is gone. */
+export type Stop = "asked" | "hung-up";
+
 /**
  * The one place that hears signals: resolves at SIGINT or SIGTERM, and runs the reload tasks at each SIGHUP until then.
  * A terminal that was closed sends SIGHUP too: then there is nobody left who could press Ctrl-C, and the server ends.
  */
-export function untilStopped(options: SignalOptions): Promise<void> {
+export function untilStopped(options: SignalOptions): Promise<Stop> {
   const { source = process, onTerminal = () => isatty(0) } = options;
   const startedOnTerminal = onTerminal();
   return new Promise((resolve) => {
     let stopped = false;
-    const stop = () => {
+    const stop = (how: Stop) => {
       stopped = true;
-      resolve();
+      resolve(how);
     };
     const reload = reloading(options);
-    for (const signal of ["SIGINT", "SIGTERM"] as const) source.once(signal, stop);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) source.once(signal, () => stop("asked"));
     // Heard to the end: a SIGHUP while the server stops in order must not cut that short.
     source.on("SIGHUP", () => {
-      if (startedOnTerminal && !onTerminal()) stop();
+      if (startedOnTerminal && !onTerminal()) stop("hung-up");
       else if (!stopped) void reload();
     });
   });
+}
+
+/** Ends the process as the hang-up would have at once. To exit by itself, Node restores the terminal first, and aborts. */
+export function endByHangUp(): void {
+  process.removeAllListeners("SIGHUP");
+  process.kill(process.pid, "SIGHUP");
 }
 
 /** Resolves at the next SIGINT or SIGTERM; none of those that follow ends the process by itself. */

@@ -2,15 +2,17 @@ import { parseListenAddress } from "@postern/shared/server-address";
 import { typedAs } from "@postern/shared/terminal/command-name";
 import type { Output } from "@postern/shared/terminal/output";
 import { bold, say } from "@postern/shared/terminal/terminal-text";
+import { expiryNotice, type OwnCertificate } from "../identity/own-certificate.js";
 import type { Log } from "../log.js";
 import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
 import { storeUsage } from "../store.js";
 import { type Exemption, parseAddressLimits, parseMetricsReaders } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
+import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
 import type { LogFormat, LogLevel } from "./logger.js";
 import { parsePublicUrl } from "./public-url.js";
-import { type ReloadTask, untilStopped, untilStoppedAgain } from "./signals.js";
+import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgain } from "./signals.js";
 import { parseDrain } from "./spans.js";
 import { locationOf, type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
@@ -18,6 +20,8 @@ export interface StartOptions extends StoreOptions {
   readonly init?: boolean;
   readonly listen: string;
   readonly http: string;
+  readonly httpCert?: string;
+  readonly httpKey?: string;
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
   readonly addressLimits?: string;
@@ -37,6 +41,8 @@ export interface Reread {
 export async function startCommand(output: Output, options: StartOptions, reread: Reread): Promise<void> {
   const listen = parseListenAddress(options.listen);
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
+  const certificateFiles = certificateFilesOf(options);
+  const httpCertificate = certificateFiles && (await readAtStart(output, certificateFiles));
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
   const retention = options.auditRetention;
@@ -44,13 +50,14 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const readers = parseMetricsReaders(options.metrics);
   const drainMs = parseDrain(options.drain);
   const store = await unsealOrCreateStore(output, options);
+  let how: Stop = "asked";
   try {
     // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
     const [{ startServer }, { createLog }] = await Promise.all([import("../server.js"), import("./logger.js")]);
     const log = createLog({ level: options.logLevel, format: options.logFormat });
     const { registration } = options;
     if (exempt !== undefined) warnOf(exempt, output, log);
-    const addresses = { listen, http, publicUrl, exempt: exempt?.covers };
+    const addresses = { listen, http, httpCertificate, publicUrl, exempt: exempt?.covers };
     const { directory } = locationOf(output, options);
     const watched = {
       metricsReaders: readers?.covers,
@@ -61,12 +68,14 @@ export async function startCommand(output: Output, options: StartOptions, reread
     const server = await startServer({ barrier, ...addresses, ...watched, registration, auditRetention, log });
     const reload: ReloadTask[] = [
       { what: "log level", run: async () => log.setOwnLevel(await reread.logLevel(), "reload") },
+      { what: "identity", run: () => server.takeUpIdentity() },
     ];
+    if (certificateFiles !== undefined) reload.push(certificateReload(certificateFiles, server, log));
     try {
       // Listened for first: who reads that it is ready may send a signal at once.
       const stopped = untilStopped({ reload, log });
       announce(output, server);
-      await stopped;
+      how = await stopped;
       output.note(say`Stopping.`);
       await drain(output, { server, log, drainMs });
     } finally {
@@ -75,6 +84,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   } finally {
     await store.close();
   }
+  if (how === "hung-up") endByHangUp();
 }
 
 interface Draining {
@@ -99,6 +109,23 @@ async function drain(output: Output, { server, log, drainMs }: Draining): Promis
   const left = await server.drain(Promise.race([limit, again]));
   clearTimeout(timer);
   if (left > 0) log.warn({ connections: left }, "cut off");
+}
+
+/** Before the admin password is asked for: nobody types it in vain. */
+async function readAtStart(output: Output, files: CertificateFiles): Promise<OwnCertificate> {
+  const own = await readHttpCertificate(files, { now: Date.now, warn: (text) => output.warn(say`${text}`) });
+  const notice = expiryNotice(own, Date.now());
+  if (notice !== undefined) output.warn(say`${notice}`);
+  return own;
+}
+
+/** A file that cannot be used throws here, and the server goes on with what it has. */
+function certificateReload(files: CertificateFiles, server: RunningServer, log: Log): ReloadTask {
+  const warn = (text: string) => log.warn({}, text);
+  return {
+    what: "HTTPS certificate",
+    run: async () => server.setHttpCertificate(await readHttpCertificate(files, { now: Date.now, warn })),
+  };
 }
 
 /** A limit that is not there should not be forgotten: said to who starts it, and kept where the log is kept. */

@@ -30,6 +30,7 @@ export interface MetricsPage {
 
 export interface HttpListener {
   readonly address: AddressInfo;
+  /** For connections that begin from now on; those that stand go on as they are. */
   setCredentials(credentials: HttpOptions["credentials"]): void;
   close(): Promise<void>;
 }

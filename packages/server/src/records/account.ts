@@ -3,8 +3,9 @@ import type { AccountId, FactorId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { budgetSchema } from "./budget.js";
-import { bytes, instant, intact, paddedCodec, recordCodec } from "./codec.js";
-import { nextAfter, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, paddedCodec, recordCodec } from "./codec.js";
+import { scanIntact } from "./intact.js";
+import { recordKey, recordRange } from "./keys.js";
 
 /**
  * One record holds all that decides whether a person gets in: verifier, factors, used steps, recovery hashes and the
@@ -47,6 +48,8 @@ const detailsSchema = z.strictObject({
   recovery: z.array(bytes(32)),
   /** What strangers have for codes; a known device has a budget of its own. */
   codeBudget: budgetSchema,
+  /** Of a node's chain, the length that it had when the registration began: nothing before tells of this account. */
+  auditSince: z.record(z.string(), z.number().int().nonnegative()).optional(),
   /** When an operator closed the account; while it stands here nobody gets in, whatever they prove. */
   disabledAt: instant.optional(),
   lastLoginAt: instant.optional(),
@@ -136,14 +139,14 @@ export async function refreshAccounts(
   limit: number,
 ): Promise<{ accounts: number; next: Buffer | undefined }> {
   const range = recordRange("account");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  for (const entry of entries) {
-    const movesTo = entry.key.equals(dummyKeyOfFormat1) ? dummyKey : entry.key;
-    if (movesTo !== entry.key) await tx.delete(entry.key);
-    for (const account of intact([entry], decode)) await tx.put(movesTo, encode(account));
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  for (const { key, value } of page.records) {
+    const movesTo = key.equals(dummyKeyOfFormat1) ? dummyKey : key;
+    if (movesTo !== key) await tx.delete(key);
+    await tx.put(movesTo, encode(value));
   }
-  const accounts = entries.filter(({ key }) => isOfSomebody(key)).length;
-  return { accounts, next: nextAfter(entries, limit) };
+  const keys = [...page.records.map(({ key }) => key), ...page.damaged];
+  return { accounts: keys.filter(isOfSomebody).length, next: page.next };
 }
 
 /** An account with the keyed hash that it stands under; undefined where it does not open. */
@@ -159,10 +162,13 @@ export async function scanAccounts(
   limit: number,
 ): Promise<{ accounts: ListedAccount[]; next: Buffer | undefined }> {
   const range = recordRange("account");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  const listed = entries.filter(({ key }) => isOfSomebody(key));
-  const accounts = listed.map((entry) => ({ nameIndex: entry.key.subarray(1), account: intact([entry], decode)[0] }));
-  return { accounts, next: nextAfter(entries, limit) };
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  const found = [...page.records, ...page.damaged.map((key) => ({ key, value: undefined }))];
+  const listed = found.filter(({ key }) => isOfSomebody(key)).sort((a, b) => Buffer.compare(a.key, b.key));
+  return {
+    accounts: listed.map(({ key, value }) => ({ nameIndex: key.subarray(1), account: value })),
+    next: page.next,
+  };
 }
 
 /**

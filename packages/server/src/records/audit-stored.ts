@@ -1,8 +1,8 @@
-import { PosternError } from "@postern/shared/errors";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { type AuditEntry, commitment, personalFields } from "./audit-chain.js";
 import { bytes, paddedCodec, recordCodec } from "./codec.js";
+import { orDamaged } from "./intact.js";
 import { idBytes, indexBytes, recordKey } from "./keys.js";
 
 /**
@@ -107,14 +107,4 @@ export function fieldsMatch(fields: Fields | "damaged", entry: AuditEntry | unde
     const stored = fields[field];
     return stored === undefined || entry?.commitments[field] === commitment(field, stored.value, stored.salt);
   });
-}
-
-/** What a read gives, or that what stands there does not open. */
-export async function orDamaged<T>(read: () => Promise<T>): Promise<T | "damaged"> {
-  try {
-    return await read();
-  } catch (thrown) {
-    if (thrown instanceof PosternError && thrown.code === "store_damaged") return "damaged";
-    throw thrown;
-  }
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { instant, intact, recordCodec } from "./codec.js";
+import { instant, recordCodec } from "./codec.js";
+import { scanIntact } from "./intact.js";
 import { recordKey, recordRange } from "./keys.js";
 
 /** A server that runs on this store, as it said of itself last. For the operator to read; nothing is decided by it. */
@@ -33,6 +34,6 @@ export async function deletePresence(tx: SealedWriteTransaction, instance: strin
 const MOST = 256;
 
 export async function presences(tx: SealedReadTransaction): Promise<Presence[]> {
-  const entries = await tx.scan({ ...recordRange("presence"), limit: MOST });
-  return intact(entries, codec.decode);
+  const { records } = await scanIntact(tx, { ...recordRange("presence"), limit: MOST }, codec.decode);
+  return records.map(({ value }) => value);
 }

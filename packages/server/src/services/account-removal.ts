@@ -20,7 +20,7 @@ export async function removeAccount(tx: SealedWriteTransaction, nameIndex: Buffe
   await endSessionsBut(tx, account.id);
   await forgetDevicesBut(tx, account, undefined);
   await countAccount(tx, { from: account.stretch });
-  await putErasure(tx, account.id, account.identity);
+  await putErasure(tx, account.id, { name: account.identity, since: account.auditSince });
 }
 
 /**

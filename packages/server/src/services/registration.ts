@@ -3,6 +3,7 @@ import { type AccountId, newId } from "@postern/shared/ids";
 import { type Identity, parseName } from "@postern/shared/names/name";
 import { parseVerifier } from "@postern/shared/srp/parse";
 import { type Account, findAccountHead, putAccount, type TotpFactor } from "../records/account.js";
+import { auditHead } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
 import { getStretchCensus } from "../records/stretch-census.js";
 import { aboutAccount, audit, type Peer, pseudonym, type ServiceContext, type Told } from "./context.js";
@@ -17,6 +18,8 @@ export interface NameFree {
   readonly nameIndex: Buffer;
   readonly salt: Buffer;
   readonly stretch: Stretch;
+  /** The length of this node's chain then: what the registration leaves in the log is not before. */
+  readonly auditSince: Readonly<Record<string, number>>;
 }
 
 /** A person who has a verifier and was shown a TOTP secret: it lives in its connection only, until the first code. */
@@ -41,15 +44,23 @@ export async function beginRegistration(context: ServiceContext, peer: Peer, typ
   }
   const identity = parseName(typedName);
   const nameIndex = context.barrier.nameIndex(identity);
-  const { taken, census } = await context.barrier.read(async (tx) => ({
+  const { taken, census, head } = await context.barrier.read(async (tx) => ({
     taken: await findAccountHead(tx, nameIndex),
     census: await getStretchCensus(tx),
+    head: await auditHead(tx, context.node),
   }));
   if (taken !== undefined) {
     await refuse(context, peer, { reason: "name_taken", account: taken.id, name: identity });
     throw new PosternError("name_taken");
   }
-  return { identity, nameIndex, salt: saltOf(context.barrier, identity), stretch: stretchOf(census.current) };
+  const auditSince = { [context.node]: head.length };
+  return {
+    identity,
+    nameIndex,
+    salt: saltOf(context.barrier, identity),
+    stretch: stretchOf(census.current),
+    auditSince,
+  };
 }
 
 /** Takes the verifier and makes the TOTP secret. @throws PosternError `verifier_invalid`. */
@@ -72,7 +83,7 @@ export async function confirmRegistration(
   enrolment: Enrolment,
   code: string,
 ): Promise<Registered> {
-  const { identity, nameIndex, stretch } = enrolment.name;
+  const { identity, nameIndex, stretch, auditSince } = enrolment.name;
   const factor = takeFirstCode(enrolment.authenticator, code, context.now());
   if (factor instanceof PosternError) {
     await refuse(context, peer, { reason: "wrong_first_code", name: pseudonym(nameIndex) });
@@ -98,6 +109,7 @@ export async function confirmRegistration(
       factors: [factor],
       recovery: recovery.hashes,
       codeBudget: untouchedBudget,
+      auditSince: { ...auditSince },
     };
     await putAccount(tx, nameIndex, account);
     await countAccount(tx, { to: stretch.generation });

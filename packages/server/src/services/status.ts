@@ -18,8 +18,9 @@ import { budgetState, CODE_FAILURES_MAX } from "./budget.js";
 import type { KeyView } from "./key-schedule.js";
 import { isLive } from "./live-session.js";
 import { runningServers } from "./presence.js";
+import { storedIdentityOf } from "./server-identity.js";
 import { listSigningKeys } from "./signing-keys.js";
-import { readSettings, storedIdentityOf } from "./store.js";
+import { readSettings } from "./store.js";
 import { ensureStretchCensus, readStretchCensus } from "./stretching.js";
 
 /** A store as an operator looks at it. Times are in milliseconds since 1970. */

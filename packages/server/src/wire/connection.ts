@@ -56,7 +56,7 @@ export class Connection {
     socket: TLSSocket,
     options: {
       place: Place;
-      context: Pick<StepContext, "services" | "server" | "startWait" | "tokenWait">;
+      context: Pick<StepContext, "services" | "server" | "successors" | "startWait" | "recordWait" | "moveWait">;
       address: string;
       log: Log;
       /** Counts what a peer was refused with. */

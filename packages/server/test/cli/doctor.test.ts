@@ -4,6 +4,7 @@ import { createOutput } from "@postern/shared/terminal/output";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { report } from "../../src/cli/doctor/doctor.js";
 import { fail, ok, warn } from "../../src/cli/doctor/finding.js";
+import { lookAtHttpCertificate } from "../../src/cli/doctor/http-certificate.js";
 import {
   judgeClock,
   judgeEntropy,
@@ -72,6 +73,14 @@ describe("the doctor's judgement", () => {
       "ok",
       "ok",
     ]);
+  });
+
+  it("of an own HTTPS certificate is that of a start: nothing without one, a failure for a file that is not there", async () => {
+    expect(await lookAtHttpCertificate({ http: "127.0.0.1:0" }, NOW)).toEqual([]);
+    const missing = { http: "127.0.0.1:0", httpCert: "/nowhere/cert.pem", httpKey: "/nowhere/key.pem" };
+    expect(await lookAtHttpCertificate(missing, NOW)).toMatchObject([{ check: "http-cert", verdict: "fail" }]);
+    const alone = { http: "127.0.0.1:0", httpCert: "/nowhere/cert.pem" };
+    expect(await lookAtHttpCertificate(alone, NOW)).toMatchObject([{ verdict: "fail" }]);
   });
 
   it("of a leaf follows its end", async () => {

@@ -7,8 +7,9 @@ function listening(reload: readonly ReloadTask[] = [], terminal = { open: false 
   const source = new EventEmitter();
   const log = new CapturedLog();
   let stopped = false;
-  const ended = untilStopped({ reload, log, source, onTerminal: () => terminal.open }).then(() => {
+  const ended = untilStopped({ reload, log, source, onTerminal: () => terminal.open }).then((how) => {
     stopped = true;
+    return how;
   });
   return { source, log, ended, stopped: () => stopped };
 }
@@ -19,7 +20,7 @@ describe("signals", () => {
   it.each(["SIGINT", "SIGTERM"])("%s stops the server", async (signal) => {
     const { source, ended } = listening();
     source.emit(signal);
-    await ended;
+    expect(await ended).toBe("asked");
   });
 
   it("SIGHUP runs every reload task and stops nothing; one that fails is logged, and stops no other", async () => {
@@ -59,7 +60,7 @@ describe("signals", () => {
     expect([reloads, stopped()]).toEqual([1, false]);
     terminal.open = false;
     source.emit("SIGHUP");
-    await ended;
+    expect(await ended).toBe("hung-up");
     expect(reloads).toBe(1);
   });
 });

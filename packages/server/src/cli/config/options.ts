@@ -60,6 +60,13 @@ export const serverOptions: readonly OptionFacts[] = [
     check: async (value) => value === "off" || address(value),
   },
   {
+    key: "http-cert",
+    value: "<file>",
+    what: "your own certificate for the HTTPS port, with its chain (PEM)",
+    unset: "the server's own",
+  },
+  { key: "http-key", value: "<file>", what: "the key of that certificate (PEM)", unset: "none" },
+  {
     key: "registration",
     value: "<mode>",
     what: "who may register",

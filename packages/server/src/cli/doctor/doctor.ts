@@ -9,6 +9,7 @@ import { resolutionOf, resolveOptions } from "../config/resolve.js";
 import type { StartOptions } from "../start.js";
 import { locationOf, unsealSealed } from "../unseal.js";
 import { type Finding, ok, warn } from "./finding.js";
+import { lookAtHttpCertificate } from "./http-certificate.js";
 import { isSynchronized, judgeClock, judgeNode, lookAtEntropy, lookAtLimits, lookAtMemory } from "./machine.js";
 import { lookAtPort } from "./ports.js";
 import { failed, judgeVersions, lookAtDirectory, lookAtFile, lookInside } from "./store.js";
@@ -25,7 +26,7 @@ export async function doctorCommand(output: Output, command: Command): Promise<v
   const options: StartOptions = command.optsWithGlobals();
   findings.push(await lookAtMemory(), await lookAtEntropy(), ...(await lookAtLimits()));
   const { found, skipped } = await lookAtStore(output, options);
-  findings.push(...found, ...(await lookAtPorts(options)));
+  findings.push(...found, ...(await lookAtPorts(options)), ...(await lookAtHttpCertificate(options, Date.now())));
   report(output, findings, skipped);
 }
 
