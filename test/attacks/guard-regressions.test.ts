@@ -335,6 +335,15 @@ describe("the log says how somebody got in", () => {
   });
 });
 
+describe("the count of accounts by generation", () => {
+  it("never goes below none, whatever is deleted", async () => {
+    const store = await newStore();
+    for (let more = 0; more < 2; more++) await store.barrier.transact((tx) => countAccount(tx, { from: 1 }));
+    await store.barrier.transact((tx) => countAccount(tx, { to: 1 }));
+    expect((await store.barrier.read(getStretchCensus)).generations[0]).toMatchObject({ accounts: 1 });
+  });
+});
+
 describe("a raise of the stretching", () => {
   it("is not diluted by those who register after it", async () => {
     const store = await newStore();

@@ -2,11 +2,21 @@ import { randomBytes } from "node:crypto";
 import { stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { PosternError } from "@postern/shared/errors";
-import { type Barrier, createBarrier, inspectBarrier, openBarrier } from "./barrier/barrier.js";
+import {
+  type Barrier,
+  createBarrier,
+  inspectBarrier,
+  type OpenBackup,
+  openBarrier,
+  restoreBarrier,
+} from "./barrier/barrier.js";
 import { probeStorage } from "./barrier/stored-header.js";
-import { initialiseStore, isEmpty } from "./services/store.js";
+import { verifyTrail } from "./services/audit-trail.js";
+import { settleRestored } from "./services/restore.js";
+import { initialiseStore, isEmpty, readSettings } from "./services/store.js";
 import { type DataDirectory, prepareDataDirectory } from "./storage/data-directory.js";
-import { FILE_NAME, openLmdbStorage } from "./storage/lmdb.js";
+import { FILE_NAME, type LmdbStorage, openLmdbStorage } from "./storage/lmdb.js";
+import { hasStoreFile, replaceLmdbStore } from "./storage/lmdb-replace.js";
 import type { Storage } from "./storage/storage.js";
 
 /** Opens and makes the store of a data directory: storage, the barrier over it, and what a server needs in it. */
@@ -15,6 +25,8 @@ const tools = { now: Date.now, random: randomBytes };
 
 export interface OpenStore {
   readonly barrier: Barrier;
+  /** Runs `work` while no other process has the store open. @throws PosternError `store_in_use` when one has */
+  alone<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -75,7 +87,65 @@ export function examineDirectory(directory: string): Promise<DataDirectory> {
   return prepareDataDirectory({ directory, create: false });
 }
 
-async function openExisting(directory: string, warn: (warning: string) => void): Promise<Storage | undefined> {
+/** Whether there is something in the place of a directory's store, a store or not. */
+export const storeStands = hasStoreFile;
+
+export interface Restoring {
+  readonly directory: string;
+  /** Whether what is there may be replaced. */
+  readonly replace: boolean;
+  readonly backup: OpenBackup;
+  /** Hears how many bytes of the backup are read. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+export interface RestoredStore {
+  readonly records: number;
+  readonly accounts: number;
+  /** Where the file is now that was there before. */
+  readonly replaced: string | undefined;
+}
+
+/**
+ * Makes the store of a backup, beside the one that a directory has; ends what must not come back to life; and only when
+ * all of it is verified puts it in place.
+ * @throws PosternError `backup_damaged`, `audit_damaged`; `store_in_use`, `store_exists`; `store_damaged` and its kin for
+ *   what is there; and then nothing was changed
+ */
+export async function restoreStore({ directory, replace, backup, onBytes }: Restoring): Promise<RestoredStore> {
+  try {
+    const time = tools.now();
+    const { value, replaced } = await replaceLmdbStore({ directory, replace, time }, async (temporary) => {
+      const storage = await openLmdbStorage({ directory: temporary, create: true });
+      try {
+        return await fillAndSettle(storage, backup, onBytes);
+      } finally {
+        await storage.close();
+      }
+    });
+    return { ...value, replaced };
+  } finally {
+    backup.keyrings.wipe();
+  }
+}
+
+async function fillAndSettle(
+  storage: Storage,
+  backup: OpenBackup,
+  onBytes: Restoring["onBytes"],
+): Promise<Omit<RestoredStore, "replaced">> {
+  const { barrier, totals } = await restoreBarrier(storage, backup, onBytes === undefined ? {} : { onBytes });
+  try {
+    const verdict = await verifyTrail(barrier);
+    if (!verdict.ok) throw new PosternError("audit_damaged", { detail: `entry ${verdict.firstBad} is ${verdict.why}` });
+    const { node } = await readSettings(barrier);
+    return { records: totals.entries, ...(await settleRestored({ barrier, node, ...tools }, backup.head.time)) };
+  } finally {
+    await barrier.close();
+  }
+}
+
+async function openExisting(directory: string, warn: (warning: string) => void): Promise<LmdbStorage | undefined> {
   try {
     return await openLmdbStorage({ directory, create: false, warn });
   } catch (thrown) {
@@ -84,7 +154,7 @@ async function openExisting(directory: string, warn: (warning: string) => void):
   }
 }
 
-function sealedStore(storage: Storage): SealedStore {
+function sealedStore(storage: LmdbStorage): SealedStore {
   return {
     unseal: async (password) => opened(storage, await openBarrier(storage, password)),
     probe: () => probeStorage(storage),
@@ -92,7 +162,7 @@ function sealedStore(storage: Storage): SealedStore {
   };
 }
 
-async function opened(storage: Storage, barrier: Barrier): Promise<OpenStore> {
+async function opened(storage: LmdbStorage, barrier: Barrier): Promise<OpenStore> {
   try {
     if (await isEmpty(barrier)) await initialiseStore(barrier, tools, ["localhost"]);
   } catch (thrown) {
@@ -101,6 +171,7 @@ async function opened(storage: Storage, barrier: Barrier): Promise<OpenStore> {
   }
   return {
     barrier,
+    alone: (work) => storage.alone(work),
     close: async () => {
       await barrier.close();
       await storage.close();

@@ -3,6 +3,8 @@ import type { Log } from "./log.js";
 import { attempt } from "./repeat.js";
 import { keepAuditFor } from "./services/audit-retention.js";
 import type { ServiceContext } from "./services/context.js";
+import { sweepInvites } from "./services/invites.js";
+import { sweepResetTokens } from "./services/reset-tokens.js";
 import { sweepSessions } from "./services/sessions.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
 import { sweepStrangerCounters } from "./services/stranger-counters.js";
@@ -21,7 +23,9 @@ export async function keepUp(
 ): Promise<void> {
   const rotate = () => keepSigningKeys(services);
   const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
-  const sweeps = [() => sweepStrangerCounters(services), () => sweepSessions(services)];
+  const sweeps = [sweepStrangerCounters, sweepSessions, sweepInvites, sweepResetTokens].map(
+    (sweep) => () => sweep(services),
+  );
   for (const task of [...ofCertificates, rotate, ...sweeps, retain]) await attempt(task, log);
 }
 

@@ -68,6 +68,20 @@ export const errors = {
     message: "this server takes no registrations",
     hint: "ask its operator",
   },
+  invite_needed: {
+    rpc: -32080,
+    http: 403,
+    exit: refused,
+    message: "this server takes registrations by invite only",
+    hint: "ask its operator for an invite, and give it with --invite-file",
+  },
+  token_invalid: {
+    rpc: -32079,
+    http: 401,
+    exit: refused,
+    message: "the token is not valid",
+    hint: "it may have expired, or been used or withdrawn: ask the server's operator for another one",
+  },
   name_invalid: {
     rpc: -32011,
     http: 422,
@@ -332,6 +346,20 @@ export const errors = {
     message: "that is not a fingerprint",
     hint: "write it as the server shows it: SHA256: and 43 characters",
   },
+  token_malformed: {
+    rpc: -32081,
+    http: 400,
+    exit: usage,
+    message: "that is not a token",
+    hint: "it begins with ptk_ and has 76 characters: copy the whole of it",
+  },
+  token_of_other_kind: {
+    rpc: -32082,
+    http: 400,
+    exit: usage,
+    message: "that token is for something else",
+    hint: "an invite is for `postern register`, a reset token for `postern recover`",
+  },
   address_range_invalid: {
     rpc: -32059,
     http: 400,
@@ -447,6 +475,34 @@ export const errors = {
     message: "the audit log does not hold together",
   },
 
+  store_in_use: {
+    rpc: -32084,
+    http: 503,
+    exit: refused,
+    message: "another process has the store open",
+    hint: "nothing was changed; stop every posternd on this store, and try again",
+  },
+  backup_damaged: {
+    rpc: -32085,
+    http: 500,
+    exit: unreachable,
+    message: "the backup is damaged, or not whole",
+    hint: "nothing was changed; take another copy of it, or another backup",
+  },
+  backup_foreign: {
+    rpc: -32086,
+    http: 500,
+    exit: usage,
+    message: "the file is not a Postern backup",
+  },
+  backup_future: {
+    rpc: -32087,
+    http: 500,
+    exit: usage,
+    message: "the backup was made by a newer Postern",
+    hint: "restore it with the newer posternd",
+  },
+
   config_invalid: {
     rpc: -32092,
     http: 500,
@@ -490,6 +546,8 @@ export function isErrorCode(code: unknown): code is ErrorCode {
  */
 export const recoverable = [
   "registration_closed",
+  "invite_needed",
+  "token_invalid",
   "name_invalid",
   "name_taken",
   "verifier_invalid",

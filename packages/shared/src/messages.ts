@@ -63,6 +63,9 @@ const label = text(64);
 /** A session secret: `pss_`, the account's and the session's 128-bit ids, `_`, 256 secret bits; all in hex. */
 const sessionSecret = z.string().regex(/^pss_[0-9a-f]{64}_[0-9a-f]{64}$/);
 
+/** What of a token goes to the server: 16 bytes in lower-case hex. */
+const tokenSecret = hex(32);
+
 const sessionFacts = z.object({
   account: z.string(),
   name: z.string(),
@@ -130,6 +133,19 @@ const successor = z.object({
 
 const recoveryCodes = z.object({ recovery_codes: z.array(z.string()) });
 
+const totpEnrolment = z.object({
+  secret: z.string(),
+  uri: z.string(),
+  algorithm,
+  digits,
+  period,
+  /** Seconds that are left to type the first code. */
+  expires_in: seconds,
+});
+
+/** Whose account it is, as what a registration or a reset ends with. */
+const accountNamed = z.object({ account: z.string(), name: z.string() });
+
 const nothing = z.strictObject({});
 
 export const methods = {
@@ -150,24 +166,13 @@ export const methods = {
   },
 
   "register.start": {
-    params: z.strictObject({ name: typedName }),
+    params: z.strictObject({ name: typedName, invite: tokenSecret.optional() }),
     result: z.object({ identity: z.string(), salt: bytes32, stretch }),
   },
-  "register.verifier": {
-    params: z.strictObject({ verifier: publicValue }),
-    result: z.object({
-      secret: z.string(),
-      uri: z.string(),
-      algorithm,
-      digits,
-      period,
-      /** Seconds that are left to type the first code. */
-      expires_in: seconds,
-    }),
-  },
+  "register.verifier": { params: z.strictObject({ verifier: publicValue }), result: totpEnrolment },
   "register.confirm": {
     params: z.strictObject({ code: typedCode }),
-    result: recoveryCodes.extend({ account: z.string(), name: z.string() }),
+    result: recoveryCodes.extend(accountNamed.shape),
   },
 
   "login.start": {
@@ -198,6 +203,24 @@ export const methods = {
   "password.change": {
     params: codeGuess.extend({ new_verifier: stretchedVerifier }),
     result: newSession,
+  },
+
+  "reset.start": {
+    params: z.strictObject({ name: typedName, token: tokenSecret }),
+    result: z.object({
+      identity: z.string(),
+      salt: bytes32,
+      /** What the new password is to be stretched with. */
+      stretch,
+      factors: z.array(z.string()),
+      period: period.optional(),
+    }),
+  },
+  "reset.password": { params: codeGuess.extend({ new_verifier: stretchedVerifier }), result: accountNamed },
+  "reset.factors": { params: z.strictObject({ token: tokenSecret }), result: totpEnrolment },
+  "reset.confirm": {
+    params: z.strictObject({ code: typedCode }),
+    result: recoveryCodes.extend(accountNamed.shape),
   },
 
   "session.resume": {

@@ -40,6 +40,8 @@ export function buildProgram(output: Output): Command {
   program
     .command("register [name]")
     .description("make an account: password, authenticator, recovery codes")
+    .option("--invite <token>", "the invite that the operator gave you; it works once")
+    .option("--invite-file <file>", "read the invite from a file, or from the first line of stdin with -")
     .option("--password-file <file>", "read the password from a file, or from the first line of stdin with -")
     .action(async (name: string | undefined, _options: object, command: Command) => {
       const { registerCommand } = await import("./register.js");
@@ -54,6 +56,18 @@ export function buildProgram(output: Output): Command {
     .action(async (name: string | undefined, _options: object, command: Command) => {
       const { loginCommand } = await import("./login.js");
       await loginCommand(output, name, command.optsWithGlobals());
+    });
+
+  program
+    .command("recover [name]")
+    .description("set a new password, or replace a lost authenticator, with a token of the operator's")
+    .option("--token-file <file>", "read the token from a file, or from the first line of stdin with -")
+    .option("--password-file <file>", "with a token that replaces authenticators: read the password from a file")
+    .option("--new-password-file <file>", "with one that sets a new password: read that from a file")
+    .option("--code <code>", "with one that sets a new password: a code, or a recovery code")
+    .action(async (name: string | undefined, _options: object, command: Command) => {
+      const { recoverCommand } = await import("./recover.js");
+      await recoverCommand(output, name, command.optsWithGlobals());
     });
 
   program

@@ -94,10 +94,10 @@ export class SealedWrites extends SealedReads implements SealedWriteTransaction 
  */
 export async function openRecord(tx: ReadTransaction, keyrings: KeyringStore, entry: Entry): Promise<Buffer> {
   const remembered = keyrings.remembered;
-  const plaintext = openWith(remembered, entry);
+  const plaintext = openWithRing(remembered, entry);
   if (plaintext !== undefined) return plaintext;
   const stored = await keyrings.current(tx);
-  const second = stored === remembered ? undefined : openWith(stored, entry);
+  const second = stored === remembered ? undefined : openWithRing(stored, entry);
   if (second === undefined) throw doesNotOpen(placeOf(entry.key));
   return second;
 }
@@ -106,7 +106,8 @@ export function placeOf(storageKey: Uint8Array): Place {
   return { domain: "postern record", storageKey };
 }
 
-function openWith(ring: Keyring, { key, value }: Entry): Buffer | undefined {
+/** The plaintext of a stored record by these keys, or undefined. */
+export function openWithRing(ring: Keyring, { key, value }: Entry): Buffer | undefined {
   const term = termOf(value);
   const sealing = term === undefined ? undefined : ring.key(term);
   return sealing && openEnvelope(sealing, placeOf(key), value);

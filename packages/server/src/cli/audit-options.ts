@@ -62,7 +62,8 @@ export function parseAgo(option: string, text: string, now: number): number {
   return now - span;
 }
 
-function parseSpan(text: string): number | undefined {
+/** `30m`, `24h`, `7d`, in milliseconds; undefined for anything else. */
+export function parseSpan(text: string): number | undefined {
   const [, count = "", unit = ""] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
   return unit === "" ? undefined : Number(count) * units[unit as keyof typeof units];
 }

@@ -58,6 +58,21 @@ export const manual: Manual = {
       { line: "signing-key rotate", does: "begin with the next key now, without any verifier noticing" },
       { line: "signing-key rotate --now", does: "replace a key that may have been stolen" },
     ],
+    "admin-password change": [
+      { line: "admin-password change", does: "ask for the old one, and twice for the new one" },
+    ],
+    rekey: [
+      { line: "rekey", does: "seal everything with a new key, or go on where that was cut" },
+      { line: "rekey --new-root", does: "the same after a theft, while no server runs" },
+    ],
+    backup: [
+      { line: "backup /mnt/elsewhere/postern.backup", does: "copy the store of this moment, while servers run" },
+      { line: "backup - | ssh elsewhere 'cat >postern.backup'", does: "the same, to another machine" },
+    ],
+    restore: [
+      { line: "restore postern.backup", does: "put it in place of the store, after asking, while no server runs" },
+      { line: "restore postern.backup --data /tmp/drill", does: "try whether it would, beside the store" },
+    ],
     completion: [
       {
         line: "completion bash >/etc/bash_completion.d/posternd",

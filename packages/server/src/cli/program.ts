@@ -9,10 +9,12 @@ import { addConfig } from "./config/commands.js";
 import { serverOptions } from "./config/options.js";
 import { reread, settleBefore, withOptions } from "./config/resolve.js";
 import { addIdentity } from "./identity/commands.js";
+import { addKeeping } from "./keeping/commands.js";
 import { manual } from "./manual.js";
 import { addPeople } from "./people/commands.js";
 import { addRunning } from "./running/commands.js";
 import { withStoreOptions } from "./store-options.js";
+import { addTokens } from "./tokens/commands.js";
 
 /** The commands of `posternd`. What a command does is imported when it runs. */
 export function buildProgram(output: Output): Command {
@@ -37,7 +39,9 @@ export function buildProgram(output: Output): Command {
   addAudit(program, output);
   addStretch(program, output);
   addSigningKey(program, output);
+  addTokens(program, output);
   addIdentity(program, output);
+  addKeeping(program, output);
   addConfig(program, output);
   addRunning(program, output);
   addCompletion(program, output);

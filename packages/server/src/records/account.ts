@@ -37,6 +37,8 @@ const hotpFactor = z.strictObject({
   ...factorFacts,
   /** The counter that is expected next: every code before it is spent. RFC 4226 section 7.2. */
   counter: z.number().int().nonnegative(),
+  /** The counter may be behind, by a restore: only two codes in a row are accepted, and end it. */
+  resync: z.literal(true).optional(),
 });
 
 const detailsSchema = z.strictObject({
@@ -169,6 +171,23 @@ export async function scanAccounts(
     accounts: listed.map(({ key, value }) => ({ nameIndex: key.subarray(1), account: value })),
     next: page.next,
   };
+}
+
+/**
+ * Changes one page of records, that of nobody among them, in the order of their keys: says how many accounts there are,
+ * and the key to go on from; none when it was the last. One that is damaged stays as it is.
+ */
+export async function changeAccounts(
+  tx: SealedWriteTransaction,
+  after: Buffer | undefined,
+  limit: number,
+  change: (account: Account) => Account,
+): Promise<{ accounts: number; next: Buffer | undefined }> {
+  const range = recordRange("account");
+  const { records, damaged, next } = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  for (const { key, value } of records) await tx.put(key, encode(change(value)));
+  const keys = [...records.map(({ key }) => key), ...damaged];
+  return { accounts: keys.filter(isOfSomebody).length, next };
 }
 
 /**

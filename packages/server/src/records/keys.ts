@@ -15,6 +15,8 @@ export const prefixes = {
   counterQuota: 0x13,
   device: 0x14,
   stretchCensus: 0x15,
+  invite: 0x16,
+  resetToken: 0x17,
   auditHead: 0x20,
   auditEntry: 0x21,
   auditFields: 0x22,

@@ -7,18 +7,20 @@ import { aboutSession, audit, type Peer, type ServiceContext } from "./context.j
 import { forgetDevicesBut } from "./devices.js";
 import type { CodeGuess } from "./factors.js";
 import { type SessionName, withLiveSession } from "./live-session.js";
+import { forgetResetTokens } from "./reset-tokens.js";
 import { endSessionsBut } from "./sessions.js";
 import { guesserOf } from "./step-up.js";
 import { countAccount } from "./stretching.js";
 
 /**
- * An account goes, with its sessions and devices, in the caller's transaction. The log keeps that there was one, under
+ * An account goes, with its sessions, devices and reset tokens, in the caller's transaction. The log keeps that there was one, under
  * an id that nobody will have again: the name and the addresses are queued to be erased from it.
  */
 export async function removeAccount(tx: SealedWriteTransaction, nameIndex: Buffer, account: Account): Promise<void> {
   await deleteAccount(tx, nameIndex);
   await endSessionsBut(tx, account.id);
   await forgetDevicesBut(tx, account, undefined);
+  await forgetResetTokens(tx, account);
   await countAccount(tx, { from: account.stretch });
   await putErasure(tx, account.id, { name: account.identity, since: account.auditSince });
 }

@@ -4,7 +4,7 @@ import type { Account } from "../records/account.js";
 import { type AuditEvent, appendAudit } from "../records/audit-log.js";
 import type { Session } from "../records/session.js";
 
-export type RegistrationMode = "open" | "closed";
+export type RegistrationMode = "open" | "invite" | "closed";
 
 /** What every rule needs: the unsealed store, and time and randomness as arguments. */
 export interface ServiceContext {
@@ -83,8 +83,9 @@ export function aboutSession({
 
 /**
  * How the log names someone who is not registered: what stands there may be a password that was typed in the wrong
- * place. The same name has the same pseudonym, so that guesses at it can be seen together.
+ * place. The same name has the same pseudonym, so that guesses at it can be seen together. No name has a colon: nobody
+ * can register as a pseudonym.
  */
 export function pseudonym(nameIndex: Buffer): string {
-  return `unknown-${nameIndex.toString("hex", 0, 6)}`;
+  return `unknown:${nameIndex.toString("hex", 0, 6)}`;
 }

@@ -187,6 +187,9 @@ export class Connection {
   #forget(left: State, next: State): void {
     if (left.awaits === "first-code" && next.awaits !== "first-code") wipeEnrolment(left.enrolment);
     if (left.awaits === "factor-code" && next.awaits !== "factor-code") wipeFactor(left.enrolment);
+    if (left.awaits === "replacement-code" && next.awaits !== "replacement-code") {
+      wipeFactor(left.replacement.authenticator);
+    }
     if (left.awaits === "proof") forgetChallenge(left.challenge);
   }
 
@@ -228,11 +231,14 @@ export class Connection {
   }
 }
 
+/** Behind a password that was proved, or a token that stands for it. */
+const provedStates: ReadonlySet<State["awaits"]> = new Set(["code", "reset-code", "replacement-code"]);
+
 /** A known device has shown as much as it takes to stand before strangers. */
 function rankOf(state: State): Rank {
   if (state.awaits === "session-call" || state.awaits === "factor-code") return "session";
   if (state.awaits === "proof") return state.challenge.guesser.kind === "device" ? "proved" : "stranger";
-  return state.awaits === "code" ? "proved" : "stranger";
+  return provedStates.has(state.awaits) ? "proved" : "stranger";
 }
 
 /** What a peer is told of an error. What it cannot have caused is `internal` to it, and whole only in the log. */

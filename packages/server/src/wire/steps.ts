@@ -2,12 +2,14 @@ import { isRecoverable, PosternError } from "@postern/shared/errors";
 import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { type CodeParams, isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
 import { encodeSuccessor, SUCCESSORS_FEATURE, type SuccessorStatement } from "@postern/shared/successor";
-import type { Factor } from "../records/account.js";
+import type { Factor, TotpFactor } from "../records/account.js";
 import type { Device } from "../records/device.js";
 import type { Session } from "../records/session.js";
 import { removeOwnAccount } from "../services/account-removal.js";
 import type { Peer, ServiceContext } from "../services/context.js";
 import { forgetDevice, forgetOtherDevices, listDevices } from "../services/devices.js";
+import type { FactorEnrolment } from "../services/enrolment.js";
+import { confirmReplacement, offerReplacement } from "../services/factor-reset.js";
 import type { CodeGuess } from "../services/factors.js";
 import { type DeviceProof, recogniseDevice, stranger } from "../services/guesser.js";
 import { sessionLimits } from "../services/live-session.js";
@@ -15,8 +17,9 @@ import { beginLogin, nameLogin, provePassword } from "../services/login.js";
 import { changePassword, type LoggedIn, verifyCode } from "../services/login-code.js";
 import { confirmNewFactor, listFactors, offerNewFactor, removeFactor } from "../services/own-factors.js";
 import { listSessions, revokeOtherSessions, revokeSession } from "../services/own-sessions.js";
+import { beginPasswordReset, resetPassword } from "../services/password-reset.js";
 import { recoveryStatus, regenerateRecovery } from "../services/recovery.js";
-import { beginRegistration, confirmRegistration, offerFactor } from "../services/registration.js";
+import { beginRegistration, confirmRegistration, offerFactor, type Registered } from "../services/registration.js";
 import { endSession, resumeSession, useSession } from "../services/sessions.js";
 import { freshUntil, verifySession } from "../services/step-up.js";
 import { mintToken } from "../services/tokens.js";
@@ -81,10 +84,10 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   },
 
   start: {
-    "register.start": async (_state, { name }, context) => {
+    "register.start": async (_state, { name, invite }, context) => {
       refuseWhile(context.startWait());
       const { services, peer } = context;
-      const free = await beginRegistration(services, peer, name);
+      const free = await beginRegistration(services, peer, name, invite);
       const { identity, salt, stretch } = free;
       return {
         next: { awaits: "verifier", name: free },
@@ -105,6 +108,15 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
         result: { identity, salt: salt.toString("hex"), stretch, B: ephemeral.publicHex },
       };
     },
+    "reset.start": async (_state, { name, token }, context) => {
+      refuseWhile(context.startWait());
+      const { services, peer } = context;
+      const { shown, salt, stretch, factors, period } = await beginPasswordReset(services, peer, name, token);
+      return {
+        next: { awaits: "reset-code", shown },
+        result: { identity: shown.identity, salt: salt.toString("hex"), stretch, factors: [...factors], period },
+      };
+    },
     "session.resume": async (_state, { account, session: id, mac }, { services, peer, exporter, moveWait }) => {
       const proof = { account, id, mac: Buffer.from(mac, "hex"), exporter: exporter() };
       const { session, mac: answer } = await resumeSession(services, peer, proof, moveWait);
@@ -116,19 +128,16 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   verifier: {
     "register.verifier": ({ name }, { verifier }, { services, secondsLeft }) => {
       const enrolment = offerFactor(services, name, verifier);
-      const { uri, secretText, factor } = enrolment.authenticator;
-      const { algorithm, digits, period } = factor;
       return {
         next: { awaits: "first-code", enrolment },
-        result: { secret: secretText, uri, algorithm, digits, period, expires_in: secondsLeft() },
+        result: { ...shownEnrolment(enrolment.authenticator), expires_in: secondsLeft() },
       };
     },
   },
 
   "first-code": {
     "register.confirm": async ({ enrolment }, { code }, { services, peer }) => {
-      const { account, identity, recoveryCodes } = await confirmRegistration(services, peer, enrolment, code);
-      return { next: awaitStart, result: { account, name: identity, recovery_codes: [...recoveryCodes] } };
+      return { next: awaitStart, result: registeredAs(await confirmRegistration(services, peer, enrolment, code)) };
     },
   },
 
@@ -152,6 +161,26 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
     "password.change": async ({ password }, { new_verifier: stretched, ...given }, { services, peer }) => {
       const entered = await changePassword(services, peer, password, { guess: guessOf(given), stretched });
       return { next: { awaits: "session-call", session: entered.grant.session }, result: newSession(entered) };
+    },
+    "reset.factors": async ({ password }, { token }, { services, peer, enrolmentSeconds }) => {
+      const replacement = await offerReplacement(services, peer, password, token);
+      return {
+        next: { awaits: "replacement-code", replacement },
+        result: { ...shownEnrolment(replacement.authenticator), expires_in: enrolmentSeconds },
+      };
+    },
+  },
+
+  "reset-code": {
+    "reset.password": async ({ shown }, { new_verifier: stretched, ...given }, { services, peer }) => {
+      const { account, identity } = await resetPassword(services, peer, shown, { guess: guessOf(given), stretched });
+      return { next: awaitStart, result: { account, name: identity } };
+    },
+  },
+
+  "replacement-code": {
+    "reset.confirm": async ({ replacement }, { code }, { services, peer }) => {
+      return { next: awaitStart, result: registeredAs(await confirmReplacement(services, peer, replacement, code)) };
     },
   },
 
@@ -275,6 +304,10 @@ export function stateAfter(state: State, { code }: PosternError): State | undefi
       return code === "code_refused" && state.enrolment.triesLeft > 0
         ? state
         : { awaits: "session-call", session: state.session };
+    case "replacement-code":
+      return code === "code_refused" && state.replacement.authenticator.triesLeft > 0 ? state : awaitStart;
+    case "reset-code":
+      return code === "code_refused" || code === "verifier_invalid" ? state : awaitStart;
     case "first-code":
       return code === "code_refused" && state.enrolment.authenticator.triesLeft > 0 ? state : awaitStart;
     case "code":
@@ -284,6 +317,15 @@ export function stateAfter(state: State, { code }: PosternError): State | undefi
     default:
       return awaitStart;
   }
+}
+
+function shownEnrolment({ factor, secretText: secret, uri }: FactorEnrolment<TotpFactor>) {
+  const { algorithm, digits, period } = factor;
+  return { secret, uri, algorithm, digits, period };
+}
+
+function registeredAs({ account, identity, recoveryCodes }: Registered): Result<"register.confirm"> {
+  return { account, name: identity, recovery_codes: [...recoveryCodes] };
 }
 
 function guessOf({ code, second_code: secondCode }: CodeParams): CodeGuess {

@@ -70,7 +70,7 @@ export const serverOptions: readonly OptionFacts[] = [
     key: "registration",
     value: "<mode>",
     what: "who may register",
-    choices: ["open", "closed"],
+    choices: ["open", "invite", "closed"],
     fallback: "open",
   },
   {

@@ -4,7 +4,7 @@ import { parseWho, readPerson } from "../../services/people.js";
 import { deletePerson, disablePerson, enablePerson, unlockPerson } from "../../services/people-care.js";
 import { withAudit } from "../audit.js";
 import type { StoreOptions } from "../unseal.js";
-import { type ConfirmOptions, confirmByName, requireConfirmation } from "./confirm.js";
+import { type ConfirmOptions, confirmByTyping, requireConfirmation } from "./confirm.js";
 import { countedSessions } from "./sessions.js";
 
 /** @throws PosternError `user_unknown`, `name_invalid`: as all of these */
@@ -70,7 +70,7 @@ export async function userDeleteCommand(
       say`sessions and devices. It cannot be undone. The audit log keeps what happened,`,
       say`without the name and the addresses.`,
     ];
-    await confirmByName(output, options, { consequences, name });
+    await confirmByTyping(output, options, { consequences, question: "Type the name to delete it:", word: name });
     // The account that was shown, not another one that has the name by now.
     await deletePerson(context, { name, account: id });
     output.result({ account: id, name, deleted: true }, say`The account ${name} is deleted.`);

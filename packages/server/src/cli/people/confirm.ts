@@ -28,14 +28,14 @@ export async function confirm(
   if (!(await createPrompter().confirm(question, false))) throw new PosternError("cancelled");
 }
 
-/** The same for what cannot be undone: a name is typed, so that nobody goes by a slip. */
-export async function confirmByName(
+/** The same for what cannot be undone, by a word that is typed: nobody goes on by a slip of the history key. */
+export async function confirmByTyping(
   output: Output,
-  { yes }: ConfirmOptions,
-  { consequences, name }: { readonly consequences: readonly TerminalText[]; readonly name: string },
+  { input, yes }: ConfirmOptions,
+  { consequences, question, word }: { consequences: readonly TerminalText[]; question: string; word: string },
 ): Promise<void> {
   if (yes === true) return;
   output.note(...consequences);
-  const validate = (typed: string) => (typed === name ? undefined : "That is not the name; Ctrl-C ends this");
-  await createPrompter().text("Type the name to delete it:", { validate });
+  const typed = await createPrompter({ noInput: !input }).text(question);
+  if (typed.trim() !== word) throw new PosternError("cancelled");
 }

@@ -49,7 +49,11 @@ describe("a configuration file", () => {
     ["a table", "\n[listen]\nx = 1", 'config_invalid p.toml:2: "listen" takes text in quotes'],
     ["a number for text", "audit-retention = 365", 'config_invalid p.toml:1: "audit-retention" takes text in quotes'],
     ["text for a switch", 'init = "yes"', 'config_invalid p.toml:1: "init" takes true or false'],
-    ["no choice", 'registration = "ajar"', 'config_invalid p.toml:1: "registration" takes one of: open, closed'],
+    [
+      "no choice",
+      'registration = "ajar"',
+      'config_invalid p.toml:1: "registration" takes one of: open, invite, closed',
+    ],
     [
       "an array of numbers",
       "metrics = [1]",
