@@ -26,7 +26,7 @@ async function fillUp({ barrier }: TestStore, count = RECORDS): Promise<void> {
   });
 }
 
-const events = async (server: { audit(): Promise<{ event: string; reason?: string }[]> }) =>
+const events = async (server: { audit(): Promise<{ event: string; reason?: string | undefined }[]> }) =>
   (await server.audit()).filter(({ event }) => event.startsWith("rekey")).map(({ event, reason }) => [event, reason]);
 
 describe("a rekey while a server runs", () => {
