@@ -11,7 +11,6 @@ import { forgetDevicesBut } from "./devices.js";
 import type { CodeGuess } from "./factors.js";
 import { stranger } from "./guesser.js";
 import { type AskedCodes, codesOf } from "./login.js";
-import {} from "./login-code.js";
 import { renewalOf, renewPassword, type StretchedVerifier } from "./new-password.js";
 import { judgeResetToken } from "./reset-tokens.js";
 import { decoyResetOwner, saltOf } from "./salts.js";
