@@ -105,7 +105,7 @@ const reaching: ReadonlySet<string> = new Set([
 ]);
 
 /** The way is gone more than ten times: the oldest sessions and devices make room. */
-const isNoLimit = ({ reason = "" }: { reason?: string }) => !reason.endsWith("limit");
+const isNoLimit = ({ reason = "" }: { reason?: string | undefined }) => !reason.endsWith("limit");
 
 describe("attack 3: a step skipped, repeated or out of order", () => {
   it.each(Object.entries(states))("awaiting %s, every other call ends the connection", async (_name, state) => {
