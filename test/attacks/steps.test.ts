@@ -11,7 +11,7 @@ import type { CodeVerified, PasswordVerified } from "../../packages/server/src/s
 import type { StateOf } from "../../packages/server/src/wire/states.js";
 import { everyMethod, fittingParams, sessionCalls } from "../support/fitting-params.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
-import { resetSecret } from "../support/operator-tokens.js";
+import { resetProof, resetSecret } from "../support/operator-tokens.js";
 import { guessedProof, logIn, Person, provePassword, register, registered, startLogin } from "../support/person.js";
 import { codeOf, WireClient } from "../support/wire-client.js";
 
@@ -60,7 +60,7 @@ const states: Record<string, Awaiting> = {
   "reset-code": {
     reach: async (server) => {
       const client = await WireClient.open(server);
-      await client.ok("reset.start", { name: "alice", token: await resetSecret(server, "alice", "password") });
+      await client.ok("reset.start", resetProof(client, "alice", await resetSecret(server, "alice", "password")));
       return client;
     },
     calls: ["reset.password"],
