@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { createServer, type TLSSocket } from "node:tls";
-import { channelMac, sessionMac } from "@postern/shared/channel";
+import { channelMac, resetMac, sessionMac } from "@postern/shared/channel";
 import { exitCodes, type PosternError } from "@postern/shared/errors";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { firstStretchGeneration, stretchFloor } from "@postern/shared/kdf";
@@ -18,7 +18,7 @@ import { postern } from "@postern/shared/srp/suite";
 import { multiplier } from "@postern/shared/srp/transcript";
 import { createOutput } from "@postern/shared/terminal/output";
 import { createPrompter } from "@postern/shared/terminal/prompts";
-import { TOKEN_SECRET_BYTES, type Token, type TokenKind } from "@postern/shared/token";
+import { TOKEN_SECRET_BYTES, type Token, type TokenKind, tokenKey } from "@postern/shared/token";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { serverOfToken } from "../../packages/client/src/cli/token.js";
 import { RpcClient } from "../../packages/client/src/connection/rpc-client.js";
@@ -241,6 +241,8 @@ const tokenOf = (kind: TokenKind, { fingerprint }: FalseServer): Token => ({
 describe("promise 11: an operator's token", () => {
   const noDialogue = { showEnrolment: () => expect.fail("shown"), firstCode: () => expect.fail("asked") };
 
+  const nobodyAsked = { newPassword: () => expect.fail("asked"), askCode: () => expect.fail("asked") };
+
   it("that stands for a code does not go to a server that does not know the verifier", async () => {
     const guessed = parseVerifier(clientEphemeral().publicHex);
     const B = serverPublicValue(postern, guessed, drawSecret(randomBytes)).toString("hex");
@@ -261,12 +263,38 @@ describe("promise 11: an operator's token", () => {
     expect(server.called).toEqual(["login.start", "login.proof"]);
   });
 
+  it.each([
+    ["zeros", () => "0".repeat(64)],
+    ["the client's own MAC", (_key: Buffer, _exporter: Buffer, clients: string) => clients],
+    ["the MAC of another connection", (key: Buffer) => resetMac("server", key, randomBytes(32)).toString("hex")],
+    [
+      "the MAC of another token",
+      (_key: Buffer, exporter: Buffer) => resetMac("server", randomBytes(32), exporter).toString("hex"),
+    ],
+  ])("that stands for the password brings neither a new one nor a code to who shows it by %s", async (_name, macOf) => {
+    const reply = { identity: NAME, salt: salt.toString("hex"), stretch, factors: ["totp"] };
+    const key = Buffer.alloc(32);
+    const server = await falseServer(({ params }, socket) => {
+      return { ...reply, mac: macOf(key, channelExporter(socket), params["mac"] ?? "") };
+    });
+    const token = tokenOf("password-reset", server);
+    tokenKey(token.secret).copy(key);
+    const connection = await opened(server);
+    const reset = resetPassword(async () => connection, connection, { name: NAME, token }, nobodyAsked);
+    await expect(reset).rejects.toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["reset.start"]);
+  });
+
   it("brings no new password to a server that wants it stretched with less than is safe, and no code", async () => {
     const weak = { generation: 1, memory_kib: 8, passes: 1 };
     const reply = { identity: NAME, salt: salt.toString("hex"), stretch: weak, factors: ["totp"] };
-    const server = await falseServer(() => reply);
+    const key = Buffer.alloc(32);
+    const server = await falseServer((_request, socket) => {
+      return { ...reply, mac: resetMac("server", key, channelExporter(socket)).toString("hex") };
+    });
     const connection = await opened(server);
     const shown = { name: NAME, token: tokenOf("password-reset", server) };
+    tokenKey(shown.token.secret).copy(key);
     const reset = resetPassword(async () => connection, connection, shown, {
       newPassword: async () => new LoginPassword(PASSWORD),
       askCode: () => expect.fail("asked"),

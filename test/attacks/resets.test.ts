@@ -13,7 +13,13 @@ import { disablePerson, enablePerson } from "../../packages/server/src/services/
 import { issueResetToken, sweepResetTokens } from "../../packages/server/src/services/reset-tokens.js";
 import { entered } from "../support/entered.js";
 import { DAY, HOUR, MINUTE, newStore, reopened, startInProcess, type TestServer } from "../support/in-process.js";
-import { aboutToResetFactors, aboutToResetPassword, inviteSecret, resetSecret } from "../support/operator-tokens.js";
+import {
+  aboutToResetFactors,
+  aboutToResetPassword,
+  inviteSecret,
+  resetProof,
+  resetSecret,
+} from "../support/operator-tokens.js";
 import {
   failCodes,
   lockCodes,
@@ -39,7 +45,8 @@ const tokenOf = ({ barrier }: TestServer, { account }: Person, kind: ResetKind) 
 
 /** How a reset of the password is begun: `ok`, or the code of its refusal. */
 async function beginning(server: TestServer, name: string, token: string): Promise<string> {
-  return codeOf(await (await WireClient.open(server)).call("reset.start", { name, token }));
+  const client = await WireClient.open(server);
+  return client.outcome("reset.start", resetProof(client, name, token));
 }
 
 /** How a token is taken behind the password. */
@@ -129,7 +136,7 @@ describe("attack 32: a password that is reset by an operator's token", () => {
     const answers = new Set<string>();
     for (const name of ["alice", "nobody", "bob"]) {
       const client = await WireClient.open(server);
-      answers.add((await client.call("reset.start", { name, token: wrong() }))?.text ?? "closed");
+      answers.add((await client.call("reset.start", resetProof(client, name, wrong())))?.text ?? "closed");
     }
     expect(answers.size).toBe(1);
     expect([...answers][0]).toContain('"token_invalid"');
@@ -152,7 +159,7 @@ describe("attack 32: a password that is reset by an operator's token", () => {
     const alice = await registered(server);
     const token = await resetSecret(server, "alice", "password");
     const client = await WireClient.open(server);
-    await client.ok("reset.start", { name: "alice", token });
+    await client.ok("reset.start", resetProof(client, "alice", token));
     const code = alice.code(server.clock);
     for (const new_verifier of [
       { generation: 1, verifier: `${"0".repeat(511)}1` },
@@ -172,6 +179,18 @@ describe("attack 32: a password that is reset by an operator's token", () => {
     expect(codeOf(await give(alice.wrongCode(server.clock)))).toBe("code_refused");
     expect(codeOf(await give(alice.code(server.clock)))).toBe("throttled");
     expect(await tryCode(server, alice, alice.code(server.clock))).toBe("throttled");
+  });
+
+  it("promise 11: what showed the token on one connection shows nothing on another, and the token never goes over it", async () => {
+    const server = await startInProcess();
+    await registered(server);
+    const token = await resetSecret(server, "alice", "password");
+    const [here, there] = [await WireClient.open(server), await WireClient.open(server)];
+    const shown = resetProof(here, "alice", token);
+    expect(JSON.stringify(shown)).not.toContain(token);
+    expect(await there.outcome("reset.start", shown)).toBe("token_invalid");
+    const { mac } = await here.ok("reset.start", shown);
+    expect(await there.outcome("reset.start", { name: "alice", mac })).toBe("token_invalid");
   });
 
   it("a stranger who guesses at the password does not keep its person from resetting it", async () => {
@@ -421,7 +440,7 @@ describe("a reset token", () => {
     const client = await WireClient.open(server);
     const outcomes: string[] = [];
     for (let tries = 0; tries < 31; tries++) {
-      outcomes.push(await client.outcome("reset.start", { name: "alice", token: wrong() }));
+      outcomes.push(await client.outcome("reset.start", resetProof(client, "alice", wrong())));
     }
     expect(outcomes).toEqual([...Array(30).fill("token_invalid"), "rate_limited"]);
   });

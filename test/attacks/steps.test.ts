@@ -4,13 +4,14 @@ import { fileURLToPath } from "node:url";
 import type { Method } from "@postern/shared/messages";
 import { clientEphemeral } from "@postern/shared/srp/client";
 import { describe, expect, expectTypeOf, it } from "vitest";
+import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
 import type { grantSession } from "../../packages/server/src/services/sessions.js";
 import type { CodeVerified, PasswordVerified } from "../../packages/server/src/services/witnesses.js";
 import type { StateOf } from "../../packages/server/src/wire/states.js";
 import { everyMethod, fittingParams, sessionCalls } from "../support/fitting-params.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
-import { resetSecret } from "../support/operator-tokens.js";
+import { resetProof, resetSecret } from "../support/operator-tokens.js";
 import { guessedProof, logIn, Person, provePassword, register, registered, startLogin } from "../support/person.js";
 import { codeOf, WireClient } from "../support/wire-client.js";
 
@@ -59,7 +60,7 @@ const states: Record<string, Awaiting> = {
   "reset-code": {
     reach: async (server) => {
       const client = await WireClient.open(server);
-      await client.ok("reset.start", { name: "alice", token: await resetSecret(server, "alice", "password") });
+      await client.ok("reset.start", resetProof(client, "alice", await resetSecret(server, "alice", "password")));
       return client;
     },
     calls: ["reset.password"],
@@ -105,7 +106,7 @@ const reaching: ReadonlySet<string> = new Set([
 ]);
 
 /** The way is gone more than ten times: the oldest sessions and devices make room. */
-const isNoLimit = ({ reason = "" }: { reason?: string }) => !reason.endsWith("limit");
+const isNoLimit = ({ reason = "" }: AuditRow) => !reason.endsWith("limit");
 
 describe("attack 3: a step skipped, repeated or out of order", () => {
   it.each(Object.entries(states))("awaiting %s, every other call ends the connection", async (_name, state) => {

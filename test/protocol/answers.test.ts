@@ -88,7 +88,7 @@ const provocations: Record<string, () => Promise<Answer>> = {
     const client = await PageClient.open(await anotherServer({ registration: "invite" }));
     return { client, failure: await client.refused("register.start", { name: "bob" }) };
   },
-  token_invalid: () => refusedBy("reset.start", { name: "alice", token: "ab".repeat(16) }),
+  token_invalid: () => refusedBy("reset.start", { name: "alice", mac: "ab".repeat(32) }),
   verifier_invalid: async () => {
     const client = await PageClient.open(server);
     await client.call("register.start", { name: "bob" });

@@ -93,6 +93,14 @@ export function mac(side: "client" | "server", K: Buffer, exporter: Uint8Array):
   return createHmac("sha256", K).update(`postern/1 ${side} channel\0`, "ascii").update(exporter).digest();
 }
 
+/** Section "A lost password": `secret` in hex. */
+export function resetMac(side: "client" | "server", secret: string, exporter: Uint8Array): Buffer {
+  return createHmac("sha256", hash(unhex(secret)))
+    .update(`postern/1 ${side} reset\0`)
+    .update(exporter)
+    .digest();
+}
+
 /** The parts of a session secret, and the session's MACs. */
 export function sessionMac(side: "client" | "server", secret: string, exporter: Uint8Array): Buffer {
   const key = hash(unhex(secret.slice(-64)));

@@ -115,6 +115,8 @@ describe("the numbers of the page", () => {
       "postern/1 client channel",
       "postern/1 server channel",
       "postern/1 device",
+      "postern/1 client reset",
+      "postern/1 server reset",
       "postern/1 client session",
       "postern/1 server session",
     ]);

@@ -5,7 +5,7 @@ import type { AuditContext } from "../../packages/server/src/services/context.js
 import { createInvite } from "../../packages/server/src/services/invites.js";
 import { issueResetToken } from "../../packages/server/src/services/reset-tokens.js";
 import { readSettings } from "../../packages/server/src/services/store.js";
-import { hash } from "./by-the-page.js";
+import { hash, resetMac } from "./by-the-page.js";
 import { fencedBlocks, section } from "./page.js";
 import { PageClient } from "./page-client.js";
 import { authenticatorOf, codeNow, login, provePassword, type Registered, register, verifier } from "./page-person.js";
@@ -72,7 +72,9 @@ describe("an operator token of the page", () => {
     const { kind, fingerprint, secret: token } = await reset("password");
     expect({ kind, fingerprint }).toEqual({ kind: 2, fingerprint: server.fingerprint });
     const client = await PageClient.open(server);
-    const start = await client.call("reset.start", { name: "ALICE", token });
+    const mac = resetMac("client", token, client.exporter).toString("hex");
+    const start = await client.call("reset.start", { name: "ALICE", mac });
+    expect(start["mac"]).toBe(resetMac("server", token, client.exporter).toString("hex"));
     expect(start).toMatchObject({ identity: "alice", factors: ["totp", "recovery"], period: 30 });
     const new_verifier = { generation: start.stretch.generation, verifier: verifier(start, newPassword) };
     const [code] = registered.recoveryCodes;
@@ -81,7 +83,7 @@ describe("an operator token of the page", () => {
     expect(await client.refusal("reset.password", { code, new_verifier: low })).toBe("verifier_invalid");
     const done = await client.call("reset.password", { code, new_verifier });
     expect(done).toEqual({ account: expect.stringMatching(/^acc_/), name: "alice" });
-    expect(await client.refusal("reset.start", { name: "alice", token })).toBe("token_invalid");
+    expect(await client.refusal("reset.start", { name: "alice", mac })).toBe("token_invalid");
     registered = { ...registered, password: newPassword };
     expect(await login(client, server, registered)).toHaveProperty("secret");
   });

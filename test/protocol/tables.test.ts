@@ -127,7 +127,7 @@ const someParams: Record<Method, object> = {
   "login.proof": { M1: "ab".repeat(32), mac: "ab".repeat(32) },
   "login.code": { ...someCode, restretched: someVerifier },
   "password.change": { ...someCode, new_verifier: someVerifier },
-  "reset.start": { name: "alice", token: "ab".repeat(16) },
+  "reset.start": { name: "alice", mac: "ab".repeat(32) },
   "reset.password": { ...someCode, new_verifier: someVerifier },
   "reset.factors": { token: "ab".repeat(16) },
   "reset.confirm": someCode,

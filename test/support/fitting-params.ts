@@ -13,7 +13,7 @@ export const fittingParams: Record<Method, object> = {
   "login.proof": guessedProof(),
   "login.code": { code: "123456" },
   "password.change": { code: "123456", new_verifier: { generation: 1, verifier: clientEphemeral().publicHex } },
-  "reset.start": { name: "alice", token: "0".repeat(32) },
+  "reset.start": { name: "alice", mac: "0".repeat(64) },
   "reset.password": { code: "123456", new_verifier: { generation: 1, verifier: clientEphemeral().publicHex } },
   "reset.factors": { token: "0".repeat(32) },
   "reset.confirm": { code: "123456" },

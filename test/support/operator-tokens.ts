@@ -1,9 +1,11 @@
+import { resetMac } from "@postern/shared/channel";
+import type { Params } from "@postern/shared/messages";
 import { totpDefaults } from "@postern/shared/otp/parameters";
 import { decodeSecret } from "@postern/shared/otp/secret";
 import { stepAt, totpCode } from "@postern/shared/otp/totp";
 import { clientEphemeral, deriveVerifier } from "@postern/shared/srp/client";
 import { parseSalt } from "@postern/shared/srp/parse";
-import { parseToken } from "@postern/shared/token";
+import { parseToken, tokenKey } from "@postern/shared/token";
 import type { ResetKind } from "../../packages/server/src/records/reset-token.js";
 import { createInvite, type InviteWish } from "../../packages/server/src/services/invites.js";
 import { issueResetToken } from "../../packages/server/src/services/reset-tokens.js";
@@ -46,6 +48,11 @@ function shownNow(secret: Buffer, { clock }: TestServer): string {
   return totpCode(secret, stepAt(clock.now(), totpDefaults.period), totpDefaults);
 }
 
+/** How a client shows a password reset token over its connection: the parameters of `reset.start`. */
+export function resetProof({ exporter }: WireClient, name: string, token: string): Params<"reset.start"> {
+  return { name, mac: resetMac("client", tokenKey(Buffer.from(token, "hex")), exporter).toString("hex") };
+}
+
 /** A password reset up to its code: what sends that with a verifier of the new password. */
 export async function aboutToResetPassword(
   server: Target,
@@ -53,7 +60,7 @@ export async function aboutToResetPassword(
   token: string,
 ): Promise<(code: string) => Promise<Reply | undefined>> {
   const client = await WireClient.open(server);
-  const begun = await client.ok("reset.start", { name: to.name, token });
+  const begun = await client.ok("reset.start", resetProof(client, to.name, token));
   const password = await to.stretched(begun);
   const { identity, salt, stretch } = begun;
   const verifier = deriveVerifier({ identity, salt: parseSalt(salt), password });

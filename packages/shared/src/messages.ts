@@ -206,8 +206,10 @@ export const methods = {
   },
 
   "reset.start": {
-    params: z.strictObject({ name: typedName, token: tokenSecret }),
+    /** Both sides show that they have the token, by MACs over this connection: it does not go over the wire. */
+    params: z.strictObject({ name: typedName, mac: bytes32 }),
     result: z.object({
+      mac: bytes32,
       identity: z.string(),
       salt: bytes32,
       /** What the new password is to be stretched with. */

@@ -4,7 +4,7 @@ import { digestOf, type Fingerprint, fingerprintOfDigest } from "./fingerprint.j
 
 /**
  * What an operator hands to a person: an invite, or a reset token. It carries the identity of the server that it is for,
- * so that a first contact by it is an authenticated one; only the secret ever goes to that server.
+ * so that a first contact by it is an authenticated one; at most the secret ever goes to that server.
  *
  *     "ptk_" | base64url(format 1 | kind 1 | fingerprint 32 | secret 16 | checksum 4)
  *
@@ -66,6 +66,14 @@ function tokenOf(bytes: Buffer): Token {
   }
   const fingerprint = fingerprintOfDigest(body.subarray(2, 2 + DIGEST_BYTES));
   return { kind, fingerprint, secret: Buffer.from(body.subarray(2 + DIGEST_BYTES)) };
+}
+
+/**
+ * SHA-256(secret), 32 bytes: what a server keeps of a token, and what a reset MAC is keyed with. No salt and no
+ * stretching: nobody searches 128 bits.
+ */
+export function tokenKey(secret: Uint8Array): Buffer {
+  return createHash("sha256").update(secret).digest();
 }
 
 /** checksum = first 4 bytes of SHA-256("postern/1 token" 0x00 | body): against slips, not against anybody. */

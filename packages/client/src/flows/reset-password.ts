@@ -1,7 +1,8 @@
+import { resetMac, verifyResetMac } from "@postern/shared/channel";
 import { PosternError } from "@postern/shared/errors";
 import type { Result } from "@postern/shared/messages";
 import { parseSalt } from "@postern/shared/srp/parse";
-import type { Token } from "@postern/shared/token";
+import { type Token, tokenKey } from "@postern/shared/token";
 import type { PasswordDialogue } from "./change-password.js";
 import { giveCode } from "./give-code.js";
 import type { Reopen } from "./login.js";
@@ -25,10 +26,11 @@ interface Begun extends SaltedName {
 
 /**
  * Sets a new password by an operator's token and a code. No password is known that the server could prove itself with:
- * that it is the right one shows by its identity, which the token carries, and which `openServer` has held against it.
- * A connection that ended meanwhile is made anew before the code is sent.
- * @throws PosternError `token_invalid`, `code_refused`, `throttled`, `codes_locked`; `stretch_refused` for a false
- *   server; `memory_short`
+ * it does so with the token, over this very connection, behind the identity that the token carries and `openServer` has
+ * held against it. Only then are a new password and a code asked for. A connection that ended meanwhile is made anew, and
+ * the server proves itself anew, before the code is sent.
+ * @throws PosternError `token_invalid`, `code_refused`, `throttled`, `codes_locked`; `server_not_proved`,
+ *   `stretch_refused` for a false server; `memory_short`
  */
 export async function resetPassword(
   reopen: Reopen,
@@ -50,7 +52,15 @@ export async function resetPassword(
 }
 
 async function begin(server: OpenServer, { name, token }: TokenShown): Promise<Begun> {
-  const reply = await server.rpc.call("reset.start", { name, token: token.secret.toString("hex") });
-  const { identity, salt, stretch, factors, period } = reply;
-  return { identity, salt: parseSalt(salt), stretch, factors, period, server };
+  const { rpc, exporter } = server;
+  const key = tokenKey(token.secret);
+  try {
+    const reply = await rpc.call("reset.start", { name, mac: resetMac("client", key, exporter).toString("hex") });
+    const proved = verifyResetMac("server", key, exporter, Buffer.from(reply.mac, "hex"));
+    if (!proved) throw new PosternError("server_not_proved");
+    const { identity, salt, stretch, factors, period } = reply;
+    return { identity, salt: parseSalt(salt), stretch, factors, period, server };
+  } finally {
+    key.fill(0);
+  }
 }

@@ -11,7 +11,7 @@ import { aboutAccount, audit, type Peer, type ServiceContext } from "./context.j
 import { type CodeGuess, type SpentCode, spendCode } from "./factors.js";
 import { deviceOf, type Guesser } from "./guesser.js";
 import { judgeResetToken } from "./reset-tokens.js";
-import type { TokenHash } from "./token-secret.js";
+import { isHash, type TokenHash } from "./token-secret.js";
 import type { CodeVerified } from "./witnesses.js";
 
 /** Whose code it is, who gives it, and what for. */
@@ -158,8 +158,9 @@ async function spendToken(
   { token }: TokenGuess,
   now: number,
 ): Promise<SpentCode> {
-  const fault = await judgeResetToken(tx, resetOwner(account.id), "factors", { hash: token, now });
-  if (fault !== undefined) return { kind: "refused", fault, clockBehind: undefined };
+  const isIt = (hash: TokenHash) => isHash(hash, token);
+  const judged = await judgeResetToken(tx, resetOwner(account.id), "factors", { isIt, now });
+  if ("fault" in judged) return { kind: "refused", fault: judged.fault, clockBehind: undefined };
   return { kind: "spent", account, amr: ["mfa"], by: "token" };
 }
 

@@ -1,3 +1,4 @@
+import { resetMac, verifyResetMac } from "@postern/shared/channel";
 import { PosternError } from "@postern/shared/errors";
 import type { AccountId } from "@postern/shared/ids";
 import { type Identity, parseName } from "@postern/shared/names/name";
@@ -15,12 +16,13 @@ import { renewalOf, renewPassword, type StretchedVerifier } from "./new-password
 import { judgeResetToken } from "./reset-tokens.js";
 import { decoyResetOwner, saltOf } from "./salts.js";
 import { type Stretch, stretchOf } from "./stretching.js";
-import { hashOfTyped } from "./token-secret.js";
+import { isHash, type TokenHash } from "./token-secret.js";
 import type { ResetTokenShown } from "./witnesses.js";
 
 /**
- * A lost password: the operator's token stands in for it, and the code is asked for as at any login. Nobody is logged in
- * by it: what comes out is a new password.
+ * A lost password: the operator's token stands in for it, and the code is asked for as at any login. Both sides show by
+ * MACs over the connection that they have it, before a code is given. Nobody is logged in by it: what comes out is a new
+ * password.
  */
 
 /** What the new password is to be made with, and which codes can be given. */
@@ -28,6 +30,16 @@ export interface ResetAnswer extends AskedCodes {
   readonly shown: ResetTokenShown;
   readonly salt: Salt;
   readonly stretch: Stretch;
+  /** Shows that this server has the token too. */
+  readonly mac: Buffer;
+}
+
+/** What shows that somebody has a person's token. */
+export interface TokenProof {
+  /** The client's reset MAC, 32 bytes. */
+  readonly mac: Buffer;
+  /** The TLS exporter of the connection that it came over. */
+  readonly exporter: Buffer;
 }
 
 /**
@@ -38,33 +50,32 @@ export async function beginPasswordReset(
   context: ServiceContext,
   peer: Peer,
   typedName: string,
-  tokenHex: string,
+  { mac, exporter }: TokenProof,
 ): Promise<ResetAnswer> {
   const { barrier, now } = context;
   const identity = parseName(typedName);
   const nameIndex = barrier.nameIndex(identity);
-  const token = hashOfTyped(tokenHex);
   const decoy = decoyResetOwner(barrier, identity);
+  const claim = { isIt: (hash: TokenHash) => verifyResetMac("client", hash, exporter, mac), now: now() };
   const outcome = await barrier.transact(async (tx) => {
     const { known, head } = await findHeadOrDummy(tx, nameIndex);
-    const fault = await judgeResetToken(tx, known ? resetOwner(head.id) : decoy, "password", {
-      hash: token,
-      now: now(),
-    });
-    const account = fault === undefined && known ? await findAccount(tx, nameIndex) : undefined;
-    if (account === undefined) {
+    const judged = await judgeResetToken(tx, known ? resetOwner(head.id) : decoy, "password", claim);
+    const account = known && "hash" in judged ? await findAccount(tx, nameIndex) : undefined;
+    if (account === undefined || "fault" in judged) {
       const who = known ? aboutAccount({ id: head.id, identity }) : { name: pseudonym(nameIndex) };
-      await audit(context, tx, peer, { ...who, ...started, outcome: "refused", reason: fault });
+      const reason = "fault" in judged ? judged.fault : "token_unknown";
+      await audit(context, tx, peer, { ...who, ...started, outcome: "refused", reason });
       return new PosternError("token_invalid");
     }
     await audit(context, tx, peer, { ...aboutAccount(account), ...started, outcome: "granted" });
-    return { account, census: await getStretchCensus(tx) };
+    return { account, token: judged.hash, census: await getStretchCensus(tx) };
   });
   if (outcome instanceof PosternError) throw outcome;
-  const { account, census } = outcome;
+  const { account, token, census } = outcome;
   const { id, passwordVersion } = account;
   const shown = { account: id, identity, nameIndex, passwordVersion, token } as ResetTokenShown;
-  return { shown, salt: saltOf(barrier, identity), stretch: stretchOf(census.current), ...codesOf(account) };
+  const made = { salt: saltOf(barrier, identity), stretch: stretchOf(census.current) };
+  return { shown, mac: resetMac("server", token, exporter), ...made, ...codesOf(account) };
 }
 
 const started = { event: "password.reset.start" } as const;
@@ -97,10 +108,10 @@ export async function resetPassword(
       await refuse({ reason: "account_changed" });
       return new PosternError("token_invalid");
     }
-    const claim = { hash: shown.token, now: context.now() };
-    const fault = await judgeResetToken(tx, resetOwner(account.id), "password", claim);
-    if (fault !== undefined) {
-      await refuse({ reason: fault });
+    const claim = { isIt: (hash: TokenHash) => isHash(hash, shown.token), now: context.now() };
+    const judged = await judgeResetToken(tx, resetOwner(account.id), "password", claim);
+    if ("fault" in judged) {
+      await refuse({ reason: judged.fault });
       return new PosternError("token_invalid");
     }
     if (!(await renewal.fits(tx, account))) return new PosternError("verifier_invalid");

@@ -16,7 +16,7 @@ import {
 import { type AuditContext, aboutAccount, audit, type ServiceContext } from "./context.js";
 import { findLocated, locate, type Who } from "./people.js";
 import { type EndedIn, sweep } from "./sweep.js";
-import { drawToken, isHash, type TokenHash } from "./token-secret.js";
+import { drawToken, type TokenHash } from "./token-secret.js";
 
 /**
  * Reset tokens: an operator makes one for a person who has lost the password, or the authenticator. It lets nobody in
@@ -67,17 +67,21 @@ export type TokenFault = "token_unknown" | "token_expired";
 /** What is compared with where there is no token: the time shall not tell. */
 const nobodysHash = randomFillSync(Buffer.alloc(32));
 
-/** Judges a token that is said to be of this owner and kind; undefined when it is good. `now` in milliseconds. */
+/**
+ * Judges a token that is said to be of this owner and kind, by whatever shows that somebody has it: gives what is stored
+ * of it, or why it is none. `now` in milliseconds.
+ */
 export async function judgeResetToken(
   tx: SealedReadTransaction,
   owner: ResetOwner,
   kind: ResetKind,
-  { hash, now }: { readonly hash: TokenHash; readonly now: number },
-): Promise<TokenFault | undefined> {
+  { isIt, now }: { readonly isIt: (hash: TokenHash) => boolean; readonly now: number },
+): Promise<{ readonly hash: TokenHash } | { readonly fault: TokenFault }> {
   const stored = await findResetToken(tx, owner, kind);
-  const right = isHash(stored?.hash ?? nobodysHash, hash);
-  if (stored === undefined || !right) return "token_unknown";
-  return isExpired(stored, now) ? "token_expired" : undefined;
+  const hash = (stored?.hash ?? nobodysHash) as TokenHash;
+  const right = isIt(hash);
+  if (stored === undefined || !right) return { fault: "token_unknown" };
+  return isExpired(stored, now) ? { fault: "token_expired" } : { hash };
 }
 
 /** Ends every reset token of an account that is gone. */

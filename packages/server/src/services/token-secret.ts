@@ -1,19 +1,19 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
-import { formatToken, TOKEN_SECRET_BYTES, type TokenKind } from "@postern/shared/token";
+import { formatToken, TOKEN_SECRET_BYTES, type TokenKind, tokenKey } from "@postern/shared/token";
 import type { SealedReadTransaction } from "../barrier/barrier.js";
 import { identityFingerprint } from "../identity/identity-key.js";
 import { getServerIdentity } from "../records/server-identity.js";
 
 declare const tokenHash: unique symbol;
 
-/** SHA-256 of a token's secret, 32 bytes: what is kept of it. No salt and no stretching: nobody searches 128 bits. */
+/** SHA-256 of a token's secret, 32 bytes: what is kept of it. */
 export type TokenHash = Buffer & { readonly [tokenHash]: true };
 
 /** Of the secret as a client sent it, in hex. */
 export function hashOfTyped(secretHex: string): TokenHash {
   const secret = Buffer.from(secretHex, "hex");
-  const hash = hashOf(secret);
+  const hash = tokenKey(secret) as TokenHash;
   secret.fill(0);
   return hash;
 }
@@ -35,11 +35,7 @@ export async function drawToken(
   if (identity === undefined) throw new PosternError("store_damaged", { detail: "the server identity is missing" });
   const fingerprint = identityFingerprint({ certificateDer: identity.certificate });
   const secret = random(TOKEN_SECRET_BYTES);
-  const drawn = { text: formatToken({ kind, fingerprint, secret }), hash: hashOf(secret) };
+  const drawn = { text: formatToken({ kind, fingerprint, secret }), hash: tokenKey(secret) as TokenHash };
   secret.fill(0);
   return drawn;
-}
-
-function hashOf(secret: Buffer): TokenHash {
-  return createHash("sha256").update(secret).digest() as TokenHash;
 }

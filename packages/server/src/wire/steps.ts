@@ -108,14 +108,13 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
         result: { identity, salt: salt.toString("hex"), stretch, B: ephemeral.publicHex },
       };
     },
-    "reset.start": async (_state, { name, token }, context) => {
+    "reset.start": async (_state, { name, mac }, context) => {
       refuseWhile(context.startWait());
-      const { services, peer } = context;
-      const { shown, salt, stretch, factors, period } = await beginPasswordReset(services, peer, name, token);
-      return {
-        next: { awaits: "reset-code", shown },
-        result: { identity: shown.identity, salt: salt.toString("hex"), stretch, factors: [...factors], period },
-      };
+      const { services, peer, exporter } = context;
+      const proof = { mac: Buffer.from(mac, "hex"), exporter: exporter() };
+      const { shown, salt, stretch, factors, period, mac: own } = await beginPasswordReset(services, peer, name, proof);
+      const made = { mac: own.toString("hex"), identity: shown.identity, salt: salt.toString("hex") };
+      return { next: { awaits: "reset-code", shown }, result: { ...made, stretch, factors: [...factors], period } };
     },
     "session.resume": async (_state, { account, session: id, mac }, { services, peer, exporter, moveWait }) => {
       const proof = { account, id, mac: Buffer.from(mac, "hex"), exporter: exporter() };
