@@ -40,7 +40,7 @@ async function story(): Promise<Story> {
   const { secret } = await client.ok("login.code", { code: codes[1] ?? "" });
   const { token } = await client.ok("session.token", {});
   await client.ok("session.logout", {});
-  note(await client.call("session.resume", { secret }));
+  note(await client.call("session.resume", client.holding(secret)));
   await provePassword(client, canary);
   const [, second = ""] = canary.recoveryCodes;
   const again = await client.ok("login.code", { code: second });

@@ -51,7 +51,7 @@ describe("attack 26: every path that takes a code shares the count", () => {
   it("a session whose device was forgotten pays as strangers do", async () => {
     const { server, alice, known } = await knownAt();
     const client = await WireClient.open(server);
-    await client.ok("session.resume", { secret: known.secret });
+    await client.resume(known.secret);
     await client.ok("device.forget", { device: known.device?.device as KnownDevice["device"] });
     await failCodes(server, alice, 5);
     expect(await client.outcome("session.verify", { code: alice.code(server.clock) })).toBe("throttled");
@@ -64,7 +64,7 @@ describe("attack 26: every path that takes a code shares the count", () => {
     const gives = await allPaths([server], alice, known);
     for (const give of gives) expect(codeOf(await give(`${code} `))).toBe("code_refused");
     const client = await WireClient.open(server);
-    await client.ok("session.resume", { secret: known.secret });
+    await client.resume(known.secret);
     const pair = { code, second_code: alice.code(server.clock, 1) };
     expect(await client.outcome("session.verify", pair)).toBe("code_refused");
     expect(await client.outcome("session.verify", pair)).toBe("throttled");
@@ -124,7 +124,7 @@ describe("attack 28b: on every path", () => {
 /** A session is idle for no half an hour. */
 async function givesBackSession(server: Target, { secret }: Known): Promise<void> {
   const client = await WireClient.open(server);
-  await client.ok("session.resume", { secret });
+  await client.resume(secret);
   await client.close();
 }
 

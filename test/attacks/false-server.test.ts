@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { createServer, type TLSSocket } from "node:tls";
-import { channelMac } from "@postern/shared/channel";
+import { channelMac, resetMac, sessionMac } from "@postern/shared/channel";
 import { exitCodes, type PosternError } from "@postern/shared/errors";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { firstStretchGeneration, stretchFloor } from "@postern/shared/kdf";
@@ -18,13 +18,18 @@ import { postern } from "@postern/shared/srp/suite";
 import { multiplier } from "@postern/shared/srp/transcript";
 import { createOutput } from "@postern/shared/terminal/output";
 import { createPrompter } from "@postern/shared/terminal/prompts";
+import { TOKEN_SECRET_BYTES, type Token, type TokenKind, tokenKey } from "@postern/shared/token";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { serverOfToken } from "../../packages/client/src/cli/token.js";
 import { RpcClient } from "../../packages/client/src/connection/rpc-client.js";
 import { channelExporter, connectTls } from "../../packages/client/src/connection/tls.js";
 import type { Environment, ServerChoice } from "../../packages/client/src/environment.js";
+import { withSession } from "../../packages/client/src/flows/live-session.js";
 import { login } from "../../packages/client/src/flows/login.js";
 import { type OpenServer, openServer } from "../../packages/client/src/flows/open-server.js";
 import { LoginPassword } from "../../packages/client/src/flows/prove-password.js";
+import { resetFactors } from "../../packages/client/src/flows/reset-factors.js";
+import { resetPassword } from "../../packages/client/src/flows/reset-password.js";
 import { pathsFrom } from "../../packages/client/src/paths.js";
 import { addPin, readPins } from "../../packages/client/src/trust/pins.js";
 import { createIdentity, identityFingerprint } from "../../packages/server/src/identity/identity-key.js";
@@ -99,16 +104,21 @@ async function provingServer(answer: (proving: Proving) => object): Promise<Fals
   });
 }
 
-/** What the real client makes of it; whether it asked the person for a code on the way. */
-async function logInAt({ port, fingerprint }: FalseServer): Promise<{ error: PosternError; asked: boolean }> {
+/** A connection to it, as if it had been trusted and greeted. */
+async function opened({ port, fingerprint }: FalseServer): Promise<OpenServer> {
   const socket = await connectTls(parseServerAddress(`127.0.0.1:${port}`));
   onTestFinished(() => void socket.destroy());
-  const server: OpenServer = {
+  return {
     rpc: new RpcClient(socket),
     greeting: { server: "posternd", version: "0", features: [], registration: "open" },
     identity: fingerprint,
     exporter: channelExporter(socket),
   };
+}
+
+/** What the real client makes of it; whether it asked the person for a code on the way. */
+async function logInAt(falsehood: FalseServer): Promise<{ error: PosternError; asked: boolean }> {
+  const server = await opened(falsehood);
   let asked = false;
   const askCode = async () => {
     asked = true;
@@ -222,6 +232,78 @@ describe("attack 10: a false server", () => {
   });
 });
 
+const tokenOf = (kind: TokenKind, { fingerprint }: FalseServer): Token => ({
+  kind,
+  fingerprint,
+  secret: randomBytes(TOKEN_SECRET_BYTES),
+});
+
+describe("promise 11: an operator's token", () => {
+  const noDialogue = { showEnrolment: () => expect.fail("shown"), firstCode: () => expect.fail("asked") };
+
+  const nobodyAsked = { newPassword: () => expect.fail("asked"), askCode: () => expect.fail("asked") };
+
+  it("that stands for a code does not go to a server that does not know the verifier", async () => {
+    const guessed = parseVerifier(clientEphemeral().publicHex);
+    const B = serverPublicValue(postern, guessed, drawSecret(randomBytes)).toString("hex");
+    const server = await falseServer(({ method }) => (method === "login.start" ? challenge(B) : noProof()));
+    const attempt = { name: NAME, password: new LoginPassword(PASSWORD), token: tokenOf("factor-reset", server) };
+    const reset = resetFactors(await opened(server), attempt, noDialogue);
+    await expect(reset).rejects.toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["login.start", "login.proof"]);
+  });
+
+  it("nor to one that proves the verifier over another connection", async () => {
+    const server = await provingServer(({ key, M2 }) => {
+      return { M2, mac: channelMac("server", key, randomBytes(32)).toString("hex"), factors: ["totp"] };
+    });
+    const attempt = { name: NAME, password: new LoginPassword(PASSWORD), token: tokenOf("factor-reset", server) };
+    const reset = resetFactors(await opened(server), attempt, noDialogue);
+    await expect(reset).rejects.toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["login.start", "login.proof"]);
+  });
+
+  it.each([
+    ["zeros", () => "0".repeat(64)],
+    ["the client's own MAC", (_key: Buffer, _exporter: Buffer, clients: string) => clients],
+    ["the MAC of another connection", (key: Buffer) => resetMac("server", key, randomBytes(32)).toString("hex")],
+    [
+      "the MAC of another token",
+      (_key: Buffer, exporter: Buffer) => resetMac("server", randomBytes(32), exporter).toString("hex"),
+    ],
+  ])("that stands for the password brings neither a new one nor a code to who shows it by %s", async (_name, macOf) => {
+    const reply = { identity: NAME, salt: salt.toString("hex"), stretch, factors: ["totp"] };
+    const key = Buffer.alloc(32);
+    const server = await falseServer(({ params }, socket) => {
+      return { ...reply, mac: macOf(key, channelExporter(socket), params["mac"] ?? "") };
+    });
+    const token = tokenOf("password-reset", server);
+    tokenKey(token.secret).copy(key);
+    const connection = await opened(server);
+    const reset = resetPassword(async () => connection, connection, { name: NAME, token }, nobodyAsked);
+    await expect(reset).rejects.toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["reset.start"]);
+  });
+
+  it("brings no new password to a server that wants it stretched with less than is safe, and no code", async () => {
+    const weak = { generation: 1, memory_kib: 8, passes: 1 };
+    const reply = { identity: NAME, salt: salt.toString("hex"), stretch: weak, factors: ["totp"] };
+    const key = Buffer.alloc(32);
+    const server = await falseServer((_request, socket) => {
+      return { ...reply, mac: resetMac("server", key, channelExporter(socket)).toString("hex") };
+    });
+    const connection = await opened(server);
+    const shown = { name: NAME, token: tokenOf("password-reset", server) };
+    tokenKey(shown.token.secret).copy(key);
+    const reset = resetPassword(async () => connection, connection, shown, {
+      newPassword: async () => new LoginPassword(PASSWORD),
+      askCode: () => expect.fail("asked"),
+    });
+    await expect(reset).rejects.toMatchObject({ code: "stretch_refused", exit: exitCodes.untrusted });
+    expect(server.called).toEqual(["reset.start"]);
+  });
+});
+
 describe("a server that is not the one that was pinned", () => {
   const greeting: Respond = () => ({ server: "x", version: "0", features: [], registration: "open" });
 
@@ -246,7 +328,7 @@ describe("a server that is not the one that was pinned", () => {
     trustOnFirstUse: false,
   });
 
-  it("P1, the client did not verify the certificate: here it ends before a first byte is said", async () => {
+  it("P1, the client did not verify the certificate: here it ends before a name is said", async () => {
     const [honest, impostor] = [await falseServer(greeting), await falseServer(greeting)];
     const given = openServer(await machine(), choiceOf(impostor, honest.fingerprint));
     await expect(given).rejects.toMatchObject({ code: "server_fingerprint_mismatch", exit: exitCodes.untrusted });
@@ -259,8 +341,37 @@ describe("a server that is not the one that was pinned", () => {
 
     const unknown = openServer(await machine(), choice);
     await expect(unknown).rejects.toMatchObject({ code: "server_unknown", exit: exitCodes.untrusted });
-    expect(impostor.called).toEqual([]);
+    // By it the server may show that the pinned identity vouches for its own; it is told nothing.
+    expect(impostor.called).toEqual(["hello"]);
     expect((await openServer(await machine(), choiceOf(impostor, impostor.fingerprint))).greeting.server).toBe("x");
+  });
+
+  it("a token of another server ends it before a first byte, whatever a person or an option would trust", async () => {
+    const [honest, impostor] = [await falseServer(greeting), await falseServer(greeting)];
+    const token = tokenOf("invite", honest);
+    const person = await machine(async () => true);
+    const choice = serverOfToken({ ...choiceOf(impostor), trustOnFirstUse: true }, token);
+    const met = openServer(person, choice);
+    await expect(met).rejects.toMatchObject({ code: "server_fingerprint_mismatch", exit: exitCodes.untrusted });
+    expect(impostor.called).toEqual([]);
+    expect((await readPins(person.paths.knownServers)).size).toBe(0);
+    const said = () => serverOfToken(choiceOf(impostor, impostor.fingerprint), token);
+    expect(said).toThrow(expect.objectContaining({ code: "server_fingerprint_mismatch" }));
+  });
+
+  it("a token of the server itself pins it without a question; a pin of another one still counts", async () => {
+    const server = await falseServer(greeting);
+    const choice = serverOfToken(choiceOf(server), tokenOf("invite", server));
+    const person = await machine(() => expect.fail("asked"));
+    const connection = await openServer(person, choice);
+    onTestFinished(() => connection.rpc.close());
+    const pins = await readPins(person.paths.knownServers);
+    expect([...pins.values()].map(({ fingerprint }) => fingerprint)).toEqual([server.fingerprint]);
+
+    const another = await machine(() => expect.fail("asked"));
+    const old = (await falseServer(greeting)).fingerprint;
+    await addPin(another.paths.knownServers, choice.address, old, Date.now());
+    await expect(openServer(another, choice)).rejects.toMatchObject({ code: "server_identity_changed" });
   });
 
   it("a connection that ends while a person compares the fingerprint is made anew, to the same identity", async () => {
@@ -274,9 +385,9 @@ describe("a server that is not the one that was pinned", () => {
       for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
       return true;
     });
-    const opened = await openServer(environment, choiceOf(server));
-    onTestFinished(() => opened.rpc.close());
-    expect(opened.greeting.server).toBe("x");
+    const connection = await openServer(environment, choiceOf(server));
+    onTestFinished(() => connection.rpc.close());
+    expect(connection.greeting.server).toBe("x");
     expect({ asked, connections: server.sockets.length, called: server.called }).toEqual({
       asked: 1,
       connections: 2,
@@ -284,5 +395,43 @@ describe("a server that is not the one that was pinned", () => {
     });
     const pins = await readPins(environment.paths.knownServers);
     expect([...pins.values()].map(({ fingerprint }) => fingerprint)).toEqual([server.fingerprint]);
+  });
+
+  describe("has the right identity, and not the person's session:", () => {
+    const secret = `pss_${"1a".repeat(16)}${"2b".repeat(16)}_${"3c".repeat(32)}`;
+    const facts = { account: "acc_1", name: NAME, session: "ses_2", idle_timeout: 1800 };
+    const times = { authenticated_at: 1, expires_at: 2, fresh_until: 1 };
+
+    /** A session of this machine, shown to a server that answers it so; then something that takes a fresh code. */
+    async function used(mac: (exporter: Buffer, shown: string) => string) {
+      const said: string[] = [];
+      const server = await falseServer(({ method, params }, socket) => {
+        said.push(JSON.stringify(params));
+        if (method === "hello") return { server: "x", version: "0", features: [], registration: "open" };
+        return { ...facts, ...times, mac: mac(channelExporter(socket), params["mac"] ?? "") };
+      });
+      const environment = await machine();
+      const choice = choiceOf(server, server.fingerprint);
+      await addPin(environment.paths.knownServers, choice.address, server.fingerprint, Date.now());
+      const kept = { name: NAME, secret, fingerprint: server.fingerprint };
+      const listed = withSession({ environment, choice, kept }, (session) => session.call("factor.list", {}));
+      return { error: await listed.catch((thrown: PosternError) => thrown), called: server.called, said };
+    }
+
+    it.each([
+      ["a MAC of its own making", () => randomBytes(32).toString("hex")],
+      ["the client's MAC", (_exporter: Buffer, shown: string) => shown],
+    ])("by %s it gets neither the secret, nor another call, nor a code", async (_name, mac) => {
+      const { error, called, said } = await used(mac);
+      expect(error).toMatchObject({ code: "server_not_proved", exit: exitCodes.untrusted });
+      expect(called).toEqual(["hello", "session.resume"]);
+      expect(said.join()).not.toContain("3c".repeat(32));
+    });
+
+    it("one that has it goes on", async () => {
+      const key = createHash("sha256").update(Buffer.alloc(32, 0x3c)).digest();
+      const { called } = await used((exporter) => sessionMac("server", key, exporter).toString("hex"));
+      expect(called).toEqual(["hello", "session.resume", "factor.list"]);
+    });
   });
 });

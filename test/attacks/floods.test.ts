@@ -59,7 +59,7 @@ describe("the starts of one address", () => {
       expect(await other.outcome("register.start", { name: begun % 2 === 0 ? "alice" : "no name" })).toMatch(/^name_/);
     }
     expect(await other.outcome("register.start", { name: "bob" })).toBe("rate_limited");
-    expect(await other.outcome("session.resume", { secret })).toBe("ok");
+    expect(await other.resumed(secret)).toBe("ok");
     for (let calls = 0; calls < 2 * STARTS; calls++) await client.ok("session.whoami", {});
   });
 
@@ -193,7 +193,7 @@ describe("the places of one address", () => {
     const sessions = [first];
     for (let made = 0; made < 2 * PLACES; made++) {
       const client = await WireClient.open(server);
-      await client.ok("session.resume", { secret });
+      await client.resume(secret);
       sessions.push(client);
     }
     for (const client of sessions) await client.ok("session.whoami", {});

@@ -38,7 +38,7 @@ describe("attack 32: a password that is changed", () => {
     const { server, alice, device } = home;
     const second = await startInProcess(await reopened(store));
     const there = await WireClient.open(second);
-    await there.ok("session.resume", { secret: home.secret });
+    await there.resume(home.secret);
     await there.ok("session.whoami", {});
     const here = await WireClient.open(server);
     const to = renewedAlice(alice);
@@ -46,7 +46,7 @@ describe("attack 32: a password that is changed", () => {
     expect(codeOf(reply)).toBe("ok");
     expect(await there.outcome("session.token", {})).toBe("session_invalid");
     expect(await home.client.outcome("session.whoami", {})).toBe("session_invalid");
-    expect(await there.outcome("session.resume", { secret: home.secret })).toBe("session_invalid");
+    expect(await there.resumed(home.secret)).toBe("session_invalid");
     await here.ok("session.whoami", {});
     const told = (await server.audit()).slice(-2).map(({ event, outcome }) => [event, outcome]);
     expect(told).toEqual([
@@ -201,7 +201,7 @@ describe("a stolen session", () => {
   it("neither changes the password nor deletes the account: that takes a code, however fresh it is", async () => {
     const { server, alice, secret } = await entered();
     const thief = await WireClient.open(server);
-    await thief.ok("session.resume", { secret });
+    await thief.resume(secret);
     const code = alice.wrongCode(server.clock);
     expect(await thief.outcome("account.delete", { code })).toBe("code_refused");
     const new_verifier = { generation: 1, verifier: "2".padStart(512, "7") };
@@ -250,7 +250,7 @@ describe("an account that is deleted", () => {
     const other = await registered(server, "alice");
     expect(other.account).not.toBe(alice.account);
     const anew = await WireClient.open(server);
-    expect(await anew.outcome("session.resume", { secret })).toBe("session_invalid");
+    expect(await anew.resumed(secret)).toBe("session_invalid");
     expect(await proved?.outcome("login.code", { code: other.code(server.clock) })).toBe("login_failed");
     const session = await sessionOf(challenge, alice);
     expect(await begun.outcome("login.proof", proofOf(session, begun.exporter))).toBe("login_failed");
@@ -267,7 +267,7 @@ describe("an account that is deleted", () => {
   it("deleted over two connections at once with two codes is deleted once", async () => {
     const { server, alice, client, secret } = await entered();
     const other = await WireClient.open(server);
-    await other.ok("session.resume", { secret });
+    await other.resume(secret);
     const outcomes = await Promise.all(
       [client, other].map((each, index) => each.outcome("account.delete", { code: alice.code(server.clock, index) })),
     );

@@ -14,7 +14,7 @@ describe("attack 29: a recovery code works once", () => {
     const sessions = await Promise.all(
       Array.from({ length: 80 }, async () => {
         const client = await WireClient.open(server);
-        await client.ok("session.resume", { secret });
+        await client.resume(secret);
         return client;
       }),
     );
@@ -106,7 +106,7 @@ describe("attack 31: new recovery codes", () => {
     const clients = [client];
     for (let made = 0; made < 4; made++) {
       const more = await WireClient.open(server);
-      await more.ok("session.resume", { secret });
+      await more.resume(secret);
       clients.push(more);
     }
     const sets = await Promise.all(clients.map((each) => each.ok("recovery.regenerate", {})));

@@ -109,7 +109,7 @@ async function loggedIn(
 
 async function resume(server: TestServer, secret: string): Promise<string> {
   const client = await WireClient.open(server);
-  const outcome = await client.outcome("session.resume", { secret });
+  const outcome = await client.resumed(secret);
   await client.close();
   return outcome;
 }
@@ -281,10 +281,10 @@ it("attack 52: more connections of sessions than there are places: the longest i
   const server = await startInProcess(await newStore(), { limits: { authenticated: 2 } });
   const { client: first, secret } = await loggedIn(server, await registered(server));
   const second = await WireClient.open(server);
-  await second.ok("session.resume", { secret });
+  await second.resume(secret);
   await first.ok("session.whoami", {});
   const third = await WireClient.open(server);
-  await third.ok("session.resume", { secret });
+  await third.resume(secret);
   expect(await first.outcome("session.whoami", {})).toBe("ok");
   expect(await third.outcome("session.whoami", {})).toBe("ok");
   await second.closed;
@@ -375,11 +375,13 @@ it("promise 14: a password that is typed as a name at login stands nowhere in th
   for (const name of ["Tr0ub4dor-and-3", "someone", "tr0ub4dor-and-3", "alice"]) await guessPassword(client, name);
   const rows = (await server.audit()).filter(({ event }) => event === "login.password");
   const [password, someone, again, alice] = rows.map(({ personal }) => personal.name);
-  expect(password).toMatch(/^unknown-[0-9a-f]{12}$/);
+  expect(password).toMatch(/^unknown:[0-9a-f]{12}$/);
   expect(again).toBe(password);
-  expect(someone).toMatch(/^unknown-[0-9a-f]{12}$/);
+  expect(someone).toMatch(/^unknown:[0-9a-f]{12}$/);
   expect(someone).not.toBe(password);
   expect(alice).toBe("alice");
+  // Nobody can register as one, and so stand in the log as what was typed at another name.
+  expect(await client.outcome("register.start", { name: password ?? "" })).toBe("name_invalid");
   expect(JSON.stringify(await server.audit()).toLowerCase()).not.toContain("tr0ub4dor");
 });
 

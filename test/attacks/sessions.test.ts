@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { get } from "node:https";
 import { json } from "node:stream/consumers";
+import type { Result } from "@postern/shared/messages";
 import { describe, expect, it } from "vitest";
 import { type TokenExpectations, verifyToken } from "../../packages/server/test/support/verify-token.js";
 import { MINUTE, newStore, reopened, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
@@ -152,14 +153,14 @@ describe("attack 34: logout", () => {
     const first = await WireClient.open(server);
     const { secret } = await logIn(first, alice, alice.code(server.clock));
     const others = await Promise.all(Array.from({ length: 3 }, () => WireClient.open(server)));
-    for (const other of others) await other.ok("session.resume", { secret });
+    for (const other of others) await other.resume(secret);
     await first.ok("session.logout", {});
     const [one, two, three] = others;
     expect(await one?.outcome("session.whoami", {})).toBe("session_invalid");
     expect(await two?.outcome("session.token", {})).toBe("session_invalid");
     expect(await three?.outcome("session.logout", {})).toBe("ok");
-    expect(await first.outcome("session.resume", { secret })).toBe("session_invalid");
-    expect(await (await WireClient.open(server)).outcome("session.resume", { secret })).toBe("session_invalid");
+    expect(await first.resumed(secret)).toBe("session_invalid");
+    expect(await (await WireClient.open(server)).resumed(secret)).toBe("session_invalid");
   });
 
   it("also after a restart, and leaves the person's other sessions", async () => {
@@ -173,8 +174,8 @@ describe("attack 34: logout", () => {
     await before.close();
     const after = await startInProcess(await reopened(store));
     const client = await WireClient.open(after);
-    expect(await client.outcome("session.resume", { secret: ended.secret })).toBe("session_invalid");
-    await client.ok("session.resume", { secret: kept.secret });
+    expect(await client.resumed(ended.secret)).toBe("session_invalid");
+    await client.resume(kept.secret);
   });
 });
 
@@ -194,9 +195,21 @@ describe("a session secret", () => {
       forged.push(`${secret.slice(0, at)}${secret[at] === "0" ? "1" : "0"}${secret.slice(at + 1)}`);
     }
     for (const attempt of forged) {
-      expect(await client.outcome("session.resume", { secret: attempt })).toBe("session_invalid");
+      expect(await client.resumed(attempt)).toBe("session_invalid");
     }
-    await client.ok("session.resume", { secret });
+    await client.resume(secret);
+  });
+
+  it("never goes over the wire after its login, and what shows it on one connection opens nothing on another", async () => {
+    const server = await startInProcess();
+    const alice = await registered(server);
+    const { secret } = await logIn(await WireClient.open(server), alice, alice.code(server.clock));
+    const victim = await WireClient.open(server);
+    const shown = victim.holding(secret);
+    expect(JSON.stringify(shown)).not.toContain(secret.slice(-64));
+    const thief = await WireClient.open(server);
+    expect(await thief.outcome("session.resume", shown)).toBe("session_invalid");
+    expect(await victim.outcome("session.resume", shown)).toBe("ok");
   });
 });
 
@@ -206,7 +219,7 @@ describe("attack 35: the limits of a session", () => {
     const alice = await registered(server);
     const client = await WireClient.open(server);
     const { secret } = await logIn(client, alice, alice.code(server.clock));
-    const resume = async () => (await WireClient.open(server)).outcome("session.resume", { secret });
+    const resume = async () => (await WireClient.open(server)).resumed(secret);
     return { server, alice, client, secret, resume };
   }
 
@@ -247,15 +260,35 @@ describe("attack 35: the limits of a session", () => {
     expect(await resume()).toBe("session_invalid");
   });
 
-  it("a person has ten at most: an eleventh login ends the one that was longest unused", async () => {
+  it("nor does one that is set back under a session in use: after three hours, by two", async () => {
+    const { server, resume } = await loggedIn();
+    for (let uses = 0; uses < 9; uses++) {
+      server.clock.advance(20 * MINUTE);
+      expect(await resume()).toBe("ok");
+    }
+    server.clock.advance(-5 * MINUTE);
+    expect(await resume()).toBe("ok");
+    server.clock.advance(-115 * MINUTE);
+    expect(await resume()).toBe("session_invalid");
+  });
+
+  it("a person has ten at most: an eleventh login ends the one that was longest unused, and the log says so", async () => {
     const server = await startInProcess();
     const alice = await register(await WireClient.open(server), new Person("alice"), server);
-    const secrets: string[] = [];
-    for (let logins = 0; logins < 11; logins++) {
+    const logins: Result<"login.code">[] = [];
+    while (logins.length < 11) {
       server.clock.advance(MINUTE);
-      secrets.push((await logIn(await WireClient.open(server), alice, alice.code(server.clock))).secret);
+      logins.push(await logIn(await WireClient.open(server), alice, alice.code(server.clock)));
     }
-    const client = async (secret: string) => (await WireClient.open(server)).outcome("session.resume", { secret });
-    expect(await Promise.all(secrets.map(client))).toEqual(["session_invalid", ...Array(10).fill("ok")]);
+    const client = async (secret: string) => (await WireClient.open(server)).resumed(secret);
+    const outcomes = await Promise.all(logins.map(({ secret }) => client(secret)));
+    expect(outcomes).toEqual(["session_invalid", ...Array(10).fill("ok")]);
+    const told = (await server.audit()).slice(-3);
+    const personal = { name: "alice", address: "127.0.0.1" };
+    expect(told).toMatchObject([
+      { event: "device.forget", reason: `${logins[0]?.device} limit`, account: alice.account, personal },
+      { event: "session.revoke", reason: "limit", session: logins[0]?.session, account: alice.account, personal },
+      { event: "login", session: logins[10]?.session },
+    ]);
   });
 });

@@ -27,7 +27,7 @@ describe("two posternd over one data directory", () => {
     const { secret } = await logIn(first, alice, alice.code(clock, 1));
     expect(await tryCode(targetOf(here), alice, alice.code(clock, 1))).toBe("code_refused");
     const second = await WireClient.open(targetOf(here));
-    await second.ok("session.resume", { secret });
+    await second.resume(secret);
     await first.ok("session.logout", {});
     expect(await second.outcome("session.whoami", {})).toBe("session_invalid");
     await Promise.all([first.close(), second.close()]);

@@ -146,11 +146,11 @@ describe("two server processes on one file", () => {
     const [here, there] = both();
     const [first, second] = [await WireClient.open(here), await WireClient.open(there)];
     const { secret } = await logIn(first, dave, dave.code(clock));
-    await second.ok("session.resume", { secret });
+    await second.resume(secret);
     await second.ok("session.whoami", {});
     await first.ok("session.logout", {});
     expect(await second.outcome("session.token", {})).toBe("session_invalid");
-    expect(await second.outcome("session.resume", { secret })).toBe("session_invalid");
+    expect(await second.resumed(secret)).toBe("session_invalid");
   });
 });
 

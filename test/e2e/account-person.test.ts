@@ -212,7 +212,7 @@ describe("the menu", () => {
     await terminal.answer("? Type its name to delete it:", "alice");
     await terminal.answer("? Code:", owner.code());
     await terminal.shows("The account alice is deleted.");
-    await terminal.answer("? Postern at", "3");
+    await terminal.answer("? Postern at", "4");
     expect(await terminal.left()).toEqual(well);
     expect(state(machine, "devices.json")).not.toContain("dev_");
     expect(state(machine, "sessions.json")).not.toContain("pss_");

@@ -332,7 +332,7 @@ describe.concurrent("a no at the first contact", () => {
     await terminal.answer("? Postern at", "2");
     await terminal.answer("do you trust it from now on?", "n");
     await terminal.shows("error:");
-    await terminal.answer("? Postern at", "3");
+    await terminal.answer("? Postern at", "4");
     expect(await terminal.left()).toEqual({ code: 0, cooked: true, cursorShown: true });
   });
 });

@@ -63,7 +63,7 @@ describe("a person at the menu", () => {
     await terminal.shows(`  ${server.fingerprint}`);
     await terminal.answer("do you trust it from now on?", "n");
     await terminal.shows("error: you did not trust the server");
-    await choose(terminal, 3);
+    await choose(terminal, 4);
     expect(await terminal.left()).toEqual({ code: 0, cooked: true, cursorShown: true });
     expect(existsSync(join(person.config, "known-servers.json"))).toBe(false);
   });
@@ -100,7 +100,7 @@ describe("a person at the menu", () => {
     await terminal.answer(question, alice.next());
     await terminal.shows("Registered as alice.");
     await terminal.shows("Your recovery codes.");
-    await choose(terminal, 3);
+    await choose(terminal, 4);
     expect(await terminal.left()).toEqual({ code: 0, cooked: true, cursorShown: true });
     expect(terminal.history().match(/^ {2}([0-9a-z]{5}-){4}[0-9a-z]{5}$/gm)).toHaveLength(10);
     expect(terminal.output).not.toContain(password);
@@ -118,7 +118,7 @@ describe("a person at the menu", () => {
     expect(await terminal.shows("error:")).toBe(wrong);
     expect(wrong).toBe("error: the name or the password is not right");
     expect(terminal.history()).not.toContain("? Code");
-    await choose(terminal, 3);
+    await choose(terminal, 4);
     expect((await terminal.left()).code).toBe(0);
   });
 
@@ -134,7 +134,7 @@ describe("a person at the menu", () => {
       await terminal.answer("? Code (a new one comes in", code);
     }
     await terminal.shows("error: the code was not accepted");
-    await choose(terminal, 3);
+    await choose(terminal, 4);
     expect((await terminal.left()).code).toBe(0);
   });
 
@@ -148,7 +148,7 @@ describe("a person at the menu", () => {
     await terminal.shows(`alice on ${server.listen}`);
     await choose(terminal, 5);
     await terminal.shows("Logged out.");
-    await choose(terminal, 3);
+    await choose(terminal, 4);
     expect(await terminal.left()).toEqual({ code: 0, cooked: true, cursorShown: true });
     expect(terminal.output).not.toContain(password);
   });

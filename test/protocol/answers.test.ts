@@ -45,7 +45,12 @@ const provocations: Record<string, () => Promise<Answer>> = {
   name_invalid: () => refusedBy("login.start", { name: "two words", A: "ab".repeat(256) }),
   name_taken: () => refusedBy("register.start", { name: "ALICE" }),
   ephemeral_invalid: () => refusedBy("login.start", { name: "alice", A: one }),
-  session_invalid: () => refusedBy("session.resume", { secret: `pss_${"ab".repeat(32)}_${"cd".repeat(32)}` }),
+  session_invalid: () =>
+    refusedBy("session.resume", {
+      account: `acc_${"ab".repeat(16)}`,
+      session: `ses_${"ab".repeat(16)}`,
+      mac: "cd".repeat(32),
+    }),
 
   line_too_long: async () => {
     const client = await PageClient.open(server);
@@ -79,6 +84,11 @@ const provocations: Record<string, () => Promise<Answer>> = {
     const client = await PageClient.open(await anotherServer({ registration: "closed" }));
     return { client, failure: await client.refused("register.start", { name: "bob" }) };
   },
+  invite_needed: async () => {
+    const client = await PageClient.open(await anotherServer({ registration: "invite" }));
+    return { client, failure: await client.refused("register.start", { name: "bob" }) };
+  },
+  token_invalid: () => refusedBy("reset.start", { name: "alice", mac: "ab".repeat(32) }),
   verifier_invalid: async () => {
     const client = await PageClient.open(server);
     await client.call("register.start", { name: "bob" });
@@ -121,6 +131,23 @@ const provocations: Record<string, () => Promise<Answer>> = {
     await provePassword(client, alice);
     await client.call("login.code", { code: registered.recoveryCodes[0] });
     await client.call("session.logout", {});
+    return { client, failure };
+  },
+  account_disabled: async () => {
+    const { barrier } = server;
+    const index = barrier.nameIndex("alice");
+    const putDisabled = (disabledAt: number | undefined) =>
+      barrier.transact(async (tx) => {
+        const account = await findAccount(tx, index);
+        if (account === undefined) throw new Error("alice is gone");
+        const { disabledAt: _before, ...open } = account;
+        await putAccount(tx, index, disabledAt === undefined ? open : { ...open, disabledAt });
+      });
+    await putDisabled(1);
+    const client = await PageClient.open(server);
+    await provePassword(client, alice);
+    const failure = await client.refused("login.code", { code: registered.recoveryCodes[5] });
+    await putDisabled(undefined);
     return { client, failure };
   },
 
@@ -267,7 +294,7 @@ describe("an error in the middle of a login", () => {
 });
 
 /** What a peer never sees: the server says `internal` for it, or it is thrown where there is no peer. */
-const unsaid = /^(?:bug|usage|(?:store|audit|address)_\w+)$/;
+const unsaid = /^(?:bug|usage|user_unknown|(?:store|audit|address)_\w+)$/;
 
 /** The codes that stand in the source of what a request passes through. */
 function thrownByTheRules(): string[] {

@@ -93,6 +93,25 @@ export function mac(side: "client" | "server", K: Buffer, exporter: Uint8Array):
   return createHmac("sha256", K).update(`postern/1 ${side} channel\0`, "ascii").update(exporter).digest();
 }
 
+/** Section "A lost password": `secret` in hex. */
+export function resetMac(side: "client" | "server", secret: string, exporter: Uint8Array): Buffer {
+  return createHmac("sha256", hash(unhex(secret)))
+    .update(`postern/1 ${side} reset\0`)
+    .update(exporter)
+    .digest();
+}
+
+/** The parts of a session secret, and the session's MACs. */
+export function sessionMac(side: "client" | "server", secret: string, exporter: Uint8Array): Buffer {
+  const key = hash(unhex(secret.slice(-64)));
+  return createHmac("sha256", key).update(`postern/1 ${side} session\0`).update(exporter).digest();
+}
+
+export const sessionIds = (secret: string) => ({
+  account: `acc_${secret.slice(4, 36)}`,
+  session: `ses_${secret.slice(36, 68)}`,
+});
+
 export function deviceMac(secret: Uint8Array, exporter: Uint8Array): Buffer {
   return createHmac("sha256", secret).update("postern/1 device\0", "ascii").update(exporter).digest();
 }

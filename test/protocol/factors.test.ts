@@ -99,7 +99,7 @@ describe("a second authenticator", () => {
     await client.call("factor.add", { kind: "totp" });
     expect(await client.refusal("session.whoami", {})).toBe("out_of_order");
     const other = await PageClient.open(server);
-    await other.call("session.resume", { secret: session.secret });
+    await other.resume(session.secret);
     expect((await other.call("factor.list", {})).factors).toHaveLength(1);
     other.close();
   });

@@ -132,6 +132,21 @@ export class PageClient {
     return reply.result;
   }
 
+  /** Section "Sessions": what `session.resume` is called with. */
+  holding(secret: string): object {
+    const mac = byThePage.sessionMac("client", secret, this.exporter).toString("hex");
+    return { ...byThePage.sessionIds(secret), mac };
+  }
+
+  /** Goes on with a session, and checks that the server has it. */
+  async resume(secret: string): Promise<Result> {
+    const { mac, ...facts } = await this.call("session.resume", this.holding(secret));
+    if (mac !== byThePage.sessionMac("server", secret, this.exporter).toString("hex")) {
+      throw new Error("the server does not have the session");
+    }
+    return facts as Result;
+  }
+
   /** The code of the failure of a call that must fail. */
   async refusal(method: string, params: object): Promise<string> {
     return (await this.refused(method, params)).error.data.code;

@@ -16,9 +16,14 @@ export interface Registered extends Person {
   readonly recoveryCodes: readonly string[];
 }
 
-/** Section "Registration", with the code of the step before the present one. */
-export async function register(client: PageClient, endpoint: Endpoint, person: Person): Promise<Registered> {
-  const start = await client.call("register.start", { name: person.name });
+/** Section "Registration", with the code of the step before the present one; by an invite where there is one. */
+export async function register(
+  client: PageClient,
+  endpoint: Endpoint,
+  person: Person,
+  by: { readonly invite?: string } = {},
+): Promise<Registered> {
+  const start = await client.call("register.start", { name: person.name, ...by });
   const enrolment = await client.call("register.verifier", { verifier: verifier(start, person.password) });
   const authenticator = authenticatorOf(enrolment);
   const done = await client.call("register.confirm", { code: codeNow(authenticator, endpoint, -1) });

@@ -153,13 +153,13 @@ describe("a deleted account", () => {
   it("takes a code, however fresh the session, and all that it had ends with it", async () => {
     const { secret, account } = await login(client, server, alice);
     const other = await PageClient.open(server);
-    await other.call("session.resume", { secret });
+    await other.resume(secret);
     const late = await PageClient.open(server);
     await provePassword(late, alice);
 
     expect(await client.refusal("account.delete", { code: "no code" })).toBe("code_refused");
     expect(await client.call("account.delete", { code: nextCode(alice, server) })).toEqual({});
-    expect(await client.refusal("session.resume", { secret })).toBe("session_invalid");
+    expect(await client.refusal("session.resume", client.holding(secret))).toBe("session_invalid");
     expect(await other.refusal("session.list", {})).toBe("session_invalid");
     expect(await late.refusal("login.code", { code: nextCode(alice, server) })).toBe("login_failed");
     expect(await isTaken(alice)).toBe(false);

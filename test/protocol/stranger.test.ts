@@ -35,7 +35,7 @@ describe("a client made of the page alone", () => {
     const entered = await login(await PageClient.open(server), server, registered);
     const { secret, recovery_codes_left, new_device, ...facts } = entered;
     const client = await PageClient.open(server);
-    expect(await client.call("session.resume", { secret })).toEqual(facts);
+    expect(await client.resume(secret)).toEqual(facts);
     expect(await client.call("session.whoami", {})).toEqual(facts);
     const { token, expires_in } = await client.call("session.token", { audience: "some-service" });
     expect(expires_in).toBe(300);
@@ -56,7 +56,7 @@ describe("a client made of the page alone", () => {
       members(JSON.stringify(JSON.parse(keysShown).keys[0])),
     ]);
     expect(await client.call("session.logout", {})).toEqual({});
-    expect(await client.refusal("session.resume", { secret })).toBe("session_invalid");
+    expect(await client.refusal("session.resume", client.holding(secret))).toBe("session_invalid");
     client.close();
   });
 
@@ -68,7 +68,7 @@ describe("a client made of the page alone", () => {
     server.time += 29 * 60;
     await client.call(use, params());
     server.time += 29 * 60;
-    await (await PageClient.open(server)).call("session.resume", { secret });
+    await (await PageClient.open(server)).resume(secret);
     server.time += 30 * 60;
     expect(await client.refusal(use, params())).toBe("session_invalid");
     client.close();
@@ -96,7 +96,7 @@ describe("a client made of the page alone", () => {
     expect(await one.call("session.revoke_others", {})).toEqual({ revoked: sessions.length - 2 });
     expect(await three.refusal("session.whoami", {})).toBe("session_invalid");
     await one.call("session.revoke", { session: own.session });
-    expect(await one.refusal("session.resume", { secret: own.secret })).toBe("session_invalid");
+    expect(await one.refusal("session.resume", one.holding(own.secret))).toBe("session_invalid");
     for (const client of clients) client.close();
   });
 

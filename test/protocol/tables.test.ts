@@ -127,7 +127,11 @@ const someParams: Record<Method, object> = {
   "login.proof": { M1: "ab".repeat(32), mac: "ab".repeat(32) },
   "login.code": { ...someCode, restretched: someVerifier },
   "password.change": { ...someCode, new_verifier: someVerifier },
-  "session.resume": { secret: `pss_${"ab".repeat(32)}_${"cd".repeat(32)}` },
+  "reset.start": { name: "alice", mac: "ab".repeat(32) },
+  "reset.password": { ...someCode, new_verifier: someVerifier },
+  "reset.factors": { token: "ab".repeat(16) },
+  "reset.confirm": someCode,
+  "session.resume": { account: someId("acc"), session: someId("ses"), mac: "ab".repeat(32) },
   "session.whoami": {},
   "session.token": {},
   "session.verify": someCode,
@@ -196,5 +200,5 @@ describe("what becomes of a connection after an error", () => {
 /** A state as far as an error can tell it from others. */
 function stateIn(awaits: Awaits, { triesLeft }: { triesLeft: number }): State {
   const enrolment = { triesLeft, authenticator: { triesLeft } };
-  return { awaits, enrolment } as unknown as State;
+  return { awaits, enrolment, replacement: enrolment } as unknown as State;
 }

@@ -13,7 +13,7 @@ const inSession =
   (method: "session.verify" | "account.delete"): Path =>
   async (server, _alice, { secret }) => {
     const client = await WireClient.open(server);
-    await client.ok("session.resume", { secret });
+    await client.resume(secret);
     return (code) => client.call(method, { code });
   };
 

@@ -147,7 +147,7 @@ async function faultsOfLogin(target: Target, { person }: Witness, login: Login):
   login.refusedAgain = again === "code_refused";
   await client.close();
   const resuming = await WireClient.open(target);
-  const resumed = await resuming.outcome("session.resume", { secret: granted.secret });
+  const resumed = await resuming.resumed(granted.secret);
   await resuming.close();
   const faults: string[] = [];
   if (!login.refusedAgain) faults.push(`${person.name}: a used ${factor} code again: ${again}`);

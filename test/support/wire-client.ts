@@ -1,8 +1,9 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
-import { channelExporter } from "@postern/shared/channel";
+import { channelExporter, sessionMac } from "@postern/shared/channel";
 import { LineSplitter } from "@postern/shared/frames/line-splitter";
 import { lineLimits, type Method, methods, type Params, PROTOCOL, type Result } from "@postern/shared/messages";
+import { parseSessionSecret, sessionKeyOf } from "@postern/shared/session-secret";
 
 /** A reply as it came: `text` is the whole line. */
 export interface Reply {
@@ -137,6 +138,25 @@ export class WireClient {
     const reply = await this.call(method, params);
     if (reply?.result === undefined) throw new Error(`${method} failed: ${codeOf(reply)}`);
     return methods[method].result.parse(reply.result) as Result<M>;
+  }
+
+  /** How a client that keeps a session's secret shows it over this connection: the parameters of `session.resume`. */
+  holding(secret: string): Params<"session.resume"> {
+    const parsed = parseSessionSecret(secret);
+    if (parsed === undefined) throw new Error("that is no session secret");
+    const { account, session } = parsed;
+    const mac = sessionMac("client", sessionKeyOf(parsed.secret), this.exporter).toString("hex");
+    return { account, session, mac };
+  }
+
+  /** A session that must go on here. */
+  resume(secret: string): Promise<Result<"session.resume">> {
+    return this.ok("session.resume", this.holding(secret));
+  }
+
+  /** How an attempt to go on with a session went. */
+  resumed(secret: string): Promise<string> {
+    return this.outcome("session.resume", this.holding(secret));
   }
 
   /** How a call went: `ok`, the code of its error, or `closed`. */

@@ -44,6 +44,64 @@ export function verifyChannelMac(
   return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(channelMac(direction, key, exporter), mac);
 }
 
+const sessionLabels = {
+  client: Buffer.from("postern/1 client session\0", "ascii"),
+  server: Buffer.from("postern/1 server session\0", "ascii"),
+} as const;
+
+/**
+ * HMAC-SHA256(session key, label | exporter), 32 bytes: how the two sides of a session show each other, over this very
+ * connection, that they have it. The key is the SHA-256 of the session's secret, which is what the server stores; the
+ * secret itself is never sent again, and a server that does not have the session cannot answer.
+ *
+ * @throws PosternError `bug` for another length
+ */
+export function sessionMac(direction: ChannelDirection, key: Uint8Array, exporter: Uint8Array): Buffer {
+  if (key.length !== KEY_BYTES || exporter.length !== channelExporter.bytes) {
+    throw new PosternError("bug", { detail: "a session MAC takes a key and an exporter value of 32 bytes" });
+  }
+  return createHmac("sha256", key).update(sessionLabels[direction]).update(exporter).digest();
+}
+
+/** Compares in constant time; false for another length. */
+export function verifySessionMac(
+  direction: ChannelDirection,
+  key: Uint8Array,
+  exporter: Uint8Array,
+  mac: Uint8Array,
+): boolean {
+  return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(sessionMac(direction, key, exporter), mac);
+}
+
+const resetLabels = {
+  client: Buffer.from("postern/1 client reset\0", "ascii"),
+  server: Buffer.from("postern/1 server reset\0", "ascii"),
+} as const;
+
+/**
+ * HMAC-SHA256(token key, label | exporter), 32 bytes: how a person's client and the server show each other, over this
+ * very connection, a password reset token. The key is the SHA-256 of its secret, which is what the server stores: where
+ * no password is known that a server could prove itself with, it proves itself with this before it gets a code.
+ *
+ * @throws PosternError `bug` for another length
+ */
+export function resetMac(direction: ChannelDirection, key: Uint8Array, exporter: Uint8Array): Buffer {
+  if (key.length !== KEY_BYTES || exporter.length !== channelExporter.bytes) {
+    throw new PosternError("bug", { detail: "a reset MAC takes a key and an exporter value of 32 bytes" });
+  }
+  return createHmac("sha256", key).update(resetLabels[direction]).update(exporter).digest();
+}
+
+/** Compares in constant time; false for another length. */
+export function verifyResetMac(
+  direction: ChannelDirection,
+  key: Uint8Array,
+  exporter: Uint8Array,
+  mac: Uint8Array,
+): boolean {
+  return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(resetMac(direction, key, exporter), mac);
+}
+
 /** A known device's secret, which it got at a full login. */
 export const DEVICE_SECRET_BYTES = 32;
 

@@ -22,6 +22,16 @@ export function parseFingerprint(text: string): Fingerprint {
   return encode(digest);
 }
 
+/** The 32 bytes that a fingerprint spells. */
+export function digestOf(fingerprint: Fingerprint): Buffer {
+  return Buffer.from(fingerprint.slice(PREFIX.length), "base64");
+}
+
+/** How 32 bytes of SHA-256 are spelt. */
+export function fingerprintOfDigest(digest: Uint8Array): Fingerprint {
+  return encode(Buffer.from(digest));
+}
+
 /** Compares in constant time, so that nobody has to argue whether a pin is a secret. */
 export function sameFingerprint(one: Fingerprint, other: Fingerprint): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)];

@@ -12,6 +12,7 @@ export const idPrefixes = {
   factor: "fac",
   device: "dev",
   key: "key",
+  invite: "inv",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;
@@ -22,6 +23,7 @@ export type NodeId = Id<"node">;
 export type FactorId = Id<"factor">;
 export type DeviceId = Id<"device">;
 export type KeyId = Id<"key">;
+export type InviteId = Id<"invite">;
 
 const ID_BYTES = 16;
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { idPattern } from "./ids.js";
 import { digitLimits, periodLimits } from "./otp/parameters.js";
+import { SIGNATURE_BYTES, SPKI_BYTES, SUCCESSORS_MAX } from "./successor.js";
 
 /**
  * The messages of `postern/1`, once for both ends: each method's parameters and result. Requests are strict (an
@@ -62,6 +63,9 @@ const label = text(64);
 /** A session secret: `pss_`, the account's and the session's 128-bit ids, `_`, 256 secret bits; all in hex. */
 const sessionSecret = z.string().regex(/^pss_[0-9a-f]{64}_[0-9a-f]{64}$/);
 
+/** What of a token goes to the server: 16 bytes in lower-case hex. */
+const tokenSecret = hex(32);
+
 const sessionFacts = z.object({
   account: z.string(),
   name: z.string(),
@@ -118,7 +122,29 @@ const listedFactor = z.object({
   last_used_at: seconds.optional(),
 });
 
+/** A successor statement: keys as SubjectPublicKeyInfo, all bytes in lower-case hex. */
+const successor = z.object({
+  from: hex(2 * SPKI_BYTES),
+  to: hex(2 * SPKI_BYTES),
+  sequence: z.number().int().positive(),
+  time: seconds,
+  signature: hex(2 * SIGNATURE_BYTES),
+});
+
 const recoveryCodes = z.object({ recovery_codes: z.array(z.string()) });
+
+const totpEnrolment = z.object({
+  secret: z.string(),
+  uri: z.string(),
+  algorithm,
+  digits,
+  period,
+  /** Seconds that are left to type the first code. */
+  expires_in: seconds,
+});
+
+/** Whose account it is, as what a registration or a reset ends with. */
+const accountNamed = z.object({ account: z.string(), name: z.string() });
 
 const nothing = z.strictObject({});
 
@@ -134,28 +160,19 @@ export const methods = {
       version: z.string(),
       features: z.array(z.string()),
       registration: z.enum(["open", "invite", "closed"]),
+      /** The newest first, where the client asked for them: how the identity that it is came to be the one. */
+      successors: z.array(successor).max(SUCCESSORS_MAX).optional(),
     }),
   },
 
   "register.start": {
-    params: z.strictObject({ name: typedName }),
+    params: z.strictObject({ name: typedName, invite: tokenSecret.optional() }),
     result: z.object({ identity: z.string(), salt: bytes32, stretch }),
   },
-  "register.verifier": {
-    params: z.strictObject({ verifier: publicValue }),
-    result: z.object({
-      secret: z.string(),
-      uri: z.string(),
-      algorithm,
-      digits,
-      period,
-      /** Seconds that are left to type the first code. */
-      expires_in: seconds,
-    }),
-  },
+  "register.verifier": { params: z.strictObject({ verifier: publicValue }), result: totpEnrolment },
   "register.confirm": {
     params: z.strictObject({ code: typedCode }),
-    result: recoveryCodes.extend({ account: z.string(), name: z.string() }),
+    result: recoveryCodes.extend(accountNamed.shape),
   },
 
   "login.start": {
@@ -188,7 +205,30 @@ export const methods = {
     result: newSession,
   },
 
-  "session.resume": { params: z.strictObject({ secret: sessionSecret }), result: sessionFacts },
+  "reset.start": {
+    /** Both sides show that they have the token, by MACs over this connection: it does not go over the wire. */
+    params: z.strictObject({ name: typedName, mac: bytes32 }),
+    result: z.object({
+      mac: bytes32,
+      identity: z.string(),
+      salt: bytes32,
+      /** What the new password is to be stretched with. */
+      stretch,
+      factors: z.array(z.string()),
+      period: period.optional(),
+    }),
+  },
+  "reset.password": { params: codeGuess.extend({ new_verifier: stretchedVerifier }), result: accountNamed },
+  "reset.factors": { params: z.strictObject({ token: tokenSecret }), result: totpEnrolment },
+  "reset.confirm": {
+    params: z.strictObject({ code: typedCode }),
+    result: recoveryCodes.extend(accountNamed.shape),
+  },
+
+  "session.resume": {
+    params: z.strictObject({ account: idPattern("account"), session: idPattern("session"), mac: bytes32 }),
+    result: sessionFacts.extend({ mac: bytes32 }),
+  },
   "session.whoami": { params: nothing, result: sessionFacts },
   "session.token": {
     params: z.strictObject({ audience: text(256).optional() }),

@@ -1,6 +1,13 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { CHANNEL_MAC_BYTES, channelExporter, channelMac, verifyChannelMac } from "../src/channel.js";
+import {
+  CHANNEL_MAC_BYTES,
+  channelExporter,
+  channelMac,
+  sessionMac,
+  verifyChannelMac,
+  verifySessionMac,
+} from "../src/channel.js";
 
 /** 00 01 … 1f */
 const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
@@ -56,6 +63,34 @@ describe("channel MACs", () => {
     expect(() => channelMac("client", Buffer.alloc(size), exporter)).toThrowError(bug);
     expect(() => channelMac("client", key, Buffer.alloc(size))).toThrowError(bug);
     expect(() => verifyChannelMac("server", key, Buffer.alloc(size), Buffer.alloc(32))).toThrowError(bug);
+  });
+});
+
+describe("a session's MACs", () => {
+  it("are the known answers, computed with Python's hmac", () => {
+    expect(sessionMac("client", key, exporter).toString("hex")).toBe(
+      "fa8a706b7e8f21a6fdb4807663c8259d3ab8dead55427b11d8899a21bb162158",
+    );
+    expect(sessionMac("server", key, exporter).toString("hex")).toBe(
+      "22390cf8c3177154562b29c0a3162edf8b24694566c1df19489d40ff3b4520a3",
+    );
+  });
+
+  it("verify for their own direction, key and connection alone, and are none of a login's", () => {
+    const mac = sessionMac("client", key, exporter);
+    expect(verifySessionMac("client", key, exporter, mac)).toBe(true);
+    expect(verifySessionMac("server", key, exporter, mac)).toBe(false);
+    expect(verifySessionMac("client", flipped(key, 7), exporter, mac)).toBe(false);
+    expect(verifySessionMac("client", key, flipped(exporter, 255), mac)).toBe(false);
+    expect(verifySessionMac("client", key, exporter, flipped(mac, 0))).toBe(false);
+    expect(verifySessionMac("client", key, exporter, mac.subarray(1))).toBe(false);
+    expect(verifySessionMac("client", key, exporter, channelMac("client", key, exporter))).toBe(false);
+  });
+
+  it.each([0, 16, 31, 33])("are not made from a key or an exporter value of %d bytes", (size) => {
+    const bug = expect.objectContaining({ code: "bug" });
+    expect(() => sessionMac("client", Buffer.alloc(size), exporter)).toThrowError(bug);
+    expect(() => sessionMac("client", key, Buffer.alloc(size))).toThrowError(bug);
   });
 });
 

@@ -18,12 +18,16 @@ const files = {
   addresses: ["server-address", "fingerprint"],
   srp: ["srp-values"],
   sessions: ["session-secret"],
+  tokens: ["operator-token"],
   barrier: ["barrier-header", "envelope", "keyring", "admin-password"],
   records: ["records", "audit-entry", "audit-chain"],
   "store-file": ["store-file", "store-open"],
   "client-files": ["known-servers", "session-file"],
+  backup: ["backup"],
   certificates: ["server-certificate"],
+  successors: ["successors"],
   secrets: ["secret-file", "stdin-lines"],
+  "config-file": ["config-file"],
 };
 
 export const targetNames = Object.values(files).flat();

@@ -5,6 +5,7 @@ import { keptSession } from "../session/session-file.js";
 import { accountMenu } from "./account/menu.js";
 import { loginCommand } from "./login.js";
 import { environmentOf, type GlobalOptions, serverChoiceOf } from "./options.js";
+import { recoverCommand } from "./recover.js";
 import { registerCommand } from "./register.js";
 import { logoutCommand, whoamiCommand } from "./session.js";
 
@@ -27,6 +28,7 @@ export async function menu(output: Output, options: GlobalOptions): Promise<void
             { label: "Account…", value: () => accountMenu(output, options) },
             { label: "Log out", value: () => logoutCommand(output, options) },
           ]),
+      { label: "Use a reset token of the operator's", value: () => recoverCommand(output, undefined, options) },
       { label: "Quit", value: undefined },
     ]);
     if (choice === undefined) return;

@@ -1,9 +1,12 @@
 import { PosternError } from "@postern/shared/errors";
+import { addCompletion } from "@postern/shared/terminal/commands/completion";
+import { withHelp } from "@postern/shared/terminal/commands/help";
 import type { Output } from "@postern/shared/terminal/output";
 import { Command, Option } from "commander";
 import { version } from "../version.js";
 import { addAccountCommands } from "./account/commands.js";
 import { DEFAULT_SERVER } from "./default-server.js";
+import { manual } from "./manual.js";
 import { addOtpCommands } from "./otp/commands.js";
 
 /**
@@ -27,7 +30,6 @@ export function buildProgram(output: Output): Command {
     .option("--json", "one line of JSON for each result and error, on stdout")
     .option("--no-input", "never ask; what is missing is an error")
     .helpCommand(true)
-    .configureHelp({ showGlobalOptions: true })
     .action(async (_options: object, command: Command) => {
       const [unknown] = command.args;
       if (unknown !== undefined) throw new PosternError("usage", { detail: `unknown command '${unknown}'` });
@@ -38,6 +40,8 @@ export function buildProgram(output: Output): Command {
   program
     .command("register [name]")
     .description("make an account: password, authenticator, recovery codes")
+    .option("--invite <token>", "the invite that the operator gave you; it works once")
+    .option("--invite-file <file>", "read the invite from a file, or from the first line of stdin with -")
     .option("--password-file <file>", "read the password from a file, or from the first line of stdin with -")
     .action(async (name: string | undefined, _options: object, command: Command) => {
       const { registerCommand } = await import("./register.js");
@@ -52,6 +56,18 @@ export function buildProgram(output: Output): Command {
     .action(async (name: string | undefined, _options: object, command: Command) => {
       const { loginCommand } = await import("./login.js");
       await loginCommand(output, name, command.optsWithGlobals());
+    });
+
+  program
+    .command("recover [name]")
+    .description("set a new password, or replace a lost authenticator, with a token of the operator's")
+    .option("--token-file <file>", "read the token from a file, or from the first line of stdin with -")
+    .option("--password-file <file>", "with a token that replaces authenticators: read the password from a file")
+    .option("--new-password-file <file>", "with one that sets a new password: read that from a file")
+    .option("--code <code>", "with one that sets a new password: a code, or a recovery code")
+    .action(async (name: string | undefined, _options: object, command: Command) => {
+      const { recoverCommand } = await import("./recover.js");
+      await recoverCommand(output, name, command.optsWithGlobals());
     });
 
   program
@@ -98,6 +114,7 @@ export function buildProgram(output: Output): Command {
     });
 
   addOtpCommands(program, output);
+  addCompletion(program, output);
   // commander would tell who mistypes a command that there are too many arguments. Commands inherit it when they are made.
-  return program.allowExcessArguments();
+  return withHelp(program, manual).allowExcessArguments();
 }

@@ -1,12 +1,14 @@
+import { sessionMac, verifySessionMac } from "@postern/shared/channel";
 import { PosternError } from "@postern/shared/errors";
 import type { Method, Params, Result } from "@postern/shared/messages";
+import { parseSessionSecret, sessionKeyOf } from "@postern/shared/session-secret";
 import type { RpcClient } from "../connection/rpc-client.js";
 import type { Environment, ServerChoice } from "../environment.js";
 import { failedWith } from "../failed-with.js";
 import { dropSession, type KeptSession } from "../session/session-file.js";
 import { type OpenServer, openServer } from "./open-server.js";
 
-export type SessionFacts = Result<"session.resume">;
+export type SessionFacts = Result<"session.whoami">;
 
 /** What a session is used with: the server that gave it, and what this machine keeps of it. */
 export interface SessionUse {
@@ -71,13 +73,35 @@ export class LiveSession implements SessionUse {
  * the secret of the other.
  */
 async function resume({ environment, choice, kept }: SessionUse): Promise<{ rpc: RpcClient; facts: SessionFacts }> {
-  const { rpc, identity } = await openServer(environment, choice);
+  const server = await openServer(environment, choice);
+  const { rpc, identity } = server;
   try {
     if (identity !== kept.fingerprint) throw new PosternError("not_logged_in");
-    return { rpc, facts: await rpc.call("session.resume", { secret: kept.secret }) };
+    return { rpc, facts: await resumeOn(server, kept) };
   } catch (thrown) {
     rpc.close();
     throw thrown;
+  }
+}
+
+/**
+ * Both sides show that they have the session, over this connection. A server with the right identity that does not have
+ * it gets nothing that another one would take for the session, and later no code.
+ */
+async function resumeOn({ rpc, exporter }: OpenServer, kept: KeptSession): Promise<SessionFacts> {
+  const parsed = parseSessionSecret(kept.secret);
+  if (parsed === undefined) throw new PosternError("session_invalid");
+  const { account, session, secret } = parsed;
+  const key = sessionKeyOf(secret);
+  secret.fill(0);
+  try {
+    const mac = sessionMac("client", key, exporter).toString("hex");
+    const { mac: answer, ...facts } = await rpc.call("session.resume", { account, session, mac });
+    const proved = verifySessionMac("server", key, exporter, Buffer.from(answer, "hex"));
+    if (!proved) throw new PosternError("server_not_proved");
+    return facts;
+  } finally {
+    key.fill(0);
   }
 }
 

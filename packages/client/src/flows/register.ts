@@ -3,10 +3,17 @@ import { stretchPassword } from "@postern/shared/kdf";
 import type { Result } from "@postern/shared/messages";
 import { deriveVerifier } from "@postern/shared/srp/client";
 import { parseSalt } from "@postern/shared/srp/parse";
+import type { Token } from "@postern/shared/token";
 import { type EnrolmentDialogue, enrol } from "./enrol.js";
 import type { OpenServer } from "./open-server.js";
 
 export type Registered = Result<"register.confirm">;
+
+/** Who registers, and what the operator gave them for it. */
+export interface Registrant {
+  readonly name: string;
+  readonly invite: Token | undefined;
+}
 
 /** Whom a registration asks: a person at a terminal, or files and pipes. */
 export interface RegisterDialogue extends EnrolmentDialogue {
@@ -17,15 +24,20 @@ export interface RegisterDialogue extends EnrolmentDialogue {
 /**
  * Registers: name, password, authenticator, first code. Of the password only the verifier leaves this machine, and
  * nothing is stored anywhere before the first code was right.
- * @throws PosternError `name_invalid`, `name_taken`, `registration_closed`; `stretch_refused` for a false server
+ * @throws PosternError `name_invalid`, `name_taken`, `registration_closed`, `invite_needed`, `token_invalid`;
+ *   `stretch_refused` for a false server
  */
 export async function register(
   { rpc, greeting }: OpenServer,
-  name: string,
+  { name, invite }: Registrant,
   dialogue: RegisterDialogue,
 ): Promise<Registered> {
   if (greeting.registration === "closed") throw new PosternError("registration_closed");
-  const { identity, salt, stretch } = await rpc.call("register.start", { name });
+  if (greeting.registration === "invite" && invite === undefined) throw new PosternError("invite_needed");
+  const { identity, salt, stretch } = await rpc.call("register.start", {
+    name,
+    ...(invite !== undefined && { invite: invite.secret.toString("hex") }),
+  });
   const password = await dialogue.newPassword(identity, rpc.ended);
   const parsedSalt = parseSalt(salt);
   const stretched = await stretchPassword({ password, salt: parsedSalt, parameters: stretch });

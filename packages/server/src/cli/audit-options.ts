@@ -55,7 +55,15 @@ function parseMoment(option: string, text: string, now: number): number {
   return moment;
 }
 
-function parseSpan(text: string): number | undefined {
+/** The moment that lies `30m`, `24h`, `90d` before `now`. @throws PosternError `usage` */
+export function parseAgo(option: string, text: string, now: number): number {
+  const span = parseSpan(text);
+  if (span === undefined) throw usage(`${option} takes a span: 30m, 24h, 90d`);
+  return now - span;
+}
+
+/** `30m`, `24h`, `7d`, in milliseconds; undefined for anything else. */
+export function parseSpan(text: string): number | undefined {
   const [, count = "", unit = ""] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
   return unit === "" ? undefined : Number(count) * units[unit as keyof typeof units];
 }

@@ -1,6 +1,20 @@
+import { addCompletion } from "@postern/shared/terminal/commands/completion";
+import { withHelp } from "@postern/shared/terminal/commands/help";
 import type { Output } from "@postern/shared/terminal/output";
-import { Command, Option } from "commander";
+import { say } from "@postern/shared/terminal/terminal-text";
+import { Command } from "commander";
+import type { LogLevel } from "../records/log-level.js";
 import { version } from "../version.js";
+import { addConfig } from "./config/commands.js";
+import { serverOptions } from "./config/options.js";
+import { reread, settleBefore, withOptions } from "./config/resolve.js";
+import { addIdentity } from "./identity/commands.js";
+import { addKeeping } from "./keeping/commands.js";
+import { manual } from "./manual.js";
+import { addPeople } from "./people/commands.js";
+import { addRunning } from "./running/commands.js";
+import { withStoreOptions } from "./store-options.js";
+import { addTokens } from "./tokens/commands.js";
 
 /** The commands of `posternd`. What a command does is imported when it runs. */
 export function buildProgram(output: Output): Command {
@@ -8,56 +22,30 @@ export function buildProgram(output: Output): Command {
     .description("The Postern two-factor authentication server, and its operator's tools.")
     .version(version)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined });
-
-  withStoreOptions(program.command("start"))
-    .description("open the store and serve; on a terminal, make the store when there is none")
-    .option("--init", "make the store when there is none")
-    .addOption(
-      new Option("--listen <host:port>", "where clients connect").env("POSTERND_LISTEN").default("127.0.0.1:7465"),
-    )
-    .addOption(
-      new Option("--http <host:port|off>", "where the HTTPS port listens")
-        .env("POSTERND_HTTP")
-        .default("127.0.0.1:7466"),
-    )
-    .addOption(
-      new Option("--registration <mode>", "who may register")
-        .choices(["open", "closed"])
-        .env("POSTERND_REGISTRATION")
-        .default("open"),
-    )
-    .addOption(new Option("--public-url <url>", "where other services reach the HTTPS port").env("POSTERND_PUBLIC_URL"))
-    .addOption(
-      new Option("--address-limits <off|ranges>", "which addresses have no limits of their own").env(
-        "POSTERND_ADDRESS_LIMITS",
-      ),
-    )
-    .addOption(
-      new Option("--audit-retention <days>", "how long audit entries are kept, such as 365d; for good by default").env(
-        "POSTERND_AUDIT_RETENTION",
-      ),
-    )
-    .addOption(
-      new Option("--log-level <level>", "how much is logged")
-        .choices(["error", "warn", "info", "debug"])
-        .env("POSTERND_LOG_LEVEL")
-        .default("info"),
-    )
-    .addOption(
-      new Option("--log-format <format>", "how it is logged; pretty on a terminal, else json")
-        .choices(["pretty", "json"])
-        .env("POSTERND_LOG_FORMAT"),
-    )
-    .action(async (_options: object, command: Command) => {
-      const { startCommand } = await import("./start.js");
-      await startCommand(output, command.optsWithGlobals());
+    .configureOutput({ outputError: () => undefined })
+    .hook("preAction", async (_program, command) => {
+      for (const warning of await settleBefore(command)) output.warn(say`${warning}`);
     });
 
+  withOptions(withStoreOptions(program.command("start")), serverOptions)
+    .description("open the store and serve; on a terminal, make the store when there is none")
+    .action(async (_options: object, command: Command) => {
+      const { startCommand } = await import("./start.js");
+      const logLevel = async () => (await reread(command, "log-level")).value as LogLevel;
+      await startCommand(output, command.optsWithGlobals(), { logLevel });
+    });
+
+  addPeople(program, output);
   addAudit(program, output);
   addStretch(program, output);
   addSigningKey(program, output);
-  return program;
+  addTokens(program, output);
+  addIdentity(program, output);
+  addKeeping(program, output);
+  addConfig(program, output);
+  addRunning(program, output);
+  addCompletion(program, output);
+  return withHelp(program, manual);
 }
 
 function addAudit(program: Command, output: Output): void {
@@ -140,17 +128,4 @@ function addSigningKey(program: Command, output: Output): void {
       const { signingKeyRotateCommand } = await import("./signing-key.js");
       await signingKeyRotateCommand(output, command.optsWithGlobals());
     });
-}
-
-/** The options of every command that opens the store. */
-function withStoreOptions(command: Command): Command {
-  return command
-    .addOption(new Option("--data <dir>", "the data directory").env("POSTERND_DATA"))
-    .addOption(
-      new Option("--admin-password-file <file>", "read the admin password from a file, or from stdin with -").env(
-        "POSTERND_ADMIN_PASSWORD_FILE",
-      ),
-    )
-    .option("--json", "one line of JSON for each result and error, on stdout")
-    .option("--no-input", "never ask; what is missing is an error");
 }

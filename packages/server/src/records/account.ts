@@ -3,8 +3,9 @@ import type { AccountId, FactorId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { budgetSchema } from "./budget.js";
-import { bytes, instant, intact, paddedCodec, recordCodec } from "./codec.js";
-import { nextAfter, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, paddedCodec, recordCodec } from "./codec.js";
+import { scanIntact } from "./intact.js";
+import { recordKey, recordRange } from "./keys.js";
 
 /**
  * One record holds all that decides whether a person gets in: verifier, factors, used steps, recovery hashes and the
@@ -36,6 +37,8 @@ const hotpFactor = z.strictObject({
   ...factorFacts,
   /** The counter that is expected next: every code before it is spent. RFC 4226 section 7.2. */
   counter: z.number().int().nonnegative(),
+  /** The counter may be behind, by a restore: only two codes in a row are accepted, and end it. */
+  resync: z.literal(true).optional(),
 });
 
 const detailsSchema = z.strictObject({
@@ -47,6 +50,11 @@ const detailsSchema = z.strictObject({
   recovery: z.array(bytes(32)),
   /** What strangers have for codes; a known device has a budget of its own. */
   codeBudget: budgetSchema,
+  /** Of a node's chain, the length that it had when the registration began: nothing before tells of this account. */
+  auditSince: z.record(z.string(), z.number().int().nonnegative()).optional(),
+  /** When an operator closed the account; while it stands here nobody gets in, whatever they prove. */
+  disabledAt: instant.optional(),
+  lastLoginAt: instant.optional(),
 });
 
 const headSchema = z.strictObject({
@@ -97,8 +105,13 @@ function decodeHead(stored: Buffer): AccountHead {
 /** Where the record of a name stands: `nameIndex` is the barrier's keyed hash of the identity. */
 const accountKey = (nameIndex: Buffer) => recordKey("account", nameIndex);
 
-/** No name's keyed hash: its length differs. */
-const dummyKey = recordKey("account", Buffer.from("dummy"));
+/** No name's keyed hash, by its length; and behind all of them. */
+const dummyKey = recordKey("account", Buffer.alloc(33, 0xff));
+
+/** Where it stood while format 1 was the last one. */
+const dummyKeyOfFormat1 = recordKey("account", Buffer.from("dummy"));
+
+const isOfSomebody = (key: Buffer) => !key.equals(dummyKey) && !key.equals(dummyKeyOfFormat1);
 
 export async function findAccount(tx: SealedReadTransaction, nameIndex: Buffer): Promise<Account | undefined> {
   const stored = await tx.get(accountKey(nameIndex));
@@ -119,7 +132,7 @@ export async function deleteAccount(tx: SealedWriteTransaction, nameIndex: Buffe
 }
 
 /**
- * Brings one page of accounts to today's format, in the order of their keys: says how many there are, and the key to go
+ * Brings one page of accounts to today's format and place, in the order of their keys: says how many there are, and the key to go
  * on from; none when it was the last. One that is damaged stays as it is, and keeps out nobody but its person.
  */
 export async function refreshAccounts(
@@ -128,28 +141,69 @@ export async function refreshAccounts(
   limit: number,
 ): Promise<{ accounts: number; next: Buffer | undefined }> {
   const range = recordRange("account");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  for (const entry of entries) {
-    for (const account of intact([entry], decode)) await tx.put(entry.key, encode(account));
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  for (const { key, value } of page.records) {
+    const movesTo = key.equals(dummyKeyOfFormat1) ? dummyKey : key;
+    if (movesTo !== key) await tx.delete(key);
+    await tx.put(movesTo, encode(value));
   }
-  const accounts = entries.filter(({ key }) => !key.equals(dummyKey)).length;
-  return { accounts, next: nextAfter(entries, limit) };
+  const keys = [...page.records.map(({ key }) => key), ...page.damaged];
+  return { accounts: keys.filter(isOfSomebody).length, next: page.next };
+}
+
+/** An account with the keyed hash that it stands under; undefined where it does not open. */
+export interface ListedAccount {
+  readonly nameIndex: Buffer;
+  readonly account: Account | undefined;
+}
+
+/** One page of accounts in the order of their keys, and the key to go on from; none when it was the last. */
+export async function scanAccounts(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ accounts: ListedAccount[]; next: Buffer | undefined }> {
+  const range = recordRange("account");
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  const found = [...page.records, ...page.damaged.map((key) => ({ key, value: undefined }))];
+  const listed = found.filter(({ key }) => isOfSomebody(key)).sort((a, b) => Buffer.compare(a.key, b.key));
+  return {
+    accounts: listed.map(({ key, value }) => ({ nameIndex: key.subarray(1), account: value })),
+    next: page.next,
+  };
 }
 
 /**
- * The head of a name's record together with one that belongs to nobody. An unknown name is answered from the second,
- * and both are looked for, unsealed and decoded in the same way, so that the time taken does not tell which it was.
+ * Changes one page of records, that of nobody among them, in the order of their keys: says how many accounts there are,
+ * and the key to go on from; none when it was the last. One that is damaged stays as it is.
+ */
+export async function changeAccounts(
+  tx: SealedWriteTransaction,
+  after: Buffer | undefined,
+  limit: number,
+  change: (account: Account) => Account,
+): Promise<{ accounts: number; next: Buffer | undefined }> {
+  const range = recordRange("account");
+  const { records, damaged, next } = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  for (const { key, value } of records) await tx.put(key, encode(change(value)));
+  const keys = [...records.map(({ key }) => key), ...damaged];
+  return { accounts: keys.filter(isOfSomebody).length, next };
+}
+
+/**
+ * The head of a name's record; for an unknown name that of the record which stands where its own would. Both are found
+ * by the one same read, unsealed and decoded: what belongs to nobody is as cold in every cache as what belongs to
+ * somebody, so that the time taken does not tell which it was. Behind the last record there is one of nobody.
  */
 export async function findHeadOrDummy(
   tx: SealedReadTransaction,
   nameIndex: Buffer,
 ): Promise<{ known: boolean; head: AccountHead }> {
-  const found = await tx.get(accountKey(nameIndex));
-  const stored = found ?? (await tx.get(dummyKey));
-  // The known name asks once more for nothing, as the unknown one did.
-  if (found !== undefined) await tx.get(recordKey("account", Buffer.from("nobody")));
-  if (stored === undefined) throw dummyMissing();
-  return { known: found !== undefined, head: decodeHead(stored) };
+  const key = accountKey(nameIndex);
+  const { to } = recordRange("account");
+  const [found] = await tx.scan({ from: key, to, limit: 1 });
+  if (found === undefined) throw dummyMissing();
+  return { known: found.key.equals(key), head: decodeHead(found.value) };
 }
 
 export async function putDummyAccount(tx: SealedWriteTransaction, account: Account): Promise<void> {

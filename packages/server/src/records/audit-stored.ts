@@ -1,15 +1,35 @@
-import { PosternError } from "@postern/shared/errors";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { type AuditEntry, commitment, personalFields } from "./audit-chain.js";
-import { bytes, recordCodec } from "./codec.js";
+import { bytes, paddedCodec, recordCodec } from "./codec.js";
+import { orDamaged } from "./intact.js";
 import { idBytes, indexBytes, recordKey } from "./keys.js";
 
-/** What stands in the store for one entry: its text, and apart from it the personal fields with their salts. */
+/**
+ * What stands in the store for one entry: its text, and apart from it the personal fields with their salts. Both are
+ * padded: a refusal of a known name tells more than one of an unknown name, and its size would show in the file, and in
+ * the time that it takes to write. Every refusal at a login fits into one block, with the longest client's name too: who
+ * chooses that could else find the length at which a known name takes one block more.
+ */
+export const BLOCK = 640;
 
 const fieldsSchema = z.partialRecord(z.enum(personalFields), z.strictObject({ value: z.string(), salt: bytes(32) }));
 export type Fields = z.infer<typeof fieldsSchema>;
-const fieldsCodec = recordCodec(fieldsSchema, { format: 1 });
+
+const padded = paddedCodec(fieldsSchema, BLOCK);
+const storedFields = recordCodec(z.strictObject({ padded: bytes() }), { format: 2, upgrade: fromFormat1 });
+
+/** Format 1 had the fields as they are. */
+function fromFormat1(fields: unknown): unknown {
+  const known = fieldsSchema.safeParse(fields);
+  return known.success ? { padded: padded.encode(known.data) } : undefined;
+}
+
+const encodeFields = (fields: Fields) => storedFields.encode({ padded: padded.encode(fields) });
+const decodeFields = (stored: Buffer) => padded.decode(storedFields.decode(stored).padded);
+
+/** Spaces at the end, where no entry has one. */
+const padText = (text: string) => text.padEnd(Math.ceil(text.length / BLOCK) * BLOCK);
 
 type Part = "auditEntry" | "auditFields";
 
@@ -27,8 +47,8 @@ export async function putEntry(
   index: number,
   { text, fields }: { text: string; fields: Fields },
 ): Promise<void> {
-  await tx.put(entryKey(node, index), Buffer.from(text, "utf8"));
-  if (Object.keys(fields).length > 0) await tx.put(partKey("auditFields", node, index), fieldsCodec.encode(fields));
+  await tx.put(entryKey(node, index), Buffer.from(padText(text), "utf8"));
+  if (Object.keys(fields).length > 0) await tx.put(partKey("auditFields", node, index), encodeFields(fields));
 }
 
 export async function deleteFields(tx: SealedWriteTransaction, node: string, index: number): Promise<void> {
@@ -49,7 +69,7 @@ export interface Span {
 /** The texts of a page; undefined where there is none, and an empty text, which is no entry, where it does not open. */
 export async function readTexts(tx: SealedReadTransaction, node: string, span: Span): Promise<(string | undefined)[]> {
   const stored = await readParts(tx, "auditEntry", node, span);
-  return stored.map((value) => (value === "damaged" ? "" : value?.toString("utf8")));
+  return stored.map((value) => (value === "damaged" ? "" : value?.toString("utf8").trimEnd()));
 }
 
 /** The personal fields of a page's entries; none where there were none, or they were erased. */
@@ -57,7 +77,7 @@ export async function readFields(tx: SealedReadTransaction, node: string, span: 
   const stored = await readParts(tx, "auditFields", node, span);
   return Promise.all(
     stored.map((value) =>
-      orDamaged(async () => (value === "damaged" || value === undefined ? (value ?? {}) : fieldsCodec.decode(value))),
+      orDamaged(async () => (value === "damaged" || value === undefined ? (value ?? {}) : decodeFields(value))),
     ),
   );
 }
@@ -88,14 +108,4 @@ export function fieldsMatch(fields: Fields | "damaged", entry: AuditEntry | unde
     const stored = fields[field];
     return stored === undefined || entry?.commitments[field] === commitment(field, stored.value, stored.salt);
   });
-}
-
-/** What a read gives, or that what stands there does not open. */
-export async function orDamaged<T>(read: () => Promise<T>): Promise<T | "damaged"> {
-  try {
-    return await read();
-  } catch (thrown) {
-    if (thrown instanceof PosternError && thrown.code === "store_damaged") return "damaged";
-    throw thrown;
-  }
 }

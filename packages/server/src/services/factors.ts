@@ -5,6 +5,7 @@ import { matchHotp, resyncHotp } from "@postern/shared/otp/hotp";
 import { hashRecoveryCode, parseRecoveryCode, type RecoveryCode } from "@postern/shared/otp/recovery-code";
 import { matchTotp } from "@postern/shared/otp/totp";
 import type { Account, Factor, HotpFactor, TotpFactor } from "../records/account.js";
+import type { TokenFault } from "./reset-tokens.js";
 
 /** A code as a person gave it; with a second one, two in a row of an HOTP device that ran ahead. */
 export interface CodeGuess {
@@ -13,10 +14,10 @@ export interface CodeGuess {
 }
 
 /** Why a code was refused, for the audit record. */
-export type CodeFault = "wrong_code" | "replayed_code" | "expired_code";
+export type CodeFault = "wrong_code" | "replayed_code" | "expired_code" | TokenFault;
 
-/** What let somebody in; `resync`: two codes in a row of an HOTP device that ran ahead. */
-export type CodeKind = FactorKind | "resync";
+/** What was taken; `resync`: two codes in a row of an HOTP device that ran ahead; `token`: an operator's, for a code. */
+export type CodeKind = FactorKind | "resync" | "token";
 
 export type SpentCode =
   | {
@@ -71,15 +72,17 @@ function judgeTotp(factor: TotpFactor, { code: typed, secondCode }: CodeGuess, n
 }
 
 function judgeHotp(factor: HotpFactor, { code: typed, secondCode }: CodeGuess, now: number): FactorVerdict {
-  const { secret, algorithm, digits, counter } = factor;
+  const { resync, ...rest } = factor;
+  const { secret, algorithm, digits, counter } = rest;
   const attempt = { secret, counter, params: { algorithm, digits } };
   const code = parseCode(typed, digits);
   const second = secondCode === undefined ? undefined : parseCode(secondCode, digits);
   if (code === undefined || (secondCode !== undefined && second === undefined)) return { kind: "none" };
+  if (resync && second === undefined) return { kind: "none" };
   const match =
     second === undefined ? matchHotp({ ...attempt, code }) : resyncHotp({ ...attempt, codes: [code, second] });
   if (match === undefined) return { kind: "none" };
-  return { kind: "match", used: { ...factor, counter: match.nextCounter, lastUsedAt: now } };
+  return { kind: "match", used: { ...rest, counter: match.nextCounter, lastUsedAt: now } };
 }
 
 /** Every authenticator is asked; a code that two of them show is used up at both. */

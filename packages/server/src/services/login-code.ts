@@ -4,11 +4,12 @@ import type { SealedWriteTransaction } from "../barrier/barrier.js";
 import { type Account, findAccount, putAccount } from "../records/account.js";
 import type { Device } from "../records/device.js";
 import { getStretchCensus } from "../records/stretch-census.js";
-import { type CodeCase, judgeCode, refusalOf } from "./code-guess.js";
+import { type CodeCase, judgeCode, refusalOf, type TokenGuess } from "./code-guess.js";
 import { aboutAccount, audit, type Peer, type ServiceContext } from "./context.js";
 import { forgetDevicesBut, type NewDevice, seeDevice, welcomeDevice } from "./devices.js";
 import type { CodeGuess } from "./factors.js";
-import { endSessionsBut, type Grant, grantSession } from "./sessions.js";
+import { renewalOf, renewPassword, type StretchedVerifier } from "./new-password.js";
+import { type Grant, grantSession } from "./sessions.js";
 import { countAccount, isInUse } from "./stretching.js";
 import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
@@ -24,19 +25,12 @@ export interface LoggedIn {
   readonly newDevice: NewDevice | undefined;
 }
 
-/** A verifier, and the generation of the Argon2id parameters that the client made it with. */
-export interface StretchedVerifier {
-  readonly generation: number;
-  /** 512 digits of hex. */
-  readonly verifier: string;
-}
-
 /**
  * Judges a code, uses it up and grants the session with its audit record, all in one transaction: of any number of
  * tries with one code exactly one is granted, and none without the record. `restretched` is the verifier of the same
  * password at a higher generation, and takes the place of the old one.
  * @throws PosternError `code_refused`, `throttled`, `codes_locked`; `login_failed` when the account changed meanwhile;
- *   `verifier_invalid`
+ *   `verifier_invalid`; `account_disabled`, which only a right code is told
  */
 export function verifyCode(
   context: ServiceContext,
@@ -50,7 +44,6 @@ export function verifyCode(
       verifier && restretched
         ? await moved(context, tx, peer, proved.account, { ...restretched, verifier })
         : proved.account;
-    if (account !== proved.account) await putAccount(tx, password.nameIndex, account);
     return enter(context, tx, peer, { ...proved, password, account });
   });
 }
@@ -65,17 +58,10 @@ export function changePassword(
   password: PasswordVerified,
   { guess, stretched }: { guess: CodeGuess; stretched: StretchedVerifier },
 ): Promise<LoggedIn> {
-  const { generation } = stretched;
-  const verifier = parseVerifier(stretched.verifier);
-  // Not below what the account has, and nothing that this server has not asked for.
-  const fits = async (tx: SealedWriteTransaction, account: Account) =>
-    generation >= account.stretch && isInUse(await getStretchCensus(tx), generation);
-  return withCode(context, peer, { password, guess, event: "password.change", fits }, async (tx, proved) => {
-    const passwordVersion = proved.account.passwordVersion + 1;
-    const account = { ...proved.account, verifier, stretch: generation, passwordVersion };
-    await putAccount(tx, password.nameIndex, account);
-    await countAccount(tx, { from: proved.account.stretch, to: generation });
-    await endSessionsBut(tx, account.id);
+  const renewal = renewalOf(stretched);
+  const attempt = { password, guess, event: "password.change", fits: renewal.fits } as const;
+  return withCode(context, peer, attempt, async (tx, proved) => {
+    const account = await renewPassword(tx, proved.account, renewal);
     await forgetDevicesBut(tx, account, proved.device?.id);
     await audit(context, tx, peer, {
       ...aboutAccount(account),
@@ -84,12 +70,12 @@ export function changePassword(
       reason: proved.code.by,
       device: proved.device?.id,
     });
-    const device = proved.device && { ...proved.device, passwordVersion };
+    const device = proved.device && { ...proved.device, passwordVersion: account.passwordVersion };
     return enter(context, tx, peer, { code: proved.code, device, password, account });
   });
 }
 
-interface Proved {
+export interface Proved {
   readonly code: CodeVerified;
   readonly account: Account;
   readonly device: Device | undefined;
@@ -97,32 +83,54 @@ interface Proved {
 
 interface CodeAttempt {
   readonly password: PasswordVerified;
-  readonly guess: CodeGuess;
+  readonly guess: CodeGuess | TokenGuess;
   readonly event: CodeCase["event"];
   /** Whether what comes with the code can be taken at all; if not, the code is not looked at, and stays good. */
   readonly fits?: (tx: SealedWriteTransaction, account: Account) => Promise<boolean>;
 }
 
-/** Runs `act` with a code that was right, in the transaction that uses it up. */
-async function withCode(
+/**
+ * Runs `act` with a code that was right, in the transaction that uses it up.
+ * @throws PosternError `code_refused`, `token_invalid`, `throttled`, `codes_locked`; `login_failed` when the account
+ *   changed meanwhile; `verifier_invalid` for what does not fit; `account_disabled`
+ */
+export async function withCode<T>(
   context: ServiceContext,
   peer: Peer,
   { password, guess, event, fits }: CodeAttempt,
-  act: (tx: SealedWriteTransaction, proved: Proved) => Promise<LoggedIn>,
-): Promise<LoggedIn> {
-  const { nameIndex, guesser, passwordVersion, account: id, identity: name } = password;
+  act: (tx: SealedWriteTransaction, proved: Proved) => Promise<T>,
+): Promise<T> {
+  const { nameIndex, guesser } = password;
   const outcome = await context.barrier.transact(async (tx) => {
-    const account = await findAccount(tx, nameIndex);
-    if (account === undefined || account.id !== id || account.passwordVersion !== passwordVersion) {
-      await audit(context, tx, peer, { event, outcome: "refused", reason: "account_changed", account: id, name });
-      return new PosternError("login_failed");
-    }
+    const account = await findProvedAccount(tx, password);
+    if (account === undefined) return accountChanged(context, tx, peer, { password, event });
     if (fits !== undefined && !(await fits(tx, account))) return new PosternError("verifier_invalid");
     const verdict = await judgeCode(context, tx, peer, { account, nameIndex, guesser, event }, guess);
     return verdict.kind === "right" ? act(tx, verdict) : refusalOf(verdict);
   });
   if (outcome instanceof PosternError) throw outcome;
   return outcome;
+}
+
+/** The account whose password was proved; undefined when it is gone, or has another password since. */
+export async function findProvedAccount(
+  tx: SealedWriteTransaction,
+  { nameIndex, account: id, passwordVersion }: PasswordVerified,
+): Promise<Account | undefined> {
+  const account = await findAccount(tx, nameIndex);
+  return account?.id === id && account.passwordVersion === passwordVersion ? account : undefined;
+}
+
+/** Records that what was proved is worth nothing any more. */
+export async function accountChanged(
+  context: ServiceContext,
+  tx: SealedWriteTransaction,
+  peer: Peer,
+  { password, event }: Pick<CodeAttempt, "password" | "event">,
+): Promise<PosternError> {
+  const { account, identity: name } = password;
+  await audit(context, tx, peer, { event, outcome: "refused", reason: "account_changed", account, name });
+  return new PosternError("login_failed");
 }
 
 /** The account on a higher generation, or as it was when the client's is none that it was asked for. */
@@ -141,7 +149,7 @@ async function moved(
   return { ...account, verifier, stretch: generation };
 }
 
-/** Grants the session, on a device that is known from now on. */
+/** Stores the account as it is now, and grants the session, on a device that is known from now on. */
 async function enter(
   context: ServiceContext,
   tx: SealedWriteTransaction,
@@ -151,6 +159,7 @@ async function enter(
   const newDevice = device === undefined ? await welcomeDevice(context, tx, peer, account) : undefined;
   if (device !== undefined) await seeDevice(context, tx, peer, device);
   const id = device?.id ?? (newDevice as NewDevice).id;
+  await putAccount(tx, password.nameIndex, { ...account, lastLoginAt: context.now() });
   const grant = await grantSession(context, tx, peer, { password, code, device: id });
   const { session } = grant;
   await audit(context, tx, peer, {

@@ -94,14 +94,18 @@ export interface PasswordProof {
   readonly exporter: Buffer;
 }
 
-export interface PasswordAnswer {
+/** Which codes a person will be asked for. */
+export interface AskedCodes {
+  readonly factors: readonly FactorKind[];
+  /** Seconds that a code lasts, where all authenticators have the same period. */
+  readonly period: number | undefined;
+}
+
+export interface PasswordAnswer extends AskedCodes {
   readonly password: PasswordVerified;
   /** M2, 64 digits of hex. */
   readonly proofHex: string;
   readonly serverMac: Buffer;
-  readonly factors: readonly FactorKind[];
-  /** Seconds that a code lasts, where all authenticators have the same period. */
-  readonly period: number | undefined;
   /** What the password should be stretched with from now on, where that is more than it is. */
   readonly restretch: Stretch | undefined;
 }
@@ -155,8 +159,7 @@ async function findProved(
   return { account: found, census: await getStretchCensus(tx) };
 }
 
-/** What a person will be asked for. */
-function codesOf({ factors }: Account): Pick<PasswordAnswer, "factors" | "period"> {
+export function codesOf({ factors }: Account): AskedCodes {
   const kinds = new Set<FactorKind>([...factors.map(({ kind }) => kind), "recovery"]);
   const periods = new Set(factors.map((factor) => (factor.kind === "totp" ? factor.period : undefined)));
   const [period] = periods;

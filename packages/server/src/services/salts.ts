@@ -22,6 +22,11 @@ export function decoyDeviceOwner(barrier: Barrier, identity: string): Buffer {
   return barrier.decoy("device owner", identity, 16);
 }
 
+/** The same where its reset tokens are. */
+export function decoyResetOwner(barrier: Barrier, identity: string): Buffer {
+  return barrier.decoy("reset owner", identity, 16);
+}
+
 /** Where a name stands among all names, from 0 to below 1: it never changes, and looks drawn at random. */
 export function placeOf(barrier: Barrier, identity: string): number {
   return barrier.decoy("stretch generation", identity, 6).readUIntBE(0, 6) / 2 ** 48;

@@ -3,6 +3,7 @@ import type { Identity } from "@postern/shared/names/name";
 import type { CodeKind } from "./factors.js";
 import type { Guesser } from "./guesser.js";
 import type { LiveSession } from "./live-session.js";
+import type { TokenHash } from "./token-secret.js";
 
 /**
  * What a person has shown so far. Nobody can write these values down without a cast, and there is one of these for
@@ -11,6 +12,7 @@ import type { LiveSession } from "./live-session.js";
 declare const passwordWitness: unique symbol;
 declare const codeWitness: unique symbol;
 declare const freshWitness: unique symbol;
+declare const resetWitness: unique symbol;
 
 /** Someone proved the password of this account, over this channel. Made only by `provePassword`. */
 export interface PasswordVerified {
@@ -28,6 +30,20 @@ export interface CodeVerified {
   readonly [codeWitness]: true;
   readonly amr: readonly string[];
   readonly by: CodeKind;
+}
+
+/**
+ * Someone showed the password reset token of this account: it takes the place of the password, and of no code. Made only
+ * by `beginPasswordReset`.
+ */
+export interface ResetTokenShown {
+  readonly [resetWitness]: true;
+  readonly account: AccountId;
+  readonly identity: Identity;
+  readonly nameIndex: Buffer;
+  /** As of `PasswordVerified`. */
+  readonly passwordVersion: number;
+  readonly token: TokenHash;
 }
 
 /** A live session whose last code is no older than five minutes. Made only by `withFreshSession`. */

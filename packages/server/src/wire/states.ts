@@ -1,8 +1,9 @@
 import type { Session } from "../records/session.js";
 import type { FactorEnrolment } from "../services/enrolment.js";
+import type { FactorReplacement } from "../services/factor-reset.js";
 import type { LoginChallenge } from "../services/login.js";
 import type { Enrolment, NameFree } from "../services/registration.js";
-import type { PasswordVerified } from "../services/witnesses.js";
+import type { PasswordVerified, ResetTokenShown } from "../services/witnesses.js";
 import type { DeadlineKind } from "./admission.js";
 
 /**
@@ -16,6 +17,8 @@ export type State =
   | { readonly awaits: "first-code"; readonly enrolment: Enrolment }
   | { readonly awaits: "proof"; readonly challenge: LoginChallenge }
   | { readonly awaits: "code"; readonly password: PasswordVerified; readonly tried: boolean }
+  | { readonly awaits: "reset-code"; readonly shown: ResetTokenShown }
+  | { readonly awaits: "replacement-code"; readonly replacement: FactorReplacement }
   | { readonly awaits: "session-call"; readonly session: Session }
   | { readonly awaits: "factor-code"; readonly session: Session; readonly enrolment: FactorEnrolment };
 
@@ -36,6 +39,8 @@ export const deadlineOf: Record<Awaits, DeadlineKind> = {
   "first-code": "registration",
   proof: "step",
   code: "step",
+  "reset-code": "registration",
+  "replacement-code": "registration",
   "session-call": "idle",
   "factor-code": "registration",
 };

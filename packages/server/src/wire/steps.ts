@@ -1,12 +1,15 @@
 import { isRecoverable, PosternError } from "@postern/shared/errors";
-import type { DeviceId, SessionId } from "@postern/shared/ids";
+import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { type CodeParams, isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
-import type { Factor } from "../records/account.js";
+import { encodeSuccessor, SUCCESSORS_FEATURE, type SuccessorStatement } from "@postern/shared/successor";
+import type { Factor, TotpFactor } from "../records/account.js";
 import type { Device } from "../records/device.js";
 import type { Session } from "../records/session.js";
 import { removeOwnAccount } from "../services/account-removal.js";
 import type { Peer, ServiceContext } from "../services/context.js";
 import { forgetDevice, forgetOtherDevices, listDevices } from "../services/devices.js";
+import type { FactorEnrolment } from "../services/enrolment.js";
+import { confirmReplacement, offerReplacement } from "../services/factor-reset.js";
 import type { CodeGuess } from "../services/factors.js";
 import { type DeviceProof, recogniseDevice, stranger } from "../services/guesser.js";
 import { sessionLimits } from "../services/live-session.js";
@@ -14,8 +17,9 @@ import { beginLogin, nameLogin, provePassword } from "../services/login.js";
 import { changePassword, type LoggedIn, verifyCode } from "../services/login-code.js";
 import { confirmNewFactor, listFactors, offerNewFactor, removeFactor } from "../services/own-factors.js";
 import { listSessions, revokeOtherSessions, revokeSession } from "../services/own-sessions.js";
+import { beginPasswordReset, resetPassword } from "../services/password-reset.js";
 import { recoveryStatus, regenerateRecovery } from "../services/recovery.js";
-import { beginRegistration, confirmRegistration, offerFactor } from "../services/registration.js";
+import { beginRegistration, confirmRegistration, offerFactor, type Registered } from "../services/registration.js";
 import { endSession, resumeSession, useSession } from "../services/sessions.js";
 import { freshUntil, verifySession } from "../services/step-up.js";
 import { mintToken } from "../services/tokens.js";
@@ -25,6 +29,8 @@ import { type Awaits, awaitStart, type State, type StateOf } from "./states.js";
 export interface StepContext {
   readonly services: ServiceContext;
   readonly server: { readonly name: string; readonly version: string };
+  /** How the identity that this connection shows came to be the one, newest first. */
+  readonly successors: readonly SuccessorStatement[];
   /** The peer, and after `hello` with the name that its client gave. */
   peer: Peer;
   /** The TLS exporter of this connection, 32 bytes. RFC 9266. */
@@ -38,8 +44,10 @@ export interface StepContext {
    * whole seconds to wait.
    */
   readonly startWait: (device?: DeviceId) => number;
-  /** The same for a token of a session: each leaves a record. */
-  readonly tokenWait: (session: SessionId) => number;
+  /** The same for a call of a session that leaves a record, counted by its account: ten sessions have no more than one. */
+  readonly recordWait: (account: AccountId) => number;
+  /** The same for the records of its sessions that go on from another address. */
+  readonly moveWait: (account: AccountId) => number;
 }
 
 interface Done<M extends Method> {
@@ -53,25 +61,33 @@ type Step<A extends Awaits, M extends Method> = (
   context: StepContext,
 ) => Promise<Done<M>> | Done<M>;
 
-/** For each state the calls that are possible in it; every other one is out of order. */
+/**
+ * For each state the calls that are possible in it; every other one is out of order.
+ *
+ * A call of a session that leaves a record, by its refusal too, is counted first. Those that end something are not: each
+ * record of theirs is of something that a counted call or a login made, and whoever has stolen a session must not be
+ * able to keep its owner from ending it.
+ */
 const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } } = {
   hello: {
-    hello: (_state, { client, version }, context) => {
+    hello: (_state, { client, version, features }, context) => {
       context.peer = { ...context.peer, client: `${client} ${version}` };
-      const { server, services } = context;
+      const { server, services, successors } = context;
       const { registration } = services;
-      return {
-        next: awaitStart,
-        result: { server: server.name, version: server.version, features: [], registration },
-      };
+      const greeting = { server: server.name, version: server.version, registration };
+      // Asked for only by a client that has pinned another identity. It sends no name before it has judged them.
+      const result = features.includes(SUCCESSORS_FEATURE)
+        ? { ...greeting, features: [SUCCESSORS_FEATURE], successors: successors.map(encodeSuccessor) }
+        : { ...greeting, features: [] };
+      return { next: awaitStart, result };
     },
   },
 
   start: {
-    "register.start": async (_state, { name }, context) => {
+    "register.start": async (_state, { name, invite }, context) => {
       refuseWhile(context.startWait());
       const { services, peer } = context;
-      const free = await beginRegistration(services, peer, name);
+      const free = await beginRegistration(services, peer, name, invite);
       const { identity, salt, stretch } = free;
       return {
         next: { awaits: "verifier", name: free },
@@ -92,28 +108,35 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
         result: { identity, salt: salt.toString("hex"), stretch, B: ephemeral.publicHex },
       };
     },
-    "session.resume": async (_state, { secret }, { services, peer }) => {
-      const session = await resumeSession(services, peer, secret);
-      return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
+    "reset.start": async (_state, { name, mac }, context) => {
+      refuseWhile(context.startWait());
+      const { services, peer, exporter } = context;
+      const proof = { mac: Buffer.from(mac, "hex"), exporter: exporter() };
+      const { shown, salt, stretch, factors, period, mac: own } = await beginPasswordReset(services, peer, name, proof);
+      const made = { mac: own.toString("hex"), identity: shown.identity, salt: salt.toString("hex") };
+      return { next: { awaits: "reset-code", shown }, result: { ...made, stretch, factors: [...factors], period } };
+    },
+    "session.resume": async (_state, { account, session: id, mac }, { services, peer, exporter, moveWait }) => {
+      const proof = { account, id, mac: Buffer.from(mac, "hex"), exporter: exporter() };
+      const { session, mac: answer } = await resumeSession(services, peer, proof, moveWait);
+      const result = { ...sessionFacts(session), mac: answer.toString("hex") };
+      return { next: { awaits: "session-call", session }, result };
     },
   },
 
   verifier: {
     "register.verifier": ({ name }, { verifier }, { services, secondsLeft }) => {
       const enrolment = offerFactor(services, name, verifier);
-      const { uri, secretText, factor } = enrolment.authenticator;
-      const { algorithm, digits, period } = factor;
       return {
         next: { awaits: "first-code", enrolment },
-        result: { secret: secretText, uri, algorithm, digits, period, expires_in: secondsLeft() },
+        result: { ...shownEnrolment(enrolment.authenticator), expires_in: secondsLeft() },
       };
     },
   },
 
   "first-code": {
     "register.confirm": async ({ enrolment }, { code }, { services, peer }) => {
-      const { account, identity, recoveryCodes } = await confirmRegistration(services, peer, enrolment, code);
-      return { next: awaitStart, result: { account, name: identity, recovery_codes: [...recoveryCodes] } };
+      return { next: awaitStart, result: registeredAs(await confirmRegistration(services, peer, enrolment, code)) };
     },
   },
 
@@ -138,20 +161,37 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const entered = await changePassword(services, peer, password, { guess: guessOf(given), stretched });
       return { next: { awaits: "session-call", session: entered.grant.session }, result: newSession(entered) };
     },
+    "reset.factors": async ({ password }, { token }, { services, peer, enrolmentSeconds }) => {
+      const replacement = await offerReplacement(services, peer, password, token);
+      return {
+        next: { awaits: "replacement-code", replacement },
+        result: { ...shownEnrolment(replacement.authenticator), expires_in: enrolmentSeconds },
+      };
+    },
+  },
+
+  "reset-code": {
+    "reset.password": async ({ shown }, { new_verifier: stretched, ...given }, { services, peer }) => {
+      const { account, identity } = await resetPassword(services, peer, shown, { guess: guessOf(given), stretched });
+      return { next: awaitStart, result: { account, name: identity } };
+    },
+  },
+
+  "replacement-code": {
+    "reset.confirm": async ({ replacement }, { code }, { services, peer }) => {
+      return { next: awaitStart, result: registeredAs(await confirmReplacement(services, peer, replacement, code)) };
+    },
   },
 
   "session-call": {
-    "session.whoami": async (state, _params, { services, peer }) => {
-      const session = await useSession(services, peer, state.session);
-      return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
+    "session.whoami": (state) => ({ next: state, result: sessionFacts(state.session) }),
+    "session.token": async (state, { audience }, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
+      const { token, expiresIn } = await mintToken(services, peer, state.session, audience);
+      return { next: state, result: { token, expires_in: expiresIn } };
     },
-    "session.token": async (state, { audience }, { services, peer, tokenWait }) => {
-      refuseWhile(tokenWait(state.session.id));
-      const session = await useSession(services, peer, state.session);
-      const { token, expiresIn } = await mintToken(services, peer, session, audience);
-      return { next: { awaits: "session-call", session }, result: { token, expires_in: expiresIn } };
-    },
-    "session.verify": async (state, given, { services, peer }) => {
+    "session.verify": async (state, given, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       const session = await verifySession(services, peer, state.session, guessOf(given));
       return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
     },
@@ -187,7 +227,8 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const factors = await listFactors(services, state.session);
       return { next: state, result: { factors: factors.map((factor) => listedFactor(factor)) } };
     },
-    "factor.add": async ({ session }, wish, { services, enrolmentSeconds }) => {
+    "factor.add": async ({ session }, wish, { services, enrolmentSeconds, recordWait }) => {
+      refuseWhile(recordWait(session.account));
       const enrolment = await offerNewFactor(services, session, wish);
       const { factor, uri, secretText } = enrolment;
       const { label, algorithm, digits } = factor;
@@ -205,11 +246,13 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
     "recovery.status": async (state, _params, { services }) => {
       return { next: state, result: await recoveryStatus(services, state.session) };
     },
-    "recovery.regenerate": async (state, _params, { services, peer }) => {
+    "recovery.regenerate": async (state, _params, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       return { next: state, result: { recovery_codes: await regenerateRecovery(services, peer, state.session) } };
     },
 
-    "account.delete": async (state, given, { services, peer }) => {
+    "account.delete": async (state, given, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       await removeOwnAccount(services, peer, state.session, guessOf(given));
       return { next: awaitStart, result: {} };
     },
@@ -226,7 +269,7 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
 /**
  * Takes one call from one state to the next.
  * @throws PosternError `bad_request` for an unknown method or parameters that do not fit it, `out_of_order` for a call
- * that this state does not await, and what the step itself refuses.
+ * that this state does not await, `session_invalid` where its session has ended, and what the step itself refuses.
  */
 export async function takeStep(
   state: State,
@@ -239,7 +282,12 @@ export async function takeStep(
   if (!parsed.success) throw new PosternError("bad_request");
   const step = steps[state.awaits][method] as Step<Awaits, Method> | undefined;
   if (step === undefined) throw new PosternError("out_of_order");
-  return step(state, parsed.data, context);
+  return step(method === "session.logout" ? state : await usedBy(state, context), parsed.data, context);
+}
+
+/** A call of a session is a use of it, but for its end: the session is then as the store has it now. */
+async function usedBy(state: State, { services, peer, moveWait }: StepContext): Promise<State> {
+  return "session" in state ? { ...state, session: await useSession(services, peer, state.session, moveWait) } : state;
 }
 
 const periodOf = (factor: Factor) => (factor.kind === "totp" ? factor.period : undefined);
@@ -255,6 +303,10 @@ export function stateAfter(state: State, { code }: PosternError): State | undefi
       return code === "code_refused" && state.enrolment.triesLeft > 0
         ? state
         : { awaits: "session-call", session: state.session };
+    case "replacement-code":
+      return code === "code_refused" && state.replacement.authenticator.triesLeft > 0 ? state : awaitStart;
+    case "reset-code":
+      return code === "code_refused" || code === "verifier_invalid" ? state : awaitStart;
     case "first-code":
       return code === "code_refused" && state.enrolment.authenticator.triesLeft > 0 ? state : awaitStart;
     case "code":
@@ -264,6 +316,15 @@ export function stateAfter(state: State, { code }: PosternError): State | undefi
     default:
       return awaitStart;
   }
+}
+
+function shownEnrolment({ factor, secretText: secret, uri }: FactorEnrolment<TotpFactor>) {
+  const { algorithm, digits, period } = factor;
+  return { secret, uri, algorithm, digits, period };
+}
+
+function registeredAs({ account, identity, recoveryCodes }: Registered): Result<"register.confirm"> {
+  return { account, name: identity, recovery_codes: [...recoveryCodes] };
 }
 
 function guessOf({ code, second_code: secondCode }: CodeParams): CodeGuess {

@@ -29,7 +29,8 @@ import {
 
 const nameIndex = Buffer.alloc(32, 7);
 const key = recordKey("account", nameIndex);
-const dummyKey = recordKey("account", Buffer.from("dummy"));
+const dummyKey = recordKey("account", Buffer.alloc(33, 0xff));
+const dummyKeyOfFormat1 = recordKey("account", Buffer.from("dummy"));
 
 const totpFields = {
   kind: "totp",
@@ -63,6 +64,22 @@ const account = (factors: Factor[] = [totp("authenticator")], more: Partial<Acco
   codeBudget: { ...untouched, noted: false },
   factors,
   ...more,
+});
+
+/** The same transaction, which notes what it is asked. */
+const noting = (tx: SealedReadTransaction, calls: string[]): SealedReadTransaction => ({
+  get: (asked) => {
+    calls.push("get");
+    return tx.get(asked);
+  },
+  scan: (range) => {
+    calls.push(`scan of ${range.limit}`);
+    return tx.scan(range);
+  },
+  keys: (range) => {
+    calls.push("keys");
+    return tx.keys(range);
+  },
 });
 
 const find = ({ barrier }: Records) => barrier.read((tx) => findAccount(tx, nameIndex));
@@ -130,18 +147,40 @@ describe("an account that an earlier release stored", () => {
 
   it("records are brought to today's format together, the one for unknown names too, which is as large as a person's", async () => {
     const records = await newRecords();
-    await putRaw(records, dummyKey, pack([1, { ...headFields, ...detailFields, identity: "nobody" }]));
+    await putRaw(records, dummyKeyOfFormat1, pack([1, { ...headFields, ...detailFields, identity: "nobody" }]));
     await putRaw(records, key, pack([1, { ...headFields, ...detailFields }]));
     const done = await records.barrier.transact((tx) => refreshAccounts(tx, undefined, 10));
     expect(done).toEqual({ accounts: 1, next: undefined });
     expect(await sealedSize(records, dummyKey)).toBe(await sealedSize(records, key));
-    const unknown = await records.barrier.read((tx) => findHeadOrDummy(tx, Buffer.alloc(32, 8)));
+    expect(await records.barrier.read((tx) => tx.get(dummyKeyOfFormat1))).toBeUndefined();
+    const unknown = await records.barrier.read((tx) => findHeadOrDummy(tx, Buffer.alloc(32, 0xff)));
     expect(unknown).toMatchObject({ known: false, head: { passwordVersion: 0 } });
   });
 });
 
+describe("an account that an operator has disabled", () => {
+  const disabled = account(undefined, { disabledAt: NOW, lastLoginAt: NOW });
+
+  it("is read so, and one that was stored before there was such a thing is not", async () => {
+    const records = await newRecords();
+    await put(records, disabled);
+    expect(await find(records)).toMatchObject({ disabledAt: NOW, lastLoginAt: NOW });
+    for (const stored of [pack([1, { ...headFields, ...detailFields }]), format2(details(detailFields))]) {
+      await putRaw(records, key, stored);
+      const { disabledAt, lastLoginAt } = (await find(records)) as Account;
+      expect([disabledAt, lastLoginAt]).toEqual([undefined, undefined]);
+    }
+  });
+
+  it.each([null, false, true, "", -1, 1.5, Number.NaN])("at %s, which is no time: the store is damaged", async (at) => {
+    const records = await newRecords();
+    await putRaw(records, key, format2(details({ ...detailFields, disabledAt: at })));
+    await rejectsWith(find(records), "store_damaged");
+  });
+});
+
 describe("what an account's size tells", () => {
-  it("is the same for one, two and three authenticators, used or not, for any name and any recovery codes left", async () => {
+  it("is the same for one to three authenticators, used or not, disabled or not, for any name and recovery codes", async () => {
     const records = await newRecords();
     const { period: _period, lastStep: _lastStep, ...facts } = totpFields;
     const largest: Factor = { ...totp("\u{1d400}".repeat(32)), algorithm: "SHA512", digits: 8, secret: some(64) };
@@ -153,9 +192,10 @@ describe("what an account's size tells", () => {
       account([totp("authenticator"), totp("authenticator 2"), totp("authenticator 3")]),
       account(
         Array.from({ length: 3 }, () => largest),
-        { identity: "a".repeat(64) },
+        { identity: "a".repeat(64), disabledAt: NOW, lastLoginAt: NOW },
       ),
       account([totp("phone")], { recovery: [] }),
+      account([totp("phone")], { disabledAt: NOW, lastLoginAt: NOW }),
       account([totp("phone")], { identity: "a".repeat(64), passwordVersion: 3 }),
       account([totp("phone")], { codeBudget: { failures: 99, lastFailure: NOW, blockedUntil: NOW + 1, noted: true } }),
     ];
@@ -177,9 +217,9 @@ describe("promise 6: damage never lowers the number of factors asked", () => {
     await refusesEveryFlip(records, key, () => findHead(records));
   });
 
-  it("any bit flipped behind the seal, and it is refused or asks for as many", async () => {
+  it("any bit flipped behind the seal, and it is refused, or asks for as many and stays disabled", async () => {
     const records = await newRecords();
-    const three = account([totp("one"), totp("two"), totp("three")]);
+    const three = account([totp("one"), totp("two"), totp("three")], { disabledAt: NOW });
     await put(records, three);
     const plain = (await records.barrier.read((tx) => tx.get(key))) ?? Buffer.alloc(0);
     const read = (tx: SealedReadTransaction) => findAccount(tx, nameIndex);
@@ -187,6 +227,7 @@ describe("promise 6: damage never lowers the number of factors asked", () => {
     await everyPlainFlip(records, { key, plain, read }, (found) => {
       taken += 1;
       if (found?.factors.length !== 3) throw new Error("another number of factors");
+      if (found.disabledAt === undefined) throw new Error("not disabled any more");
     });
     expect(taken).toBeGreaterThan(0);
   });
@@ -225,6 +266,23 @@ describe("promise 6: damage never lowers the number of factors asked", () => {
     await putRaw(records, key, format2(details(detailFields), { ...headFields, passwordVersion: 0, ...more }));
     await rejectsWith(findHead(records), "store_damaged");
     await rejectsWith(find(records), "store_damaged");
+  });
+
+  it("one that is there and one that is not are found by the one same read, which gives a record either way", async () => {
+    const records = await newRecords();
+    await records.barrier.transact((tx) => putDummyAccount(tx, account()));
+    await put(records, account());
+    for (const [asked, known] of [
+      [nameIndex, true],
+      [Buffer.alloc(32, 6), false],
+      [Buffer.alloc(32, 8), false],
+      [Buffer.alloc(32, 0xff), false],
+    ] as const) {
+      const calls: string[] = [];
+      const found = await records.barrier.read((tx) => findHeadOrDummy(noting(tx, calls), asked));
+      expect({ known: found.known, calls }).toEqual({ known, calls: ["scan of 1"] });
+      expect(found.head.verifier.length).toBe(256);
+    }
   });
 
   it("without the record for unknown names there is no answer for any of them", async () => {

@@ -2,13 +2,15 @@ import { randomBytes } from "node:crypto";
 import { newId } from "@postern/shared/ids";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Barrier, createBarrier } from "../../src/barrier/barrier.js";
-import type { ChainVerdict } from "../../src/records/audit-chain.js";
+import { type ChainVerdict, entryText } from "../../src/records/audit-chain.js";
 import { appendAudit, auditHead, beginAudit, readAudit } from "../../src/records/audit-log.js";
+import { BLOCK } from "../../src/records/audit-stored.js";
 import { verifyAudit } from "../../src/records/audit-verify.js";
 import { idBytes, indexBytes, recordKey } from "../../src/records/keys.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
 import type { Storage } from "../../src/storage/storage.js";
 import { cheap, password } from "../barrier/support.js";
+import { pack } from "./support.js";
 
 interface Log {
   readonly storage: Storage;
@@ -27,9 +29,9 @@ async function logOf(length: number): Promise<Log> {
   return log;
 }
 
-async function append({ barrier, node }: Log): Promise<number> {
+async function append({ barrier, node }: Log, salt = randomBytes(32)): Promise<number> {
   const event = { event: "login", outcome: "granted", time: 1, personal: { name: "alice" } } as const;
-  const { index } = await barrier.transact((tx) => appendAudit(tx, node, event, randomBytes));
+  const { index } = await barrier.transact((tx) => appendAudit(tx, node, event, () => salt));
   return index;
 }
 
@@ -39,8 +41,9 @@ const verify = ({ barrier, node }: Log): Promise<ChainVerdict> =>
 /** Where the barrier keeps a record: callers' keys stand behind one byte. */
 const stored = (key: Buffer) => Buffer.concat([Buffer.of(1), key]);
 const headKey = ({ node }: Log) => stored(recordKey("auditHead", idBytes(node)));
-const entryKey = ({ node }: Log, kind: "auditEntry" | "auditFields", index: number) =>
-  stored(recordKey(kind, idBytes(node), indexBytes(index)));
+type Part = "auditEntry" | "auditFields";
+const recordOf = ({ node }: Log, part: Part, index: number) => recordKey(part, idBytes(node), indexBytes(index));
+const entryKey = (log: Log, part: Part, index: number) => stored(recordOf(log, part, index));
 
 /** Flips the last bit of a sealed value, as whoever can write the storage does. */
 async function flip({ storage }: Log, key: Buffer): Promise<void> {
@@ -99,5 +102,64 @@ describe("attack 45: an entry whose sealed bytes were changed", () => {
     const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 5 }));
     expect(rows[2]).toEqual({ index: 2, damaged: true });
     expect(rows.filter((row) => "event" in row)).toHaveLength(4);
+  });
+});
+
+describe("promise 2, 10: the size of an entry and of its fields", () => {
+  const known = { account: newId("account"), personal: { name: "a".repeat(64) } };
+  const unknown = { personal: { name: "unknown:0123456789ab" } };
+  type Refusal = { reason: string; account?: string; device?: string; personal: { name: string } };
+  /** Every reason that `login.password` is refused for. */
+  const refusals: Refusal[] = [
+    ...["wrong_password", "account_changed", "channel_mismatch", "throttled", "busy"].flatMap((reason) => [
+      { ...known, reason },
+      { ...known, reason, device: newId("device") },
+    ]),
+    ...["unknown_name", "throttled", "busy"].map((reason) => ({ ...unknown, reason })),
+  ];
+
+  async function sizesOf(refusal: Refusal): Promise<object> {
+    const log = await logOf(0);
+    const address = "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff";
+    const personal = { ...refusal.personal, address, client: `${"字".repeat(64)} ${"字".repeat(32)}` };
+    const event = { event: "login.password", outcome: "refused", time: 1_764_000_000_000 } as const;
+    const told = { ...event, ...refusal, personal };
+    await log.barrier.transact((tx) => appendAudit(tx, log.node, told, randomBytes));
+    expect(await verify(log)).toMatchObject({ ok: true, length: 1 });
+    expect(await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 1 }))).toMatchObject([told]);
+    const sizeOf = (part: Part) => log.storage.read(async (tx) => (await tx.get(entryKey(log, part, 0)))?.length ?? 0);
+    return { entry: await sizeOf("auditEntry"), fields: await sizeOf("auditFields") };
+  }
+
+  it("is the same for a refusal of a known and of an unknown name, for whatever reason", async () => {
+    const sizes = new Set<string>();
+    for (const refusal of refusals) sizes.add(JSON.stringify(await sizesOf(refusal)));
+    expect(sizes.size).toBe(1);
+  });
+
+  it("is one block for all of them, however long the log is by then", () => {
+    const time = 9_999_999_999_999;
+    const place = { index: 999_999_999_999, prev: "0".repeat(64), time, event: "login.password" } as const;
+    const commitments = { name: "0".repeat(64), address: "0".repeat(64), client: "0".repeat(64) };
+    for (const { personal: _apart, ...refusal } of refusals) {
+      const text = entryText({ ...place, outcome: "refused", ...refusal, commitments });
+      expect(text.length, refusal.reason).toBeLessThanOrEqual(BLOCK);
+    }
+  });
+
+  it("does not matter where they are not padded, as they were before: entry and fields are read, and verify", async () => {
+    const log = await logOf(0);
+    const salt = Buffer.alloc(32, 1);
+    const index = await append(log, salt);
+    const padded = await log.barrier.read((tx) => tx.get(recordOf(log, "auditEntry", index)));
+    const bare = Buffer.from(padded?.toString("utf8").trimEnd() ?? "");
+    expect(bare.length).toBeLessThan(padded?.length ?? 0);
+    await log.barrier.transact(async (tx) => {
+      await tx.put(recordOf(log, "auditEntry", index), bare);
+      await tx.put(recordOf(log, "auditFields", index), pack([1, { name: { value: "alice", salt } }]));
+    });
+    expect(await verify(log)).toEqual({ ok: true, first: 0, length: 1 });
+    const rows = await log.barrier.read((tx) => readAudit(tx, log.node, { from: 0, to: 1 }));
+    expect(rows).toMatchObject([{ event: "login", personal: { name: "alice" } }]);
   });
 });

@@ -41,6 +41,8 @@ describe("a question on a terminal, of a program that a socket keeps alive", () 
     end(seat);
     await seat.screen.shows(exitCode);
     await seat.left;
+    // What the terminal still has may come after the news of the end.
+    await seat.screen.shows("echoctl");
     const { text } = seat.screen;
     expect(text).toMatch(/ icanon /);
     expect(text).toMatch(/ echo /);

@@ -24,7 +24,7 @@ const requests = {
   "login.start": { name: "alice", A: hex(512) },
   "login.proof": { M1: hex(64), mac: hex(64) },
   "login.code": { factor: "totp", code: "123456" },
-  "session.resume": { secret },
+  "session.resume": { account: `acc_${hex(32)}`, session: `ses_${hex(32)}`, mac: hex(64) },
   "session.whoami": {},
   "session.token": { audience: "https://example.org" },
   "session.logout": {},

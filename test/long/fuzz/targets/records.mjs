@@ -8,7 +8,9 @@ import {
   parseEntry,
 } from "../../../../packages/server/dist/records/audit-chain.js";
 import { auditHead, readAudit } from "../../../../packages/server/dist/records/audit-log.js";
+import { findInvite, putInvite } from "../../../../packages/server/dist/records/invite.js";
 import { prefixes } from "../../../../packages/server/dist/records/keys.js";
+import { findResetToken, putResetToken, resetOwner } from "../../../../packages/server/dist/records/reset-token.js";
 import { getServerIdentity, putServerIdentity } from "../../../../packages/server/dist/records/server-identity.js";
 import { putSession, sessionsOf } from "../../../../packages/server/dist/records/session.js";
 import { getSettings, putSettings } from "../../../../packages/server/dist/records/settings.js";
@@ -19,6 +21,7 @@ import { NOW, plainStore, transactionOver } from "./plain-store.mjs";
 
 const node = `nod_${"5e".repeat(16)}`;
 const account = `acc_${"1a".repeat(16)}`;
+const invite = `inv_${"3c".repeat(16)}`;
 const nameIndex = Buffer.alloc(32, 0x4d);
 
 /** Each kind of record, with how it is read and, where anything writes it from what was read, written. */
@@ -45,6 +48,18 @@ const kinds = [
   { prefix: "counterQuota", read: counters.getCounterQuota, write: counters.putCounterQuota },
   { prefix: "auditHead", read: (tx) => auditHead(tx, node) },
   { prefix: "auditFields", read: async (tx) => (await readAudit(tx, node, { from: 0, limit: 1 }))[0] },
+  {
+    prefix: "invite",
+    read: (tx) => findInvite(tx, invite),
+    write: (tx, record) => putInvite(tx, { ...record, id: invite }),
+    ignoring: ["id"],
+  },
+  {
+    prefix: "resetToken",
+    read: (tx) => findResetToken(tx, resetOwner(account), "factors"),
+    write: (tx, record) => putResetToken(tx, { ...record, account }),
+    ignoring: ["account"],
+  },
 ];
 
 /** A transaction in which every record is the same one. */
@@ -78,6 +93,9 @@ async function soundRecords() {
   };
   const tx = transactionOver(values);
   await putSession(tx, session);
+  const token = { hash: Buffer.alloc(32, 2), createdAt: NOW, expiresAt: NOW };
+  await putInvite(tx, { ...token, id: invite, uses: 2, used: 1, revoked: false, note: "for alice" });
+  await putResetToken(tx, { ...token, account, resets: "factors" });
   await counters.putStrangerCounter(tx, nameIndex, budget);
   await counters.putCounterQuota(tx, { hour: 1, made: 2 });
   return [...values].flatMap(([key, value]) => {

@@ -1,12 +1,12 @@
+import { resolveId } from "@postern/shared/terminal/abbreviated-ids";
 import type { Output } from "@postern/shared/terminal/output";
+import { table } from "@postern/shared/terminal/table";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { type LiveSession, withSession } from "../../flows/live-session.js";
 import { withStepUp } from "../../flows/step-up.js";
 import { dropDevice, knownDevice } from "../../session/device-file.js";
-import { resolveId } from "../abbreviated-ids.js";
 import { sessionUseOf } from "../kept-session.js";
 import type { GlobalOptions } from "../options.js";
-import { table } from "../table.js";
 import type { AccountOptions } from "./options.js";
 import { seenRows } from "./seen-rows.js";
 import { counted, oneOrOthers } from "./sessions.js";

@@ -1,21 +1,21 @@
 import { PosternError } from "@postern/shared/errors";
 import type { Params } from "@postern/shared/messages";
 import { type OtpAlgorithm, otpAlgorithms } from "@postern/shared/otp/parameters";
+import { abbreviate, resolveId } from "@postern/shared/terminal/abbreviated-ids";
 import type { Output } from "@postern/shared/terminal/output";
+import { table } from "@postern/shared/terminal/table";
 import { bold, say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import type { ServerChoice } from "../../environment.js";
 import { addFactor, type Factor } from "../../flows/add-factor.js";
 import type { AskCode } from "../../flows/give-code.js";
 import { forgetting, type LiveSession, withSession } from "../../flows/live-session.js";
 import { withStepUp } from "../../flows/step-up.js";
-import { abbreviate, resolveId } from "../abbreviated-ids.js";
 import { enrolmentDialogueOf } from "../enrolment.js";
 import { sessionUseOf } from "../kept-session.js";
 import { localTime } from "../local-time.js";
 import { environmentOf, pipedLines, requireInput } from "../options.js";
 import { commandFor } from "../own-command.js";
 import { parsePeriod } from "../period.js";
-import { table } from "../table.js";
 import { type AccountOptions, isConfirmed, missingYes } from "./options.js";
 import { stepUpCodeOf } from "./step-up-code.js";
 

@@ -1,4 +1,4 @@
-import { abbreviate } from "../abbreviated-ids.js";
+import { abbreviate } from "@postern/shared/terminal/abbreviated-ids";
 import { localTime } from "../local-time.js";
 
 /** Where a session or a device was last seen, as the server lists it. */

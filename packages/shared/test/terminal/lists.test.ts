@@ -1,7 +1,7 @@
 import { displayWidth } from "@postern/shared/escape";
 import { describe, expect, it } from "vitest";
-import { abbreviate, resolveId } from "../../src/cli/abbreviated-ids.js";
-import { table } from "../../src/cli/table.js";
+import { abbreviate, resolveId } from "../../src/terminal/abbreviated-ids.js";
+import { table } from "../../src/terminal/table.js";
 
 const rendered = (heading: readonly string[], rows: readonly (readonly string[])[]) =>
   table(heading, rows).map((line) => line.render(false));

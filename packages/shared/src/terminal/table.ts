@@ -1,5 +1,5 @@
-import { displayWidth, escapeForTerminal } from "@postern/shared/escape";
-import { bold, drawn, say, type TerminalText } from "@postern/shared/terminal/terminal-text";
+import { displayWidth, escapeForTerminal } from "../escape.js";
+import { bold, drawn, say, type TerminalText } from "./terminal-text.js";
 
 /** What every terminal has, at least. */
 const COLUMNS = 80;
@@ -20,7 +20,7 @@ export function table(heading: readonly string[], rows: readonly (readonly strin
 }
 
 function widest(rows: readonly (readonly string[])[], column: number): number {
-  return Math.max(...rows.map((cells) => displayWidth(escapeForTerminal(cells[column] ?? ""))));
+  return rows.reduce((most, cells) => Math.max(most, displayWidth(escapeForTerminal(cells[column] ?? ""))), 0);
 }
 
 function fitting(widths: readonly number[]): number[] {

@@ -1,5 +1,5 @@
-import { PosternError } from "@postern/shared/errors";
-import { type Id, type IdKind, isId } from "@postern/shared/ids";
+import { PosternError } from "../errors.js";
+import { type Id, type IdKind, isId } from "../ids.js";
 
 /** Digits of an id that are shown at least. */
 const SHORTEST = 8;
