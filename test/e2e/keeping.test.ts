@@ -7,6 +7,7 @@ import { createBarrier } from "../../packages/server/src/barrier/barrier.js";
 import { initialiseStore } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
 import { adminPassword, Machine, onlyLine, type RunOptions, type Server } from "../support/programs.js";
+import { leastStretch } from "../support/ready-store.js";
 import { Terminal } from "../support/terminal.js";
 import { type Account, loginArgs, registerByScript } from "./account.js";
 
@@ -229,7 +230,7 @@ describe("posternd rekey", () => {
   it("killed in the middle, goes on with what is left, and says so; piped it tells how far it is, line by line", async () => {
     mkdirSync(data, { mode: 0o700 });
     const storage = await openLmdbStorage({ directory: data, create: true });
-    const barrier = await createBarrier(storage, Buffer.from(adminPassword));
+    const barrier = await createBarrier(storage, Buffer.from(adminPassword), leastStretch);
     await initialiseStore(barrier, { now: Date.now, random: randomBytes }, ["localhost"]);
     await barrier.transact(async (tx) => {
       for (let at = 0; at < RECORDS; at++) {
