@@ -31,7 +31,7 @@ const server = {
     identity: [],
   },
   /** Files beside the rooms that build what the rooms offer: they may import every room, and only cli imports them. */
-  composition: ["main", "server", "store"],
+  composition: ["main", "server", "store", "upkeep"],
 };
 
 const client = {

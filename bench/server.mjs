@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 
 const dist = (file) => pathToFileURL(new URL(`../packages/server/dist/${file}`, import.meta.url).pathname).href;
@@ -37,9 +38,19 @@ function powerMs() {
   return rounds.sort((a, b) => a - b)[4];
 }
 
+/** How late the event loop comes; it looks every millisecond, and that is what it shows at least. */
+const delay = monitorEventLoopDelay({ resolution: 1 });
+const inMs = (nanoseconds) => nanoseconds / 1e6;
+
 const answers = {
   cpu: () => process.cpuUsage(),
   power: powerMs,
+  watch: () => {
+    delay.enable();
+    delay.reset();
+    return "watching";
+  },
+  delay: () => ({ p50: inMs(delay.percentile(50)), p99: inMs(delay.percentile(99)), max: inMs(delay.max) }),
   stop: async () => {
     await server.close();
     await store.close();

@@ -253,7 +253,7 @@ describe("the hourly upkeep", () => {
     await barrier.transact(async (tx) => {
       const event = { event: "account.delete", outcome: "done", account: ALICE, time: clock.now(), personal } as const;
       await appendAudit(tx, node, event, randomBytes);
-      await putErasure(tx, ALICE, "alice");
+      await putErasure(tx, ALICE, { name: "alice" });
     });
     const log = new CapturedLog();
     const loopback = { host: "127.0.0.1", port: 0, key: "127.0.0.1:0" };

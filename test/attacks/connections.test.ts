@@ -10,7 +10,7 @@ import { clientEphemeral } from "@postern/shared/srp/client";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
 import { defaultLimits } from "../../packages/server/src/server.js";
-import { currentIdentity } from "../../packages/server/src/services/store.js";
+import { currentIdentity } from "../../packages/server/src/services/server-identity.js";
 import { judgeStrangerGuess, NEW_COUNTERS_AN_HOUR } from "../../packages/server/src/services/stranger-counters.js";
 import { Admission } from "../../packages/server/src/wire/admission.js";
 import { Connection } from "../../packages/server/src/wire/connection.js";
@@ -334,8 +334,10 @@ describe("attack 54: a client that never reads", () => {
       context: {
         services: await contextOf(store),
         server: { name: "posternd", version: "0" },
+        successors: [],
         startWait: () => 0,
-        tokenWait: () => 0,
+        recordWait: () => 0,
+        moveWait: () => 0,
       },
       address: "127.0.0.1",
       log,

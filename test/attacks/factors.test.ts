@@ -371,12 +371,23 @@ describe("step-up: what decides who gets in takes a code that is no older than f
     expect(await outcomes(home)).toEqual(open);
     clock.advance(1);
     expect(await outcomes(home)).toEqual(closed);
-    clock.advance(-5 * MINUTE - 1);
+    clock.advance(-1);
     expect(await outcomes(home)).toEqual(closed);
-    clock.advance(1);
-    expect(await outcomes(home)).toEqual(open);
-    clock.advance(6 * MINUTE);
+    clock.advance(-3 * MINUTE);
     expect(await outcomes(home)).toEqual(closed);
+    clock.advance(9 * MINUTE);
+    expect(await outcomes(home)).toEqual(closed);
+  });
+
+  it("and a clock that was set back makes no code fresh again: six minutes on, three back", async () => {
+    const home = await entered();
+    const { clock } = home.server;
+    clock.advance(5 * MINUTE);
+    expect(await home.client.outcome("recovery.regenerate", {})).toBe("step_up_needed");
+    clock.advance(-3 * MINUTE);
+    expect(await home.client.outcome("recovery.regenerate", {})).toBe("step_up_needed");
+    expect(await home.client.outcome("session.verify", { code: home.alice.code(clock) })).toBe("ok");
+    expect(await home.client.outcome("recovery.regenerate", {})).toBe("ok");
   });
 
   it("a wrong or used code does not make a session fresh, a right one does, that session alone", async () => {

@@ -23,7 +23,9 @@ function withoutAudit(barrier: Barrier, audit: Switch): Barrier {
       fn({
         get: (key) => tx.get(key),
         scan: (range) => tx.scan(range),
+        keys: (range) => tx.keys(range),
         delete: (key) => tx.delete(key),
+        afterCommit: (act) => tx.afterCommit(act),
         put: (key, value) => {
           const refused = audit.broken && key[0] === prefixes.auditEntry;
           return refused ? Promise.reject(new PosternError("store_failed")) : tx.put(key, value);

@@ -375,11 +375,13 @@ it("promise 14: a password that is typed as a name at login stands nowhere in th
   for (const name of ["Tr0ub4dor-and-3", "someone", "tr0ub4dor-and-3", "alice"]) await guessPassword(client, name);
   const rows = (await server.audit()).filter(({ event }) => event === "login.password");
   const [password, someone, again, alice] = rows.map(({ personal }) => personal.name);
-  expect(password).toMatch(/^unknown-[0-9a-f]{12}$/);
+  expect(password).toMatch(/^unknown:[0-9a-f]{12}$/);
   expect(again).toBe(password);
-  expect(someone).toMatch(/^unknown-[0-9a-f]{12}$/);
+  expect(someone).toMatch(/^unknown:[0-9a-f]{12}$/);
   expect(someone).not.toBe(password);
   expect(alice).toBe("alice");
+  // Nobody can register as one, and so stand in the log as what was typed at another name.
+  expect(await client.outcome("register.start", { name: password ?? "" })).toBe("name_invalid");
   expect(JSON.stringify(await server.audit()).toLowerCase()).not.toContain("tr0ub4dor");
 });
 

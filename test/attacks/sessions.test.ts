@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { get } from "node:https";
 import { json } from "node:stream/consumers";
+import type { Result } from "@postern/shared/messages";
 import { describe, expect, it } from "vitest";
 import { type TokenExpectations, verifyToken } from "../../packages/server/test/support/verify-token.js";
 import { MINUTE, newStore, reopened, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
@@ -259,15 +260,35 @@ describe("attack 35: the limits of a session", () => {
     expect(await resume()).toBe("session_invalid");
   });
 
-  it("a person has ten at most: an eleventh login ends the one that was longest unused", async () => {
+  it("nor does one that is set back under a session in use: after three hours, by two", async () => {
+    const { server, resume } = await loggedIn();
+    for (let uses = 0; uses < 9; uses++) {
+      server.clock.advance(20 * MINUTE);
+      expect(await resume()).toBe("ok");
+    }
+    server.clock.advance(-5 * MINUTE);
+    expect(await resume()).toBe("ok");
+    server.clock.advance(-115 * MINUTE);
+    expect(await resume()).toBe("session_invalid");
+  });
+
+  it("a person has ten at most: an eleventh login ends the one that was longest unused, and the log says so", async () => {
     const server = await startInProcess();
     const alice = await register(await WireClient.open(server), new Person("alice"), server);
-    const secrets: string[] = [];
-    for (let logins = 0; logins < 11; logins++) {
+    const logins: Result<"login.code">[] = [];
+    while (logins.length < 11) {
       server.clock.advance(MINUTE);
-      secrets.push((await logIn(await WireClient.open(server), alice, alice.code(server.clock))).secret);
+      logins.push(await logIn(await WireClient.open(server), alice, alice.code(server.clock)));
     }
     const client = async (secret: string) => (await WireClient.open(server)).resumed(secret);
-    expect(await Promise.all(secrets.map(client))).toEqual(["session_invalid", ...Array(10).fill("ok")]);
+    const outcomes = await Promise.all(logins.map(({ secret }) => client(secret)));
+    expect(outcomes).toEqual(["session_invalid", ...Array(10).fill("ok")]);
+    const told = (await server.audit()).slice(-3);
+    const personal = { name: "alice", address: "127.0.0.1" };
+    expect(told).toMatchObject([
+      { event: "device.forget", reason: `${logins[0]?.device} limit`, account: alice.account, personal },
+      { event: "session.revoke", reason: "limit", session: logins[0]?.session, account: alice.account, personal },
+      { event: "login", session: logins[10]?.session },
+    ]);
   });
 });

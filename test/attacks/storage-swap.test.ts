@@ -87,7 +87,7 @@ describe("attack 39: sealed values that stand at another key", () => {
     await swap(server.storage, one.key, other.key);
     for (const secret of secrets) {
       const client = await WireClient.open(server);
-      expect(await client.resumed(secret)).toBe("internal");
+      expect(await client.resumed(secret)).toBe("session_invalid");
     }
   });
 

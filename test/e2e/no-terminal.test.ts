@@ -54,7 +54,7 @@ async function outcomeOf(line: string, stdin: Stdin) {
 
 const needsInput = { code: 6, stderr: "", error: "input_needed" };
 
-describe.concurrent("without a terminal", () => {
+describe.concurrent("attack 67: without a terminal", () => {
   it.for(asking)("`%s` ends with exit code 6 while an empty pipe stays open as its stdin", async (line) => {
     expect(await outcomeOf(line, "open")).toEqual(needsInput);
   });

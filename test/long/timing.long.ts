@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { group2048 } from "@postern/shared/srp/group";
-import { power, warmPower } from "@postern/shared/srp/power";
+import { power, powerOnce, warmPower } from "@postern/shared/srp/power";
 import { describe, expect, it } from "vitest";
 import { type Random, seededRandom } from "../support/crash-random.js";
 import { newLmdbStore, newStore, type TestStore, temporaryDirectory } from "../support/in-process.js";
@@ -74,14 +74,17 @@ const exponents = {
   "all bits": () => Buffer.alloc(32, 0xff),
 } as const;
 
-function powerMs(exponent: Buffer): number {
+function powerMs(way: typeof power, exponent: Buffer): number {
   const base = Buffer.concat([Buffer.of(0x10), randomBytes(255)]);
   const began = performance.now();
-  power(group2048, base, exponent);
+  way(group2048, base, exponent);
   return performance.now() - began;
 }
 
-describe("attack 17: a power", () => {
+describe.each([
+  ["on a server", power],
+  ["on a client", powerOnce],
+])("attack 17: a power %s", (_where, way) => {
   it(`takes a time in which the weight of its exponent does not show, over ${TRIES} powers each`, {
     timeout: 60_000 + TRIES * 20,
   }, () => {
@@ -90,7 +93,7 @@ describe("attack 17: a power", () => {
     const kinds = Object.entries(exponents).map(([kind, make]) => ({ kind, make, times: [] as number[] }));
     for (let tries = 0; tries < TRIES; tries++) {
       const first = random.below(kinds.length);
-      for (const { make, times } of [...kinds.slice(first), ...kinds.slice(0, first)]) times.push(powerMs(make()));
+      for (const { make, times } of [...kinds.slice(first), ...kinds.slice(0, first)]) times.push(powerMs(way, make()));
     }
     const medians = kinds.map(({ times }) => median(times));
     for (const [index, { kind }] of kinds.entries()) say(`exponent of ${kind}: ${microseconds(medians[index] ?? 0)}`);

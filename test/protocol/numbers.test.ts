@@ -15,6 +15,7 @@ import { newRecoveryCodes, RECOVERY_CODES } from "@postern/shared/otp/recovery-c
 import { PAST_STEPS } from "@postern/shared/otp/totp";
 import { DEFAULT_PORT } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
+import { SIGNATURE_BYTES, SPKI_BYTES, SUCCESSORS_FEATURE, SUCCESSORS_MAX } from "@postern/shared/successor";
 import { describe, expect, it } from "vitest";
 import { untouchedBudget } from "../../packages/server/src/records/budget.js";
 import { defaultLimits } from "../../packages/server/src/server.js";
@@ -70,6 +71,11 @@ describe("the numbers of the page", () => {
     ...Object.entries(otpAlgorithms)
       .map(([name, { secretBytes }]) => `${secretBytes} for ${name}`)
       .slice(1),
+    `The server sends at most ${SUCCESSORS_MAX}, the newest first`,
+    `array of at most ${SUCCESSORS_MAX} objects`,
+    `(hex, ${2 * SPKI_BYTES} digits): the key that signed`,
+    `\`signature\` (hex, ${2 * SIGNATURE_BYTES} digits)`,
+    `by the feature \`${SUCCESSORS_FEATURE}\``,
     `k is \`${byThePage.k.toString("hex")}\``,
   ])("hold: %s", (sentence) => {
     expect(sentences.includes(sentence)).toBe(true);

@@ -7,13 +7,15 @@ import { warmPower } from "@postern/shared/srp/power";
 import { onTestFinished } from "vitest";
 import { type Barrier, createBarrier, openBarrier } from "../../packages/server/src/barrier/barrier.js";
 import { tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
+import type { OwnCertificate } from "../../packages/server/src/identity/own-certificate.js";
 import type { Log } from "../../packages/server/src/log.js";
 import type { ChainVerdict } from "../../packages/server/src/records/audit-chain.js";
 import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
 import { defaultLimits, type RunningServer, startServer } from "../../packages/server/src/server.js";
 import { auditTrail, verifyTrail } from "../../packages/server/src/services/audit-trail.js";
 import type { RegistrationMode, ServiceContext } from "../../packages/server/src/services/context.js";
-import { currentIdentity, initialiseStore, readSettings } from "../../packages/server/src/services/store.js";
+import { currentIdentity } from "../../packages/server/src/services/server-identity.js";
+import { initialiseStore, readSettings } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
 import type { Storage } from "../../packages/server/src/storage/storage.js";
@@ -127,6 +129,10 @@ export interface ServerOptions {
   readonly registration?: RegistrationMode;
   readonly limits?: TestLimits;
   readonly http?: boolean;
+  /** Which addresses may read the metrics; by default there are none. */
+  readonly metricsReaders?: (address: string) => boolean;
+  readonly onLogLevel?: (level: string | undefined) => void;
+  readonly httpCertificate?: OwnCertificate;
   /** The port to listen on; by default one that the system chooses. */
   readonly port?: number;
 }
@@ -162,10 +168,14 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     barrier,
     listen: loopback(options.port ?? 0),
     http: options.http === true ? loopback(0) : undefined,
+    httpCertificate: options.httpCertificate,
     registration: options.registration ?? "open",
     publicUrl: undefined,
     log,
     now: clock.now,
+    metricsReaders: options.metricsReaders,
+    onLogLevel: options.onLogLevel,
+    logLevelPollMs: options.onLogLevel === undefined ? 2_000 : 1,
     ...limitsOf(options.limits),
   });
   let closing: Promise<void> | undefined;
@@ -203,7 +213,7 @@ export async function startWire(limits: TestLimits = {}): Promise<TestWire> {
   const wire = await listenWire({
     host: "127.0.0.1",
     port: 0,
-    credentials: tlsCredentials(identity, leaf),
+    shown: { credentials: tlsCredentials(identity, leaf), successors: [] },
     ...limitsOf(limits),
     context: { services: await contextOf(store), server: { name: "posternd", version: "0" } },
     log,

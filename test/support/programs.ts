@@ -142,6 +142,7 @@ export class Running {
     });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.stderr += text;
+      this.#changes.emit("change");
     });
     this.ended = once(child, "close").then(([code, signal]: (number | string | null)[]) => {
       this.#changes.emit("change");
@@ -169,9 +170,18 @@ export class Running {
   }
 
   /** Waits until stdout has a match. */
-  async prints(pattern: RegExp): Promise<RegExpExecArray> {
+  prints(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#has(pattern, () => this.stdout);
+  }
+
+  /** Waits until stderr has a match. */
+  says(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#has(pattern, () => this.stderr);
+  }
+
+  async #has(pattern: RegExp, printed: () => string): Promise<RegExpExecArray> {
     for (;;) {
-      const match = pattern.exec(this.stdout);
+      const match = pattern.exec(printed());
       if (match !== null) return match;
       const over = this.#child.exitCode !== null || this.#child.signalCode !== null;
       if (over) throw new Error(`it ended without ${pattern}:\n${this.stdout}${this.stderr}`);

@@ -20,5 +20,7 @@ export interface Environment {
 export interface ServerChoice {
   readonly address: ServerAddress;
   readonly fingerprint: Fingerprint | undefined;
+  /** Which identity a token is for, where one is used. */
+  readonly fingerprintOfToken?: Fingerprint | undefined;
   readonly trustOnFirstUse: boolean;
 }

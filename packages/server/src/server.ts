@@ -1,28 +1,31 @@
 import { randomBytes } from "node:crypto";
-import { hostname } from "node:os";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { deadlines } from "@postern/shared/messages";
-import { parseHost, type ServerAddress } from "@postern/shared/server-address";
+import type { ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
 import type { Barrier } from "./barrier/barrier.js";
-import { type HttpListener, listenHttp } from "./http/listener.js";
-import { identityFingerprint } from "./identity/identity-key.js";
-import { tlsCredentials } from "./identity/leaf-certificate.js";
+import { listenHttp, type MetricsPage } from "./http/listener.js";
+import { leafExpiresAt, tlsCredentials } from "./identity/leaf-certificate.js";
+import type { OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
+import { createMetrics, type Metrics } from "./metrics.js";
+import type { LogLevel } from "./records/log-level.js";
+import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
+import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
 import { runErasures } from "./services/audit-erasure.js";
-import { keepAuditFor } from "./services/audit-retention.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
-import { sweepInvites } from "./services/invites.js";
-import { sweepResetTokens } from "./services/reset-tokens.js";
-import { sweepSessions } from "./services/sessions.js";
+import { IdentityKeeper } from "./services/identity-keeper.js";
+import { LOG_LEVEL_POLL_MS, storedLogLevel } from "./services/log-level.js";
+import { endPresence, keepPresence, PRESENCE_MS } from "./services/presence.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
-import { auditService, currentIdentity, readSettings } from "./services/store.js";
-import { sweepStrangerCounters } from "./services/stranger-counters.js";
+import { auditLength, auditService, readSettings } from "./services/store.js";
 import { ensureStretchCensus } from "./services/stretching.js";
+import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
+import { plainAddress } from "./wire/address-key.js";
 import type { AdmissionLimits } from "./wire/admission.js";
-import { listenWire, type WireListener } from "./wire/listener.js";
+import { listenWire, type ShownIdentity, type WireListener } from "./wire/listener.js";
 
 /** The composition root: the one place that builds a server of its rooms. */
 export interface ServerOptions {
@@ -31,6 +34,8 @@ export interface ServerOptions {
   /** Undefined: no HTTPS port. */
   readonly http: ServerAddress | undefined;
   readonly registration: RegistrationMode;
+  /** The operator's own certificate for the HTTPS port. Undefined: it shows the server's own leaf, as the wire port. */
+  readonly httpCertificate?: OwnCertificate | undefined;
   /** Where other services reach the HTTPS port: `iss` of the tokens. Undefined: the address it listens on. */
   readonly publicUrl: string | undefined;
   readonly log: Log;
@@ -42,13 +47,38 @@ export interface ServerOptions {
   readonly limits?: AdmissionLimits;
   /** Whether an address has no limits of its own; by default every one has them. */
   readonly exempt?: ((address: string) => boolean) | undefined;
+  /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
+  readonly metricsReaders?: ((address: string) => boolean) | undefined;
+  /** What the store's file takes, and what its disk has left. */
+  readonly storeUsage?: (() => Promise<StoreUsage>) | undefined;
+  /** Hears the level that all servers of the store log at; undefined when each goes by its own. */
+  readonly onLogLevel?: ((level: LogLevel | undefined) => void) | undefined;
+  /** Milliseconds between two looks at it; shorter in tests. */
+  readonly logLevelPollMs?: number;
+}
+
+export interface StoreUsage {
+  readonly bytes: number;
+  readonly free: number;
 }
 
 export interface RunningServer {
   readonly listen: ServerAddress;
   readonly http: ServerAddress | undefined;
+  /** Of the identity that is shown now: the operator may replace it while the server runs. */
   readonly fingerprint: Fingerprint;
-  /** Ends the service: no more connections, what is under way is answered, the end is audited. The barrier stays. */
+  /** Shows the identity and the leaf that the store has now. It happens by itself every few seconds. */
+  takeUpIdentity(): Promise<void>;
+  /** Takes the place of the operator's certificate that the HTTPS port shows, for connections that begin from now on. */
+  setHttpCertificate(certificate: OwnCertificate): void;
+  /** Logins, registrations and calls that are under way. */
+  readonly underWay: number;
+  /**
+   * Takes no more connections and is not ready any more; what is under way comes to its end, or `limit` does. Gives how
+   * many connections are left then.
+   */
+  drain(limit: Promise<unknown>): Promise<number>;
+  /** Ends the service: no more connections, calls under way are answered, the end is audited. The barrier stays. */
   close(): Promise<void>;
 }
 
@@ -59,6 +89,9 @@ export const defaultLimits: AdmissionLimits = {
   perPerson: 32,
   deadlines,
 };
+
+/** How often a server looks whether the store has another identity or leaf than it shows: one short read. */
+const IDENTITY_CHECK_MS = 5_000;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -71,20 +104,38 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { node } = await readSettings(barrier);
   await ensureStretchCensus(barrier);
   const hosts = certificateHosts(options);
-  const { identity, leaf } = await currentIdentity(barrier, tools, hosts);
-  const credentials = tlsCredentials(identity, leaf);
+  const keeper = await IdentityKeeper.open({ barrier, ...tools, hosts });
+  const shown = shownBy(keeper);
+  let { httpCertificate } = options;
   const { publicUrl, limits = defaultLimits, exempt = () => false } = options;
   let issuer = publicUrl ?? issuerAt(options.http ?? options.listen);
-  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer };
+  const state = { draining: false };
+  let wire: WireListener;
+  const metrics =
+    options.metricsReaders &&
+    createMetrics({
+      version,
+      connections: () => wire.admission.counts,
+      draining: () => state.draining,
+      leafEnds: () => leafExpiresAt(keeper.current.leaf),
+      auditLength: () => auditLength(barrier, node),
+      store: async () => options.storeUsage?.(),
+    });
+  const heard = metrics?.heard;
+  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer, heard };
 
-  const http = options.http && (await listenHttp({ ...options.http, credentials, services, log }));
+  const page = metrics && options.metricsReaders && pageOf(metrics, options.metricsReaders);
+  const draining = () => state.draining;
+  const credentials = httpCertificate ?? shown.credentials;
+  const http =
+    options.http && (await listenHttp({ ...options.http, credentials, services, log, draining, metrics: page }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
-  let wire: WireListener;
   try {
     await auditService(barrier, node, tools, "server.start");
     const context = { services, server: { name: "posternd", version } };
-    wire = await listenWire({ ...options.listen, credentials, limits, exempt, context, log });
+    const refused = metrics?.refused;
+    wire = await listenWire({ ...options.listen, shown, limits, exempt, context, log, refused });
   } catch (thrown) {
     // A start that failed must not go on listening: the process would stay, and serve.
     await http?.close();
@@ -94,102 +145,76 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { auditRetention } = options;
   // Not left to the first full hour: a server that never runs for one looks after its store too.
   await attempt(() => keepSigningKeys(services), log);
-  const upkeep = repeat(HOUR_MS, () => keepUp(services, { wire, http, hosts, auditRetention }, log));
-  const erasing = repeat(MINUTE_MS, () => attempt(() => runErasures(services), log));
+  const showing = (changed: boolean) => {
+    if (!changed) return;
+    const now = shownBy(keeper);
+    wire.show(now);
+    if (httpCertificate === undefined) http?.setCredentials(now.credentials);
+    log.info({ fingerprint: keeper.fingerprint }, "shows the identity and leaf that the store has now");
+  };
+  const renew = async () => showing(await keeper.renew());
+  const takeUpIdentity = async () => showing(await keeper.takeUp());
+  const noticeExpiry = expiryWatch(tools.now, log);
+  const expiry = async () => noticeExpiry(httpCertificate);
+
+  const listen = bound(options.listen, wire.address.port);
+  const presence = {
+    instance: tools.random(16).toString("hex"),
+    pid: process.pid,
+    version,
+    startedAt: tools.now(),
+    listen: listen.key,
+    ...(httpAddress !== undefined && { http: httpAddress.key }),
+  };
+  const sayPresent = () => keepPresence(barrier, { ...presence, seenAt: tools.now(), draining: state.draining });
+  const appear = () => attempt(sayPresent, log);
+  const followLogLevel = () =>
+    attempt(async () => options.onLogLevel?.((await storedLogLevel(barrier, tools.now()))?.level), log);
+  for (const task of [appear, followLogLevel]) await task();
+  const background = [
+    repeat(HOUR_MS, () => keepUp(services, [renew, expiry], auditRetention, log)),
+    repeat(MINUTE_MS, () => attempt(() => runErasures(services), log)),
+    repeat(IDENTITY_CHECK_MS, attemptQuietly(takeUpIdentity, log)),
+    every(PRESENCE_MS, appear),
+    every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),
+  ];
 
   return {
-    listen: bound(options.listen, wire.address.port),
+    listen,
     http: httpAddress,
-    fingerprint: identityFingerprint(identity),
+    get fingerprint() {
+      return keeper.fingerprint;
+    },
+    takeUpIdentity,
+    setHttpCertificate: (certificate) => {
+      httpCertificate = certificate;
+      http?.setCredentials(certificate);
+      noticeExpiry(certificate);
+    },
+    get underWay() {
+      return wire.underWay;
+    },
+    drain: async (limit) => {
+      state.draining = true;
+      const drained = wire.drain();
+      // What a stop waits for must not wait for the store.
+      void attempt(sayPresent, log);
+      await Promise.race([drained, limit]);
+      return wire.admission.open;
+    },
     close: async () => {
-      await Promise.all([wire.close(), http?.close(), upkeep.stop(), erasing.stop()]);
+      state.draining = true;
+      await Promise.all([wire.close(), http?.close(), ...background.map((task) => task.stop())]);
+      await attempt(() => endPresence(barrier, presence.instance), log);
       await auditService(barrier, node, tools, "server.stop");
     },
   };
 }
 
-interface Upkeep {
-  readonly wire: WireListener;
-  readonly http: HttpListener | undefined;
-  readonly hosts: readonly string[];
-  readonly auditRetention: number | undefined;
+function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
+  return { contentType, render, mayRead: (address) => readers(plainAddress(address)) };
 }
 
-/**
- * What a server does by itself now and then: renews its leaf and the key that signs tokens, and forgets what has
- * ended. One failing stops no other.
- */
-async function keepUp(
-  services: ServiceContext,
-  { wire, http, hosts, auditRetention }: Upkeep,
-  log: Log,
-): Promise<void> {
-  const renew = async () => {
-    const { identity, leaf } = await currentIdentity(services.barrier, services, hosts);
-    const credentials = tlsCredentials(identity, leaf);
-    wire.setCredentials(credentials);
-    http?.setCredentials(credentials);
-  };
-  const rotate = () => keepSigningKeys(services);
-  const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
-  const sweeps = [sweepStrangerCounters, sweepSessions, sweepInvites, sweepResetTokens].map(
-    (sweep) => () => sweep(services),
-  );
-  for (const task of [renew, rotate, ...sweeps, retain]) await attempt(task, log);
-}
-
-/** Runs a task now, and again every so many milliseconds, unless it is at it still: two runs never overlap. */
-function repeat(ms: number, task: () => Promise<void>): { stop(): Promise<void> } {
-  let running: Promise<void> | undefined;
-  const run = () => {
-    running ??= task().finally(() => {
-      running = undefined;
-    });
-  };
-  run();
-  const timer = setInterval(run, ms);
-  timer.unref();
-  return {
-    stop: async () => {
-      clearInterval(timer);
-      await running;
-    },
-  };
-}
-
-async function attempt(task: () => Promise<unknown>, log: Log): Promise<void> {
-  try {
-    await task();
-  } catch (err) {
-    log.error({ err }, "a part of the upkeep failed");
-  }
-}
-
-function bound({ host, key }: ServerAddress, port: number): ServerAddress {
-  return { host, port, key: key.replace(/:[0-9]+$/, `:${port}`) };
-}
-
-/** Addresses that mean "every one of this machine": they can be listened on, and are nobody's name. */
-const wildcards = ["0.0.0.0", "::"];
-
-/** `iss` of a server that was not told its URL. */
-function issuerAt({ host, port, key }: ServerAddress): string {
-  return `https://${wildcards.includes(host) ? `localhost:${port}` : key}`;
-}
-
-/** The names that the leaf is for. Clients of Postern go by the identity; a browser at the HTTPS port by these. */
-function certificateHosts({ listen, http, publicUrl }: ServerOptions): string[] {
-  const given = [listen.host, http?.host].filter((host) => host !== undefined && !wildcards.includes(host));
-  const own = ["localhost", "127.0.0.1", "::1", ...canonical(hostname())];
-  const url = publicUrl === undefined ? [] : canonical(new URL(publicUrl).hostname);
-  return [...new Set([...own, ...url, ...(given as string[])])];
-}
-
-/** A machine may have a name that is none in the DNS; then it does without. */
-function canonical(host: string): string[] {
-  try {
-    return [parseHost(host)];
-  } catch {
-    return [];
-  }
+function shownBy({ current: { identity, leaf, successors } }: IdentityKeeper): ShownIdentity {
+  return { credentials: tlsCredentials(identity, leaf), successors };
 }

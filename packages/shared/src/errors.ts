@@ -43,7 +43,13 @@ export const errors = {
   out_of_order: { rpc: -32002, http: 409, exit: unreachable, message: "this call is not possible at this step" },
   step_timeout: { rpc: -32003, http: 408, exit: unreachable, message: "the step took too long", hint: "start again" },
   busy: { rpc: -32004, http: 503, exit: throttled, message: "the server is busy", hint: "try again in a moment" },
-  shutting_down: { rpc: -32005, http: 503, exit: unreachable, message: "the server is shutting down" },
+  shutting_down: {
+    rpc: -32005,
+    http: 503,
+    exit: unreachable,
+    message: "the server is shutting down",
+    hint: "it may be starting anew: try again in a moment",
+  },
   internal: {
     rpc: -32603,
     http: 500,
@@ -146,7 +152,7 @@ export const errors = {
     rpc: -32025,
     http: 429,
     exit: throttled,
-    message: "too many tries from your network address",
+    message: "too many tries in a short time",
     hint: "wait, then try again",
   },
   account_disabled: {
@@ -246,6 +252,13 @@ export const errors = {
     message: "the server shows another identity than before: someone may be in between",
     hint: "ask the operator; if the change is real, `postern server forget HOST:PORT` and connect anew",
   },
+  server_identity_succeeded: {
+    rpc: -32088,
+    http: 502,
+    exit: untrusted,
+    message: "the server has a new identity, which the one known here vouches for",
+    hint: "`postern login` goes on with it; without an account, compare it with the operator's and `postern server forget`",
+  },
   server_certificate_invalid: {
     rpc: -32045,
     http: 502,
@@ -285,6 +298,13 @@ export const errors = {
     exit: untrusted,
     message: "the server's fingerprint is not the one that was given",
     hint: "compare it with what the operator's terminal shows; someone may be in between",
+  },
+  token_identity_mismatch: {
+    rpc: -32089,
+    http: 502,
+    exit: untrusted,
+    message: "the token was made for another identity than the server shows",
+    hint: "ask the operator for a new token: the identity may have changed since, or someone may be in between",
   },
 
   memory_short: {
@@ -441,11 +461,68 @@ export const errors = {
     message: "that address cannot be listened on",
     hint: "check --listen and --http",
   },
+  http_certificate_invalid: {
+    rpc: -32090,
+    http: 500,
+    exit: usage,
+    message: "the certificate or key for the HTTPS port cannot be used",
+    hint: "give --http-cert a PEM file with the certificate and its chain, --http-key one with its unencrypted key",
+  },
   audit_damaged: {
     rpc: -32070,
     http: 500,
     exit: refused,
     message: "the audit log does not hold together",
+  },
+
+  store_in_use: {
+    rpc: -32084,
+    http: 503,
+    exit: refused,
+    message: "another process has the store open",
+    hint: "nothing was changed; stop every posternd on this store, and try again",
+  },
+  backup_damaged: {
+    rpc: -32085,
+    http: 500,
+    exit: unreachable,
+    message: "the backup is damaged, or not whole",
+    hint: "nothing was changed; take another copy of it, or another backup",
+  },
+  backup_foreign: {
+    rpc: -32086,
+    http: 500,
+    exit: usage,
+    message: "the file is not a Postern backup",
+  },
+  backup_future: {
+    rpc: -32087,
+    http: 500,
+    exit: usage,
+    message: "the backup was made by a newer Postern",
+    hint: "restore it with the newer posternd",
+  },
+
+  config_invalid: {
+    rpc: -32092,
+    http: 500,
+    exit: usage,
+    message: "the configuration file was not understood",
+    hint: "`posternd start --help` lists the options; their names without -- are its keys",
+  },
+  doctor_failed: {
+    rpc: -32093,
+    http: 500,
+    exit: refused,
+    message: "something is wrong with this server or machine",
+    hint: "what says [fail] is to be mended first",
+  },
+  metrics_forbidden: {
+    rpc: -32094,
+    http: 403,
+    exit: refused,
+    message: "the metrics are not for this address",
+    hint: "`posternd start --metrics` says which addresses may read them",
   },
 
   bug: {

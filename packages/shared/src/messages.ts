@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { idPattern } from "./ids.js";
 import { digitLimits, periodLimits } from "./otp/parameters.js";
+import { SIGNATURE_BYTES, SPKI_BYTES, SUCCESSORS_MAX } from "./successor.js";
 
 /**
  * The messages of `postern/1`, once for both ends: each method's parameters and result. Requests are strict (an
@@ -121,6 +122,15 @@ const listedFactor = z.object({
   last_used_at: seconds.optional(),
 });
 
+/** A successor statement: keys as SubjectPublicKeyInfo, all bytes in lower-case hex. */
+const successor = z.object({
+  from: hex(2 * SPKI_BYTES),
+  to: hex(2 * SPKI_BYTES),
+  sequence: z.number().int().positive(),
+  time: seconds,
+  signature: hex(2 * SIGNATURE_BYTES),
+});
+
 const recoveryCodes = z.object({ recovery_codes: z.array(z.string()) });
 
 const totpEnrolment = z.object({
@@ -150,6 +160,8 @@ export const methods = {
       version: z.string(),
       features: z.array(z.string()),
       registration: z.enum(["open", "invite", "closed"]),
+      /** The newest first, where the client asked for them: how the identity that it is came to be the one. */
+      successors: z.array(successor).max(SUCCESSORS_MAX).optional(),
     }),
   },
 

@@ -23,8 +23,11 @@ const files = {
   records: ["records", "audit-entry", "audit-chain"],
   "store-file": ["store-file", "store-open"],
   "client-files": ["known-servers", "session-file"],
+  backup: ["backup"],
   certificates: ["server-certificate"],
+  successors: ["successors"],
   secrets: ["secret-file", "stdin-lines"],
+  "config-file": ["config-file"],
 };
 
 export const targetNames = Object.values(files).flat();

@@ -1,24 +1,30 @@
+import type { Fingerprint } from "@postern/shared/fingerprint";
 import type { Environment, ServerChoice } from "../environment.js";
 import type { Entered, LoggedIn } from "../flows/login.js";
 import { type OpenServer, openServer } from "../flows/open-server.js";
+import type { PinMove, Succession } from "../flows/succession.js";
 import { checkDeviceFile, type KnownDevice, keepDevice, knownDevice } from "../session/device-file.js";
 import { checkSessionFile, type KeptSession, keepSession } from "../session/session-file.js";
 
 /** What logging in and changing the password have in common: connections, and what this machine keeps of it. */
 
-/** Runs `act` with what connects to a server, and closes in the end whatever was opened. */
+/**
+ * Runs `act` with what connects to a server for a login, and closes in the end whatever was opened. `moved` tells from
+ * where to where the pin was moved on the way.
+ */
 export async function withConnections<T>(
   environment: Environment,
   choice: ServerChoice,
-  act: (open: () => Promise<OpenServer>) => Promise<T>,
+  act: (open: () => Promise<OpenServer>, moved: () => PinMove | undefined) => Promise<T>,
 ): Promise<T> {
   const opened: OpenServer[] = [];
   try {
-    return await act(async () => {
-      const server = await openServer(environment, choice);
+    const open = async () => {
+      const server = await openServer(environment, choice, "login");
       opened.push(server);
       return server;
-    });
+    };
+    return await act(open, () => opened.map(({ succession }) => succession).find((each) => each?.moved));
   } finally {
     for (const { rpc } of opened) rpc.close();
   }
@@ -35,8 +41,13 @@ export async function checkStateFiles({ paths }: Environment): Promise<void> {
 
 /** Looks up what this machine is to that name, at the identity that a server has shown. */
 export function deviceLookup({ paths }: Environment, { address }: ServerChoice, name: string) {
-  return ({ identity }: OpenServer): Promise<KnownDevice | undefined> =>
-    knownDevice(paths, { server: address, fingerprint: identity, name });
+  // A successor hears no more by it than by the name, which it is sent too; and its person need not wait with strangers.
+  return ({ identity, succession }: OpenServer): Promise<KnownDevice | undefined> =>
+    knownDevice(paths, { server: address, fingerprint: pinnedOf(identity, succession), name });
+}
+
+function pinnedOf(identity: Fingerprint, succession: Succession | undefined): Fingerprint {
+  return succession === undefined || succession.moved ? identity : succession.from;
 }
 
 /** A session that cannot be kept here must not live on over there. `name` as it was typed. */
@@ -59,7 +70,7 @@ export async function keepEntered(
   return kept;
 }
 
-/** What may be shown of a session that has begun: no secrets. */
-export function shownFacts({ secret: _session, new_device: _device, ...facts }: LoggedIn) {
-  return facts;
+/** What may be shown of a session that has begun: no secrets. `server_identity` is there when the pin was moved. */
+export function shownFacts({ secret: _session, new_device: _device, ...facts }: LoggedIn, moved: PinMove | undefined) {
+  return { ...facts, server_identity: moved && { from: moved.from, to: moved.to } };
 }

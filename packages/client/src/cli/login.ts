@@ -6,6 +6,7 @@ import type { AskCode } from "../flows/give-code.js";
 import { LiveSession } from "../flows/live-session.js";
 import { type LoggedIn, login } from "../flows/login.js";
 import { LoginPassword } from "../flows/prove-password.js";
+import type { PinMove } from "../flows/succession.js";
 import { askCodeOf } from "./ask-code.js";
 import { checkStateFiles, deviceLookup, keepEntered, shownFacts, withConnections } from "./entering.js";
 import { localTime } from "./local-time.js";
@@ -34,7 +35,7 @@ export async function loginCommand(output: Output, given: string | undefined, op
   const intro = say`The password is right, and the server has proved itself.`;
   const askCode = remembering(askCodeOf(environment, { code, stdin: passwordFile === "-" ? stdin : undefined }, intro));
   const scripted = passwordFile === undefined ? undefined : await passwordFrom(output, passwordFile, stdin);
-  await withConnections(environment, choice, async (open) => {
+  await withConnections(environment, choice, async (open, moved) => {
     let server = await open();
     const name = await nameFrom(environment, given);
     const password = new LoginPassword(scripted ?? (await environment.prompter.password("Password")));
@@ -43,7 +44,7 @@ export async function loginCommand(output: Output, given: string | undefined, op
     const deviceAt = deviceLookup(environment, choice, name);
     const entered = await login(open, server, { name, password, deviceAt, askCode: askCode.ask });
     const kept = await keepEntered(environment, choice, name, entered);
-    showLoggedIn(output, entered.loggedIn);
+    showLoggedIn(output, entered.loggedIn, moved());
     if (!askCode.wasRecoveryCode()) return warnOfFew(output, entered.loggedIn);
     output.warn(say`that recovery code is used up; you have ${entered.loggedIn.recovery_codes_left} left`);
     const { afterLoss, offerAuthenticator } = await import("./account/factors.js");
@@ -76,10 +77,10 @@ function remembering(askCode: AskCode): { ask: AskCode; wasRecoveryCode: () => b
   return { ask, wasRecoveryCode: () => parseRecoveryCode(last) !== undefined };
 }
 
-function showLoggedIn(output: Output, loggedIn: LoggedIn): void {
+function showLoggedIn(output: Output, loggedIn: LoggedIn, moved: PinMove | undefined): void {
   const until = localTime(loggedIn.expires_at);
   output.result(
-    shownFacts(loggedIn),
+    shownFacts(loggedIn, moved),
     say`${bold("Login successful.")} You are ${loggedIn.name}, until ${until} at the latest.`,
   );
 }

@@ -1,9 +1,12 @@
 import { PosternError } from "@postern/shared/errors";
+import { addCompletion } from "@postern/shared/terminal/commands/completion";
+import { withHelp } from "@postern/shared/terminal/commands/help";
 import type { Output } from "@postern/shared/terminal/output";
 import { Command, Option } from "commander";
 import { version } from "../version.js";
 import { addAccountCommands } from "./account/commands.js";
 import { DEFAULT_SERVER } from "./default-server.js";
+import { manual } from "./manual.js";
 import { addOtpCommands } from "./otp/commands.js";
 
 /**
@@ -27,7 +30,6 @@ export function buildProgram(output: Output): Command {
     .option("--json", "one line of JSON for each result and error, on stdout")
     .option("--no-input", "never ask; what is missing is an error")
     .helpCommand(true)
-    .configureHelp({ showGlobalOptions: true })
     .action(async (_options: object, command: Command) => {
       const [unknown] = command.args;
       if (unknown !== undefined) throw new PosternError("usage", { detail: `unknown command '${unknown}'` });
@@ -112,6 +114,7 @@ export function buildProgram(output: Output): Command {
     });
 
   addOtpCommands(program, output);
+  addCompletion(program, output);
   // commander would tell who mistypes a command that there are too many arguments. Commands inherit it when they are made.
-  return program.allowExcessArguments();
+  return withHelp(program, manual).allowExcessArguments();
 }

@@ -91,6 +91,7 @@ export async function provePassword(
     verifyServerProof(session, reply.M2);
     const bound = verifyChannelMac("server", session.key, exporter, Buffer.from(reply.mac, "hex"));
     if (!bound) throw new PosternError("server_not_proved");
+    await server.succession?.proved();
     const { factors, period, restretch } = reply;
     if (restretch !== undefined) checkStretch(restretch);
     return { ...salted, server, stretch, restretch, factors, period };

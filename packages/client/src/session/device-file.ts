@@ -17,7 +17,7 @@ const schema = z.object({
       /** `ServerAddress.key`, and the identity of the person: however the name is typed, it is found. */
       server: z.string(),
       name: z.string(),
-      /** The server's identity that gave it: to another one it would only tell who comes. */
+      /** The server's identity, to which alone it shows itself: to another one it would only tell who comes. */
       fingerprint: z.string(),
       device: idPattern("device"),
       secret: z.string().regex(/^[0-9a-f]{64}$/),
@@ -59,6 +59,19 @@ export async function keepDevice(paths: Paths, owner: DeviceOwner, { device, sec
   const { fingerprint } = owner;
   const kept: KeptDevice = { server: owner.server.key, name, fingerprint, device, secret };
   await change(paths, (devices) => [...devices.filter((one) => !isSameOwner(one, kept)), kept]);
+}
+
+/** Those of a server whose identity was succeeded by another one, which has proved itself, are known to that one. */
+export async function moveDevices(
+  paths: Paths,
+  server: ServerAddress,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<void> {
+  await change(paths, (devices) =>
+    devices.map((kept) =>
+      kept.server === server.key && kept.fingerprint === from ? { ...kept, fingerprint: to } : kept,
+    ),
+  );
 }
 
 /** Forgets one that its server has forgotten. */

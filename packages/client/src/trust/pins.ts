@@ -45,6 +45,24 @@ export function addPin(path: string, { key }: ServerAddress, fingerprint: Finger
   });
 }
 
+/**
+ * Puts a successor in the place of the pin that vouched for it, durably. A pin that is neither of them by now, or gone,
+ * is somebody else's decision: `server_identity_changed`, and nothing was changed. Throws also as `addPin`.
+ */
+export function movePin(
+  path: string,
+  { key }: ServerAddress,
+  { from, to }: { readonly from: Fingerprint; readonly to: Fingerprint },
+): Promise<void> {
+  return withFileLock(path, async () => {
+    const pins = new Map(await readPins(path));
+    const pin = pins.get(key);
+    if (pin !== undefined && sameFingerprint(pin.fingerprint, to)) return;
+    if (pin === undefined || !sameFingerprint(pin.fingerprint, from)) throw new PosternError("server_identity_changed");
+    await writePins(path, pins.set(key, { ...pin, fingerprint: to }));
+  });
+}
+
 /** Forgets a server; false when it was not known. Throws `pins_unreadable`, `file_unwritable`. */
 export function forgetPin(path: string, { key }: ServerAddress): Promise<boolean> {
   return withFileLock(path, async () => {

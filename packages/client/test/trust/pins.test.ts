@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fingerprintOf } from "@postern/shared/fingerprint";
 import { parseServerAddress } from "@postern/shared/server-address";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { addPin, forgetPin, readPins } from "../../src/trust/pins.js";
+import { addPin, forgetPin, movePin, readPins } from "../../src/trust/pins.js";
 
 const now = Date.parse("2026-11-21T12:00:00.000Z");
 const one = fingerprintOf(Buffer.from("one"));
@@ -79,6 +79,20 @@ describe("known servers", () => {
     await addPin(path, address, one, now + 1000);
     await expect(addPin(path, address, other, now)).rejects.toMatchObject({ code: "server_identity_changed" });
     expect((await readPins(path)).get(address.key)).toEqual({ fingerprint: one, firstSeen: now });
+  });
+
+  it("attack 59: a pin moves from the identity that vouched to its successor, and from nothing else", async () => {
+    const move = { from: one, to: other };
+    await expect(movePin(path, address, move)).rejects.toMatchObject({ code: "server_identity_changed" });
+    await addPin(path, address, one, now);
+    await movePin(path, address, move);
+    expect((await readPins(path)).get(address.key)).toEqual({ fingerprint: other, firstSeen: now });
+    await movePin(path, address, move);
+    const third = fingerprintOf(Buffer.from("a third one"));
+    await expect(movePin(path, address, { from: one, to: third })).rejects.toMatchObject({
+      code: "server_identity_changed",
+    });
+    expect((await readPins(path)).get(address.key)?.fingerprint).toBe(other);
   });
 
   it("keep a server called __proto__ a server", async () => {

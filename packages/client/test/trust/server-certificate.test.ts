@@ -14,6 +14,7 @@ import {
 import { strangeCertificate } from "../../../server/test/identity/strange-certificates.js";
 import { decideTrust } from "../../src/trust/decide-trust.js";
 import { identityOf } from "../../src/trust/server-certificate.js";
+import { leadsTo } from "../../src/trust/succession.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const now = Date.parse("2026-11-21T12:00:00Z");
@@ -77,13 +78,13 @@ describe("the server's identity over a real handshake", () => {
     expect(decideTrust({ pin, shown: again, trustOnFirstUse: false, interactive: false })).toEqual({ kind: "trusted" });
   });
 
-  it("attack 57: another identity is another fingerprint, and refused", async () => {
+  it("attack 57: another identity is another fingerprint, and refused unless the pinned one vouches for it", async () => {
     const pin = await shown(leaf, [identity]);
     const other = await shown(await issueLeaf(attacker, { hosts, now }), [attacker]);
     expect(other).toBe(identityFingerprint(attacker));
-    expect(() => decideTrust({ pin, shown: other, trustOnFirstUse: true, interactive: true })).toThrow(
-      expect.objectContaining({ code: "server_identity_changed" }),
-    );
+    const decision = decideTrust({ pin, shown: other, trustOnFirstUse: true, interactive: true });
+    expect(decision).toEqual({ kind: "succession", pin });
+    expect(leadsTo(other, { pin, statements: [] })).toBe(false);
   });
 
   it("can be asked once: Node hands the chain out once, and a second answer is a refusal", async () => {

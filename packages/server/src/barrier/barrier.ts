@@ -1,6 +1,9 @@
 import { PosternError } from "@postern/shared/errors";
-import type { Storage } from "../storage/storage.js";
+import type { Storage, WriteTransaction } from "../storage/storage.js";
 import { ADMIN_STRETCH, ADMIN_STRETCH_FLOOR, chosenPassword, offeredPassword, type Stretch } from "./admin-password.js";
+import { type BackupTarget, writeBackup } from "./backup.js";
+import type { BackupTotals } from "./backup-format.js";
+import { fillFromBackup, type OpenBackup, readBackup, type SealedBackup } from "./backup-reader.js";
 import { deriveDecoy, deriveNameIndex } from "./derive.js";
 import { parseHeader } from "./header.js";
 import { Keyring } from "./keyring.js";
@@ -11,8 +14,10 @@ import {
   countTerms,
   dropUnusedTerms,
   type ResealProgress,
+  readTerms,
   reseal,
   type TermCounts,
+  type Terms,
 } from "./rekey.js";
 import { drawRootKey, unwrapRootKey, wrapRootKey } from "./root-key.js";
 import {
@@ -23,8 +28,11 @@ import {
 } from "./sealed-transaction.js";
 import { handingOver, type SecureBuffer, withSecret } from "./secure-buffer.js";
 import { type Bounds, HEADER_KEY, KEYRING_KEY } from "./storage-keys.js";
-import { findHeader, getHeader, refuseUnlessEmpty, rewrapHeader } from "./stored-header.js";
+import { findHeader, getHeader, refuseUnlessEmpty, replaceRootKey, rewrapHeader } from "./stored-header.js";
 
+export type { BackupTarget } from "./backup.js";
+export type { BackupTotals } from "./backup-format.js";
+export type { OpenBackup, SealedBackup } from "./backup-reader.js";
 export type { SealedReadTransaction, SealedWriteTransaction } from "./sealed-transaction.js";
 export type { SealedRange } from "./storage-keys.js";
 
@@ -49,20 +57,37 @@ export interface Barrier {
   /**
    * Wraps the root key under another password; nothing is sealed anew. Cut anywhere, the old or the new one opens.
    * Someone who kept an old header still opens it, and with the root key all that follows, by the old password.
+   * `also` runs in the same transaction, as it does below.
    * @throws PosternError `admin_password_wrong`; of the new one `password_too_short`, `password_too_long`,
    *   `secret_file_invalid`; `store_damaged`
    */
-  changePassword(oldPassword: Uint8Array, newPassword: Uint8Array): Promise<void>;
+  changePassword(oldPassword: Uint8Array, newPassword: Uint8Array, also?: Also): Promise<void>;
   /** Adds the term that seals from now on, in every process, and gives its number. */
-  addTerm(): Promise<number>;
+  addTerm(also?: Also): Promise<number>;
+  /**
+   * The same with another root key, so that the old header, and who had the root key by it, opens nothing that comes.
+   * Every other barrier over this storage is of no use from then on: there must be none.
+   * @throws PosternError `admin_password_wrong`, `store_damaged`
+   */
+  replaceRootKey(password: Uint8Array, also?: Also): Promise<number>;
+  /** Which terms the keyring has. */
+  terms(): Promise<Terms>;
   /** Re-seals a batch of what older terms sealed; again with its cursor, until there is none. */
   reseal(range: Bounds, options?: BatchOptions): Promise<ResealProgress>;
   countTerms(): Promise<TermCounts>;
+  /**
+   * Writes all of one snapshot, sealed as it is stored, while others go on (docs in `backup-format.ts`).
+   * @throws PosternError `store_damaged` when a record does not open; what the target throws
+   */
+  backUp(target: BackupTarget): Promise<BackupTotals>;
   /** Drops the older terms that seal nothing any more, and gives their numbers. */
-  dropUnusedTerms(): Promise<number[]>;
+  dropUnusedTerms(also?: Also): Promise<number[]>;
   /** Refuses new calls with `store_failed`, waits for those under way, and wipes every key. The storage stays open. */
   close(): Promise<void>;
 }
+
+/** What a caller puts into the transaction of a change of the keys. */
+export type Also = (tx: SealedWriteTransaction) => Promise<void>;
 
 export interface BarrierOptions {
   /** For tests: new headers cost this, and headers that cost no less are accepted though below the floor. */
@@ -87,7 +112,7 @@ export async function createBarrier(
       await tx.put(HEADER_KEY, header);
       return putKeyring(tx, Keyring.create(), rootKey);
     });
-    return new OpenBarrier(storage, new KeyringStore(rootKey, saved), stretch);
+    return new OpenBarrier(storage, new KeyringStore(rootKey, saved, floorOf(stretch)), stretch);
   });
 }
 
@@ -121,8 +146,44 @@ export async function openBarrier(
   );
   return handingOver(unwrapped, async (rootKey) => {
     const keyring = openKeyring(stored.sealed, rootKey);
-    return new OpenBarrier(storage, new KeyringStore(rootKey, keyring), stretch);
+    return new OpenBarrier(storage, new KeyringStore(rootKey, keyring, floorOf(stretch)), stretch);
   });
+}
+
+/**
+ * Begins to read a backup: what it says of itself. `unsealBackup` opens it.
+ * @throws PosternError `backup_foreign`, `backup_future`, `backup_damaged`
+ */
+export function findBackup(
+  source: AsyncIterable<Uint8Array>,
+  { stretch = ADMIN_STRETCH }: BarrierOptions = {},
+): Promise<SealedBackup> {
+  return readBackup(source, floorOf(stretch));
+}
+
+export interface RestoredBarrier {
+  readonly barrier: Barrier;
+  readonly totals: BackupTotals;
+}
+
+/**
+ * Makes an empty storage the store that a backup is of. The backup's keys go with the barrier, or when it fails.
+ * @throws PosternError `backup_damaged`, which names the place; `store_exists` and its kin
+ */
+export async function restoreBarrier(
+  storage: Storage,
+  backup: OpenBackup,
+  { stretch = ADMIN_STRETCH, onBytes }: BarrierOptions & { readonly onBytes?: (bytes: number) => void } = {},
+): Promise<RestoredBarrier> {
+  try {
+    const totals = await fillFromBackup(storage, backup, onBytes);
+    return { barrier: new OpenBarrier(storage, backup.keyrings, stretch), totals };
+  } catch (thrown) {
+    backup.keyrings.wipe();
+    throw thrown;
+  } finally {
+    backup.seals.wipe();
+  }
 }
 
 class OpenBarrier implements Barrier {
@@ -141,7 +202,16 @@ class OpenBarrier implements Barrier {
   }
 
   transact<T>(fn: (tx: SealedWriteTransaction) => Promise<T>): Promise<T> {
-    return this.#admit(() => this.#storage.transact((tx) => fn(new SealedWrites(tx, this.#keyrings))));
+    return this.#admit(async () => {
+      // A run that a conflict ended is followed by another one, with a transaction of its own.
+      let sealed: SealedWrites | undefined;
+      const result = await this.#storage.transact((tx) => {
+        sealed = new SealedWrites(tx, this.#keyrings);
+        return fn(sealed);
+      });
+      sealed?.committed();
+      return result;
+    });
   }
 
   read<T>(fn: (tx: SealedReadTransaction) => Promise<T>): Promise<T> {
@@ -158,10 +228,11 @@ class OpenBarrier implements Barrier {
     return deriveDecoy(this.#keyrings.remembered.decoyKey, purpose, identity, length);
   }
 
-  changePassword(oldPassword: Uint8Array, newPassword: Uint8Array): Promise<void> {
+  changePassword(oldPassword: Uint8Array, newPassword: Uint8Array, also?: Also): Promise<void> {
     const fixed = {
       stretch: this.#stretch,
-      floor: floorOf(this.#stretch),
+      floor: this.#keyrings.floor,
+      also: this.#sealing(also),
       isOurs: (key: SecureBuffer) => this.#keyrings.isRootKey(key),
     };
     return this.#admit(() =>
@@ -173,8 +244,25 @@ class OpenBarrier implements Barrier {
     );
   }
 
-  addTerm(): Promise<number> {
-    return this.#admit(() => addTerm(this.#storage, this.#keyrings));
+  addTerm(also?: Also): Promise<number> {
+    return this.#admit(() => addTerm(this.#storage, this.#keyrings, this.#sealing(also)));
+  }
+
+  replaceRootKey(password: Uint8Array, also?: Also): Promise<number> {
+    const fixed = { stretch: this.#stretch, also: this.#sealing(also) };
+    return this.#admit(() =>
+      withSecret(offeredPassword(password), (secret) =>
+        replaceRootKey(this.#storage, this.#keyrings, { ...fixed, password: secret }),
+      ),
+    );
+  }
+
+  terms(): Promise<Terms> {
+    return this.#admit(() => readTerms(this.#storage, this.#keyrings));
+  }
+
+  backUp(target: BackupTarget): Promise<BackupTotals> {
+    return this.#admit(() => writeBackup(this.#storage, this.#keyrings, target));
   }
 
   reseal(range: Bounds, options: BatchOptions = {}): Promise<ResealProgress> {
@@ -185,13 +273,17 @@ class OpenBarrier implements Barrier {
     return this.#admit(() => countTerms(this.#storage, this.#keyrings));
   }
 
-  dropUnusedTerms(): Promise<number[]> {
-    return this.#admit(() => dropUnusedTerms(this.#storage, this.#keyrings));
+  dropUnusedTerms(also?: Also): Promise<number[]> {
+    return this.#admit(() => dropUnusedTerms(this.#storage, this.#keyrings, this.#sealing(also)));
   }
 
   close(): Promise<void> {
     this.#closing ??= Promise.allSettled(this.#underWay).then(() => this.#keyrings.wipe());
     return this.#closing;
+  }
+
+  #sealing(also: Also | undefined): (tx: WriteTransaction) => Promise<void> {
+    return async (tx) => also?.(new SealedWrites(tx, this.#keyrings));
   }
 
   async #admit<T>(call: () => Promise<T>): Promise<T> {

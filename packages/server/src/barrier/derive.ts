@@ -1,7 +1,8 @@
 import { PosternError } from "@postern/shared/errors";
 import { sodium } from "@postern/shared/sodium";
+import { KEY_BYTES } from "./aead.js";
 import { concatKey } from "./key.js";
-import type { SecureBuffer } from "./secure-buffer.js";
+import { SecureBuffer } from "./secure-buffer.js";
 
 /**
  * What is derived from the keys that no rekey changes. These formulas are part of every store: salts and storage keys
@@ -30,6 +31,17 @@ export function deriveDecoy(key: SecureBuffer, purpose: string, identity: string
     keyedHash(key, BLOCK_BYTES, concatKey("postern decoy", purpose, length, identity, i)),
   );
   return Buffer.concat(blocks).subarray(0, length);
+}
+
+/**
+ * BLAKE2b-256(root key; "postern backup" ‖ store id ‖ salt), each part encoded as in a key: it seals one backup, and only
+ * who can open the store of that day has it.
+ */
+export function deriveBackupKey(rootKey: SecureBuffer, storeId: string, salt: Uint8Array): SecureBuffer {
+  const input = concatKey("postern backup", Buffer.from(storeId, "hex"), salt);
+  return SecureBuffer.fill(KEY_BYTES, "readonly", (key) =>
+    rootKey.use((bytes) => sodium.crypto_generichash(key, input, bytes)),
+  );
 }
 
 function keyedHash(key: SecureBuffer, size: number, input: Uint8Array): Buffer {

@@ -1,5 +1,7 @@
 import { PosternError } from "@postern/shared/errors";
 import type { ReadTransaction, WriteTransaction } from "../storage/storage.js";
+import type { Stretch } from "./admin-password.js";
+import { deriveBackupKey } from "./derive.js";
 import { doesNotOpen, openEnvelopeInto, type Place, plaintextLength, sealEnvelope } from "./envelope.js";
 import { Keyring } from "./keyring.js";
 import { SecureBuffer } from "./secure-buffer.js";
@@ -20,13 +22,16 @@ export interface SealedKeyring {
  * that nothing uses any more can be dropped.
  */
 export class KeyringStore {
-  readonly #rootKey: SecureBuffer;
+  #rootKey: SecureBuffer;
   #remembered: SealedKeyring;
+  /** Below which no header of this store is accepted. */
+  readonly floor: Stretch;
 
   /** Takes over the root key. */
-  constructor(rootKey: SecureBuffer, saved: SealedKeyring) {
+  constructor(rootKey: SecureBuffer, saved: SealedKeyring, floor: Stretch) {
     this.#rootKey = rootKey;
     this.#remembered = saved;
+    this.floor = floor;
   }
 
   /** What was last seen. */
@@ -39,11 +44,16 @@ export class KeyringStore {
    * @throws PosternError `store_damaged`
    */
   async current(tx: ReadTransaction): Promise<Keyring> {
+    return (await this.currentSealed(tx)).ring;
+  }
+
+  /** The same, with the value that holds it. @throws PosternError `store_damaged` */
+  async currentSealed(tx: ReadTransaction): Promise<SealedKeyring> {
     const sealed = await tx.get(KEYRING_KEY);
     if (sealed === undefined || !sealed.equals(this.#remembered.sealed)) {
       this.#remembered = openKeyring(sealed, this.#rootKey);
     }
-    return this.#remembered.ring;
+    return this.#remembered;
   }
 
   /** Puts an edited keyring; it becomes the remembered one by `remember`, once the transaction has committed. */
@@ -53,6 +63,18 @@ export class KeyringStore {
 
   remember(saved: SealedKeyring): void {
     this.#remembered = saved;
+  }
+
+  /** Another root key, and the keyring that it has sealed. Takes over the key. */
+  replaceRootKey(rootKey: SecureBuffer, saved: SealedKeyring): void {
+    this.#rootKey.wipe();
+    this.#rootKey = rootKey;
+    this.#remembered = saved;
+  }
+
+  /** What seals one backup. */
+  backupKey(storeId: string, salt: Uint8Array): SecureBuffer {
+    return deriveBackupKey(this.#rootKey, storeId, salt);
   }
 
   isRootKey(other: SecureBuffer): boolean {

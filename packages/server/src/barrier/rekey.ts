@@ -1,4 +1,4 @@
-import type { Entry, ReadTransaction, Storage } from "../storage/storage.js";
+import type { Entry, ReadTransaction, Storage, WriteTransaction } from "../storage/storage.js";
 import { sealEnvelope, termOf } from "./envelope.js";
 import type { KeyringStore } from "./keyring-store.js";
 import { openRecord, placeOf } from "./sealed-transaction.js";
@@ -25,9 +25,15 @@ export interface ResealProgress {
   readonly cursor: Buffer | undefined;
 }
 
+/** What else belongs into a transaction. It runs first: what it puts is sealed as everything was before. */
+type Also = (tx: WriteTransaction) => Promise<void>;
+
 /** Adds a term that seals from now on, and gives its number. */
-export async function addTerm(storage: Storage, keyrings: KeyringStore): Promise<number> {
-  const saved = await storage.transact(async (tx) => keyrings.save(tx, (await keyrings.current(tx)).withNewTerm()));
+export async function addTerm(storage: Storage, keyrings: KeyringStore, also: Also): Promise<number> {
+  const saved = await storage.transact(async (tx) => {
+    await also(tx);
+    return keyrings.save(tx, (await keyrings.current(tx)).withNewTerm());
+  });
   keyrings.remember(saved);
   return saved.ring.active.term;
 }
@@ -57,6 +63,18 @@ export function reseal(
   });
 }
 
+export interface Terms {
+  /** The one that seals. */
+  readonly active: number;
+  /** Those that may still open something. None of them is left when a rekey has come to its end. */
+  readonly older: readonly number[];
+}
+
+export async function readTerms(storage: Storage, keyrings: KeyringStore): Promise<Terms> {
+  const { active, terms } = await storage.read((tx) => keyrings.current(tx));
+  return { active: active.term, older: terms.filter((term) => term !== active.term) };
+}
+
 /** How many records claim each term; a value that is no envelope is counted under undefined. */
 export type TermCounts = ReadonlyMap<number | undefined, number>;
 
@@ -82,15 +100,16 @@ export async function countTerms(storage: Storage, keyrings: KeyringStore): Prom
  * Drops the terms that were older than the active one when the count began and seal no record, and gives their
  * numbers. A term that was active then is kept: other processes may have sealed in it while the count ran.
  */
-export async function dropUnusedTerms(storage: Storage, keyrings: KeyringStore): Promise<number[]> {
+export async function dropUnusedTerms(storage: Storage, keyrings: KeyringStore, also: Also): Promise<number[]> {
   const { terms, active } = await storage.read((tx) => keyrings.current(tx));
   const counts = await countTerms(storage, keyrings);
   const unused = new Set(terms.filter((term) => term < active.term && !counts.has(term)));
-  if (unused.size === 0) return [];
-  const saved = await storage.transact(async (tx) =>
-    keyrings.save(tx, (await keyrings.current(tx)).withoutTerms(unused)),
-  );
-  keyrings.remember(saved);
+  const saved = await storage.transact(async (tx) => {
+    await also(tx);
+    const ring = await keyrings.current(tx);
+    return unused.size === 0 ? undefined : keyrings.save(tx, ring.withoutTerms(unused));
+  });
+  if (saved !== undefined) keyrings.remember(saved);
   return [...unused];
 }
 

@@ -16,12 +16,16 @@ export interface SealedReadTransaction {
    * @throws PosternError `store_damaged` when any of them does not open
    */
   scan(range: SealedRange): Promise<Entry[]>;
+  /** The keys alone of a range: what stands under them is not opened. */
+  keys(range: SealedRange): Promise<Buffer[]>;
 }
 
 export interface SealedWriteTransaction extends SealedReadTransaction {
   put(key: Uint8Array, plaintext: Uint8Array): Promise<void>;
   /** Deleting what is not there is not an error. */
   delete(key: Uint8Array): Promise<void>;
+  /** Has `act` done once this is durable, and never otherwise: to count, not to decide. It must not throw. */
+  afterCommit(act: () => void): void;
 }
 
 export class SealedReads implements SealedReadTransaction {
@@ -46,16 +50,30 @@ export class SealedReads implements SealedReadTransaction {
     }
     return entries;
   }
+
+  async keys(range: SealedRange): Promise<Buffer[]> {
+    return (await this.#tx.scan(recordRange(range))).map(({ key }) => callersKey(key));
+  }
 }
 
 export class SealedWrites extends SealedReads implements SealedWriteTransaction {
   readonly #tx: WriteTransaction;
   readonly #keyrings: KeyringStore;
+  readonly #afterCommit: (() => void)[] = [];
 
   constructor(tx: WriteTransaction, keyrings: KeyringStore) {
     super(tx, keyrings);
     this.#tx = tx;
     this.#keyrings = keyrings;
+  }
+
+  afterCommit(act: () => void): void {
+    this.#afterCommit.push(act);
+  }
+
+  /** The storage has made it durable. */
+  committed(): void {
+    for (const act of this.#afterCommit) act();
   }
 
   async put(key: Uint8Array, plaintext: Uint8Array): Promise<void> {
@@ -76,10 +94,10 @@ export class SealedWrites extends SealedReads implements SealedWriteTransaction 
  */
 export async function openRecord(tx: ReadTransaction, keyrings: KeyringStore, entry: Entry): Promise<Buffer> {
   const remembered = keyrings.remembered;
-  const plaintext = openWith(remembered, entry);
+  const plaintext = openWithRing(remembered, entry);
   if (plaintext !== undefined) return plaintext;
   const stored = await keyrings.current(tx);
-  const second = stored === remembered ? undefined : openWith(stored, entry);
+  const second = stored === remembered ? undefined : openWithRing(stored, entry);
   if (second === undefined) throw doesNotOpen(placeOf(entry.key));
   return second;
 }
@@ -88,7 +106,8 @@ export function placeOf(storageKey: Uint8Array): Place {
   return { domain: "postern record", storageKey };
 }
 
-function openWith(ring: Keyring, { key, value }: Entry): Buffer | undefined {
+/** The plaintext of a stored record by these keys, or undefined. */
+export function openWithRing(ring: Keyring, { key, value }: Entry): Buffer | undefined {
   const term = termOf(value);
   const sealing = term === undefined ? undefined : ring.key(term);
   return sealing && openEnvelope(sealing, placeOf(key), value);

@@ -8,6 +8,9 @@ import { type KeyRange, MAX_KEY_BYTES } from "../storage/storage.js";
 export const HEADER_KEY = Buffer.from("\0header", "latin1");
 export const KEYRING_KEY = Buffer.from("\0keyring", "latin1");
 
+/** Is there only within a transaction that tries whether the storage can commit. */
+export const PROBE_KEY = Buffer.from("\0probe", "latin1");
+
 const RECORD = 0x01;
 
 /** All there can be in a storage. */

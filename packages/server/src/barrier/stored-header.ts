@@ -1,9 +1,10 @@
 import { PosternError } from "@postern/shared/errors";
-import type { ReadTransaction, Storage } from "../storage/storage.js";
+import type { ReadTransaction, Storage, WriteTransaction } from "../storage/storage.js";
 import type { Stretch } from "./admin-password.js";
-import { unwrapRootKey, wrapRootKey } from "./root-key.js";
-import { type SecureBuffer, withSecret } from "./secure-buffer.js";
-import { everything, HEADER_KEY, isRecordKey, KEYRING_KEY } from "./storage-keys.js";
+import { type KeyringStore, putKeyring } from "./keyring-store.js";
+import { drawRootKey, unwrapRootKey, wrapRootKey } from "./root-key.js";
+import { handingOver, type SecureBuffer, withSecret } from "./secure-buffer.js";
+import { everything, HEADER_KEY, isRecordKey, KEYRING_KEY, PROBE_KEY } from "./storage-keys.js";
 
 /** Undefined when the storage is empty. @throws PosternError `store_damaged`, `store_foreign` when only that is missing */
 export async function findHeader(tx: ReadTransaction): Promise<Buffer | undefined> {
@@ -27,6 +28,17 @@ export async function refuseUnlessEmpty(tx: ReadTransaction): Promise<void> {
   if (remains !== undefined) throw remains;
 }
 
+/**
+ * Whether the storage can make a transaction durable. It needs no key, and leaves nothing.
+ * @throws PosternError `store_failed`
+ */
+export async function probeStorage(storage: Storage): Promise<void> {
+  await storage.transact(async (tx) => {
+    await tx.put(PROBE_KEY, Buffer.of(1));
+    await tx.delete(PROBE_KEY);
+  });
+}
+
 export interface PasswordChange {
   readonly oldPassword: SecureBuffer;
   readonly newPassword: SecureBuffer;
@@ -35,6 +47,8 @@ export interface PasswordChange {
   readonly floor: Stretch;
   /** Whether this is the root key that the change is meant for. */
   readonly isOurs: (rootKey: SecureBuffer) => boolean;
+  /** What else belongs into the transaction. */
+  readonly also: (tx: WriteTransaction) => Promise<void>;
 }
 
 /**
@@ -45,14 +59,60 @@ export interface PasswordChange {
 export async function rewrapHeader(storage: Storage, change: PasswordChange): Promise<void> {
   const before = await storage.read(getHeader);
   const after = await withSecret(await unwrapRootKey(before, change.oldPassword, change.floor), (rootKey) => {
-    if (!change.isOurs(rootKey)) throw new PosternError("store_damaged", { detail: "its header is of another store" });
+    refuseUnless(change.isOurs(rootKey));
     return wrapRootKey(rootKey, change.newPassword, change.stretch);
   });
   await storage.transact(async (tx) => {
-    const unchanged = before.equals(await getHeader(tx));
-    if (!unchanged) throw new PosternError("admin_password_wrong", { detail: "it was changed at the same moment" });
+    await refuseChanged(tx, before);
+    await change.also(tx);
     await tx.put(HEADER_KEY, after);
   });
+}
+
+export interface RootKeyChange {
+  readonly password: SecureBuffer;
+  /** What the new header costs. */
+  readonly stretch: Stretch;
+  /** What else belongs into the transaction. It is sealed as everything was before. */
+  readonly also: (tx: WriteTransaction) => Promise<void>;
+}
+
+/**
+ * Draws a root key, and a term; in one transaction the header wraps that root key, under the same password, and it seals
+ * the keyring. Gives the term's number. Whoever has the store open with the root key of before can read its keyring no
+ * more: so nobody else may.
+ * @throws PosternError `admin_password_wrong`, `store_damaged`
+ */
+export async function replaceRootKey(
+  storage: Storage,
+  keyrings: KeyringStore,
+  { password, stretch, also }: RootKeyChange,
+): Promise<number> {
+  const before = await storage.read(getHeader);
+  await withSecret(await unwrapRootKey(before, password, keyrings.floor), async (rootKey) =>
+    refuseUnless(keyrings.isRootKey(rootKey)),
+  );
+  return handingOver(drawRootKey(), async (rootKey) => {
+    const header = await wrapRootKey(rootKey, password, stretch);
+    const saved = await storage.transact(async (tx) => {
+      await refuseChanged(tx, before);
+      await also(tx);
+      const ring = (await keyrings.current(tx)).withNewTerm();
+      await tx.put(HEADER_KEY, header);
+      return putKeyring(tx, ring, rootKey);
+    });
+    keyrings.replaceRootKey(rootKey, saved);
+    return saved.ring.active.term;
+  });
+}
+
+async function refuseChanged(tx: ReadTransaction, before: Buffer): Promise<void> {
+  const unchanged = before.equals(await getHeader(tx));
+  if (!unchanged) throw new PosternError("admin_password_wrong", { detail: "it was changed at the same moment" });
+}
+
+function refuseUnless(isOurs: boolean): void {
+  if (!isOurs) throw new PosternError("store_damaged", { detail: "its header is of another store" });
 }
 
 /**

@@ -2,7 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { PosternError } from "@postern/shared/errors";
 import { parseHost } from "@postern/shared/server-address";
 
-/** Which peers have no limits by their address. */
+/** Ranges of addresses: of peers without limits, of readers of the metrics. */
 export interface Exemption {
   /** For the operator to read. */
   readonly of: string;
@@ -15,7 +15,18 @@ export interface Exemption {
  * @throws PosternError `address_range_invalid`
  */
 export function parseAddressLimits(text: string): Exemption {
-  if (text === "off") return { of: "any address", covers: () => true };
+  return text === "off" ? { of: "any address", covers: () => true } : parseRanges(text);
+}
+
+/**
+ * Reads `--metrics`: `off`, which is undefined, or ranges in the same form.
+ * @throws PosternError `address_range_invalid`
+ */
+export function parseMetricsReaders(text: string): Exemption | undefined {
+  return text === "off" ? undefined : parseRanges(text);
+}
+
+function parseRanges(text: string): Exemption {
   // Two lists: a list that has both kinds finds every IPv4 address in `::/64`, as its IPv6 form would be.
   const lists = { 4: new BlockList(), 6: new BlockList() };
   const ranges = text.split(",").map((range) => range.trim());

@@ -8,17 +8,21 @@ import { PosternError } from "@postern/shared/errors";
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 
+/** What takes the bytes of a file, one piece after another. */
+export type Write = (piece: string | Uint8Array) => Promise<void>;
+
 /**
  * Writes a new file that only its owner may read: mode 0600, durable when this resolves, and whole or not there at all.
  * A file that is there already is replaced only with `force`, and stays as it was until the new one is whole.
- * @throws PosternError `file_unwritable`; what `pieces` throws, and then nothing was changed
+ * @throws PosternError `file_unwritable`; what `fill` throws, and then nothing was changed
  */
-export async function writeNewFile(path: string, pieces: AsyncIterable<string>, force: boolean): Promise<void> {
+export async function fillNewFile<T>(path: string, force: boolean, fill: (write: Write) => Promise<T>): Promise<T> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
+  let value: T;
   try {
     const file = await unwritable(path, () => open(temporary, NEW_FILE, 0o600));
     try {
-      for await (const piece of pieces) await unwritable(path, () => file.appendFile(piece));
+      value = await fill((piece) => unwritable(path, () => file.appendFile(piece)));
       await unwritable(path, () => file.sync());
     } finally {
       await file.close();
@@ -29,6 +33,14 @@ export async function writeNewFile(path: string, pieces: AsyncIterable<string>, 
     throw thrown;
   }
   await unwritable(path, () => flushDirectory(dirname(path)));
+  return value;
+}
+
+/** The same of what comes in pieces. */
+export function writeNewFile(path: string, pieces: AsyncIterable<string>, force: boolean): Promise<void> {
+  return fillNewFile(path, force, async (write) => {
+    for await (const piece of pieces) await write(piece);
+  });
 }
 
 /**
@@ -70,6 +82,21 @@ export async function writeToStream(stream: Writable, pieces: AsyncIterable<stri
     if (stream.destroyed || stream.errored) return;
     if (!stream.write(piece)) await drained(stream);
   }
+}
+
+/**
+ * What writes to a stream of which all must arrive, no faster than it is read.
+ * @throws PosternError `file_unwritable`, also when the reader went away
+ */
+export function writerTo(stream: Writable, name: string): Write {
+  return (piece) =>
+    unwritable(
+      name,
+      () =>
+        new Promise<void>((resolve, reject) => {
+          stream.write(piece, (error) => (error ? reject(error) : resolve()));
+        }),
+    );
 }
 
 function drained(stream: Writable): Promise<void> {

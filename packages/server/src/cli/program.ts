@@ -1,7 +1,18 @@
+import { addCompletion } from "@postern/shared/terminal/commands/completion";
+import { withHelp } from "@postern/shared/terminal/commands/help";
 import type { Output } from "@postern/shared/terminal/output";
-import { Command, Option } from "commander";
+import { say } from "@postern/shared/terminal/terminal-text";
+import { Command } from "commander";
+import type { LogLevel } from "../records/log-level.js";
 import { version } from "../version.js";
+import { addConfig } from "./config/commands.js";
+import { serverOptions } from "./config/options.js";
+import { reread, settleBefore, withOptions } from "./config/resolve.js";
+import { addIdentity } from "./identity/commands.js";
+import { addKeeping } from "./keeping/commands.js";
+import { manual } from "./manual.js";
 import { addPeople } from "./people/commands.js";
+import { addRunning } from "./running/commands.js";
 import { withStoreOptions } from "./store-options.js";
 import { addTokens } from "./tokens/commands.js";
 
@@ -11,50 +22,17 @@ export function buildProgram(output: Output): Command {
     .description("The Postern two-factor authentication server, and its operator's tools.")
     .version(version)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({ outputError: () => undefined })
+    .hook("preAction", async (_program, command) => {
+      for (const warning of await settleBefore(command)) output.warn(say`${warning}`);
+    });
 
-  withStoreOptions(program.command("start"))
+  withOptions(withStoreOptions(program.command("start")), serverOptions)
     .description("open the store and serve; on a terminal, make the store when there is none")
-    .option("--init", "make the store when there is none")
-    .addOption(
-      new Option("--listen <host:port>", "where clients connect").env("POSTERND_LISTEN").default("127.0.0.1:7465"),
-    )
-    .addOption(
-      new Option("--http <host:port|off>", "where the HTTPS port listens")
-        .env("POSTERND_HTTP")
-        .default("127.0.0.1:7466"),
-    )
-    .addOption(
-      new Option("--registration <mode>", "who may register")
-        .choices(["open", "invite", "closed"])
-        .env("POSTERND_REGISTRATION")
-        .default("open"),
-    )
-    .addOption(new Option("--public-url <url>", "where other services reach the HTTPS port").env("POSTERND_PUBLIC_URL"))
-    .addOption(
-      new Option("--address-limits <off|ranges>", "which addresses have no limits of their own").env(
-        "POSTERND_ADDRESS_LIMITS",
-      ),
-    )
-    .addOption(
-      new Option("--audit-retention <days>", "how long audit entries are kept, such as 365d; for good by default").env(
-        "POSTERND_AUDIT_RETENTION",
-      ),
-    )
-    .addOption(
-      new Option("--log-level <level>", "how much is logged")
-        .choices(["error", "warn", "info", "debug"])
-        .env("POSTERND_LOG_LEVEL")
-        .default("info"),
-    )
-    .addOption(
-      new Option("--log-format <format>", "how it is logged; pretty on a terminal, else json")
-        .choices(["pretty", "json"])
-        .env("POSTERND_LOG_FORMAT"),
-    )
     .action(async (_options: object, command: Command) => {
       const { startCommand } = await import("./start.js");
-      await startCommand(output, command.optsWithGlobals());
+      const logLevel = async () => (await reread(command, "log-level")).value as LogLevel;
+      await startCommand(output, command.optsWithGlobals(), { logLevel });
     });
 
   addPeople(program, output);
@@ -62,7 +40,12 @@ export function buildProgram(output: Output): Command {
   addStretch(program, output);
   addSigningKey(program, output);
   addTokens(program, output);
-  return program;
+  addIdentity(program, output);
+  addKeeping(program, output);
+  addConfig(program, output);
+  addRunning(program, output);
+  addCompletion(program, output);
+  return withHelp(program, manual);
 }
 
 function addAudit(program: Command, output: Output): void {

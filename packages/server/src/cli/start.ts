@@ -1,57 +1,131 @@
-import { PosternError } from "@postern/shared/errors";
 import { parseListenAddress } from "@postern/shared/server-address";
 import { typedAs } from "@postern/shared/terminal/command-name";
 import type { Output } from "@postern/shared/terminal/output";
 import { bold, say } from "@postern/shared/terminal/terminal-text";
+import { expiryNotice, type OwnCertificate } from "../identity/own-certificate.js";
 import type { Log } from "../log.js";
 import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
-import { type Exemption, parseAddressLimits } from "./address-limits.js";
+import { storeUsage } from "../store.js";
+import { type Exemption, parseAddressLimits, parseMetricsReaders } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
+import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
 import type { LogFormat, LogLevel } from "./logger.js";
-import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
+import { parsePublicUrl } from "./public-url.js";
+import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgain } from "./signals.js";
+import { parseDrain } from "./spans.js";
+import { locationOf, type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
 export interface StartOptions extends StoreOptions {
   readonly init?: boolean;
   readonly listen: string;
   readonly http: string;
+  readonly httpCert?: string;
+  readonly httpKey?: string;
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
   readonly addressLimits?: string;
+  readonly metrics: string;
   readonly auditRetention?: string;
+  readonly drain: string;
   readonly logLevel: LogLevel;
   readonly logFormat?: LogFormat;
 }
 
+/** What SIGHUP has read anew of the configuration. */
+export interface Reread {
+  readonly logLevel: () => Promise<LogLevel>;
+}
+
 /** Serves until SIGINT or SIGTERM, and then ends in order. */
-export async function startCommand(output: Output, options: StartOptions): Promise<void> {
+export async function startCommand(output: Output, options: StartOptions, reread: Reread): Promise<void> {
   const listen = parseListenAddress(options.listen);
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
+  const certificateFiles = certificateFilesOf(options);
+  const httpCertificate = certificateFiles && (await readAtStart(output, certificateFiles));
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
+  const readers = parseMetricsReaders(options.metrics);
+  const drainMs = parseDrain(options.drain);
   const store = await unsealOrCreateStore(output, options);
+  let how: Stop = "asked";
   try {
     // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
     const [{ startServer }, { createLog }] = await Promise.all([import("../server.js"), import("./logger.js")]);
     const log = createLog({ level: options.logLevel, format: options.logFormat });
     const { registration } = options;
     if (exempt !== undefined) warnOf(exempt, output, log);
-    const addresses = { listen, http, publicUrl, exempt: exempt?.covers };
-    const server = await startServer({ barrier: store.barrier, ...addresses, registration, auditRetention, log });
+    const addresses = { listen, http, httpCertificate, publicUrl, exempt: exempt?.covers };
+    const { directory } = locationOf(output, options);
+    const watched = {
+      metricsReaders: readers?.covers,
+      storeUsage: () => storeUsage(directory),
+      onLogLevel: log.setStoreLevel,
+    };
+    const { barrier } = store;
+    const server = await startServer({ barrier, ...addresses, ...watched, registration, auditRetention, log });
+    const reload: ReloadTask[] = [
+      { what: "log level", run: async () => log.setOwnLevel(await reread.logLevel(), "reload") },
+      { what: "identity", run: () => server.takeUpIdentity() },
+    ];
+    if (certificateFiles !== undefined) reload.push(certificateReload(certificateFiles, server, log));
     try {
       // Listened for first: who reads that it is ready may send a signal at once.
-      const signalled = untilSignal();
+      const stopped = untilStopped({ reload, log });
       announce(output, server);
-      await signalled;
+      how = await stopped;
       output.note(say`Stopping.`);
+      await drain(output, { server, log, drainMs });
     } finally {
       await server.close();
     }
   } finally {
     await store.close();
   }
+  if (how === "hung-up") endByHangUp();
+}
+
+interface Draining {
+  readonly server: RunningServer;
+  readonly log: Log;
+  readonly drainMs: number;
+}
+
+/** Lets come to its end what is under way, until that takes too long or another signal asks to end at once. */
+async function drain(output: Output, { server, log, drainMs }: Draining): Promise<void> {
+  const again = untilStoppedAgain();
+  const connections = server.underWay;
+  const seconds = drainMs / 1000;
+  if (connections > 0) {
+    log.info({ connections, seconds }, "waiting for what is under way");
+    output.note(say`Waiting for ${connections} under way, ${seconds} seconds at most; a second signal ends them.`);
+  }
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, drainMs);
+  });
+  const left = await server.drain(Promise.race([limit, again]));
+  clearTimeout(timer);
+  if (left > 0) log.warn({ connections: left }, "cut off");
+}
+
+/** Before the admin password is asked for: nobody types it in vain. */
+async function readAtStart(output: Output, files: CertificateFiles): Promise<OwnCertificate> {
+  const own = await readHttpCertificate(files, { now: Date.now, warn: (text) => output.warn(say`${text}`) });
+  const notice = expiryNotice(own, Date.now());
+  if (notice !== undefined) output.warn(say`${notice}`);
+  return own;
+}
+
+/** A file that cannot be used throws here, and the server goes on with what it has. */
+function certificateReload(files: CertificateFiles, server: RunningServer, log: Log): ReloadTask {
+  const warn = (text: string) => log.warn({}, text);
+  return {
+    what: "HTTPS certificate",
+    run: async () => server.setHttpCertificate(await readHttpCertificate(files, { now: Date.now, warn })),
+  };
 }
 
 /** A limit that is not there should not be forgotten: said to who starts it, and kept where the log is kept. */
@@ -79,19 +153,4 @@ function announce(output: Output, { listen, http, fingerprint }: RunningServer):
     say`Ctrl-C here stops the server.`,
     say``,
   );
-}
-
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
-}
-
-/** @throws PosternError `usage` for anything but an https origin, with or without a path */
-function parsePublicUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== "https:" || url.search !== "" || url.hash !== "" || url.username !== "") {
-    throw new PosternError("usage", { detail: "--public-url takes an https:// URL without query or fragment" });
-  }
-  return url.href.replace(/\/$/, "");
 }

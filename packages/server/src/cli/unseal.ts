@@ -16,6 +16,9 @@ export interface StoreOptions {
   readonly input: boolean;
 }
 
+/** What a guesser of an admin password would try first. */
+export const adminPasswordContext = ["admin", "posternd"];
+
 /** Wrong passwords that a person may type before the program gives up. */
 const PASSWORD_TRIES = 3;
 
@@ -31,27 +34,67 @@ export async function unsealStore(output: Output, options: StoreOptions): Promis
   const location = locationOf(output, options);
   const sealed = await findStore(location);
   if (sealed === undefined) throw new PosternError("store_missing", { detail: location.directory });
-  return unseal(output, options, sealed);
+  return unsealSealed(output, options, sealed);
 }
 
-async function unseal(output: Output, options: StoreOptions, sealed: SealedStore): Promise<OpenStore> {
+/** The same for a store that was found. It is closed when it does not open. */
+export async function unsealSealed(output: Output, options: StoreOptions, sealed: SealedStore): Promise<OpenStore> {
   try {
-    const given = await passwordOfFile(output, options);
-    if (given !== undefined) return await wiping(given, (password) => sealed.unseal(password));
-    const prompter = createPrompter({ noInput: !options.input });
-    for (let tries = 1; ; tries++) {
-      const password = await prompter.password("Admin password");
-      try {
-        return await wiping(Buffer.from(password, "utf8"), (typed) => sealed.unseal(typed));
-      } catch (thrown) {
-        const wrong = thrown instanceof PosternError && thrown.code === "admin_password_wrong";
-        if (!wrong || tries === PASSWORD_TRIES) throw thrown;
-        output.note(say`That is not the admin password of this store.`);
-      }
-    }
+    return await withAdminPassword(output, options, (password) => sealed.unseal(password));
   } catch (thrown) {
     await sealed.close();
     throw thrown;
+  }
+}
+
+/** As `unsealStore`, for what needs the password once more: it is the caller's, to wipe. */
+export async function unsealKeeping(
+  output: Output,
+  options: PasswordOptions,
+): Promise<{ store: OpenStore; password: Buffer }> {
+  let kept = Buffer.alloc(0);
+  const location = locationOf(output, options);
+  const sealed = await findStore(location);
+  if (sealed === undefined) throw new PosternError("store_missing", { detail: location.directory });
+  const keeping: SealedStore = {
+    ...sealed,
+    unseal: async (password) => {
+      const store = await sealed.unseal(password);
+      kept = Buffer.from(password);
+      return store;
+    },
+  };
+  return { store: await unsealSealed(output, options, keeping), password: kept };
+}
+
+export interface PasswordOptions extends StoreOptions {
+  /** Standard input, where more than the password comes from it. */
+  readonly stdin?: StdinLines | undefined;
+}
+
+/**
+ * Tries the admin password of `--admin-password-file`, or asks for it up to three times. `attempt` has the bytes until
+ * it has ended.
+ */
+export async function withAdminPassword<T>(
+  output: Output,
+  options: PasswordOptions,
+  attempt: (password: Buffer) => Promise<T>,
+  said: { question?: string; wrong?: string } = {},
+): Promise<T> {
+  const { question = "Admin password", wrong = "That is not the admin password of this store." } = said;
+  const given = await passwordOfFile(output, options);
+  if (given !== undefined) return await wiping(given, attempt);
+  const prompter = createPrompter({ noInput: !options.input });
+  for (let tries = 1; ; tries++) {
+    const password = await prompter.password(question);
+    try {
+      return await wiping(Buffer.from(password, "utf8"), attempt);
+    } catch (thrown) {
+      const isWrong = thrown instanceof PosternError && thrown.code === "admin_password_wrong";
+      if (!isWrong || tries === PASSWORD_TRIES) throw thrown;
+      output.note(say`${wrong}`);
+    }
   }
 }
 
@@ -65,7 +108,7 @@ export async function unsealOrCreateStore(
 ): Promise<OpenStore> {
   const location = locationOf(output, options);
   const sealed = await findStore(location);
-  if (sealed !== undefined) return unseal(output, options, sealed);
+  if (sealed !== undefined) return unsealSealed(output, options, sealed);
   const interactive = options.input && process.stdin.isTTY === true && process.stderr.isTTY === true;
   if (options.init !== true && (!interactive || options.adminPasswordFile !== undefined)) {
     throw new PosternError("store_missing", { detail: location.directory });
@@ -86,7 +129,7 @@ async function wiping<T>(password: Buffer, use: (password: Buffer) => Promise<T>
 async function newAdminPassword(output: Output, options: StoreOptions, { directory }: StoreLocation): Promise<Buffer> {
   const given = await passwordOfFile(output, options);
   if (given !== undefined) {
-    const verdict = await assessPassword(given.toString("utf8"), { context: ["admin", "posternd"] });
+    const verdict = await assessPassword(given.toString("utf8"), { context: adminPasswordContext });
     if (!verdict.ok) throw new PosternError(verdict.code);
     return given;
   }
@@ -96,14 +139,23 @@ async function newAdminPassword(output: Output, options: StoreOptions, { directo
     say`Choose the admin password that will open it. It cannot be recovered,`,
     say`and without it nobody can read what is stored.`,
   );
-  const question = { message: "New admin password", context: ["admin", "posternd"] };
+  const question = { message: "New admin password", context: adminPasswordContext };
   return Buffer.from(await askNewPassword(prompter, output, question), "utf8");
 }
 
-async function passwordOfFile(output: Output, { adminPasswordFile }: StoreOptions): Promise<Buffer | undefined> {
-  if (adminPasswordFile === undefined) return undefined;
-  const stdin = process.stdin.isTTY === true ? undefined : new StdinLines(process.stdin);
-  const { secret, warning } = await readSecretFile(adminPasswordFile, { stdin, env: process.env });
+async function passwordOfFile(output: Output, options: PasswordOptions): Promise<Buffer | undefined> {
+  const { adminPasswordFile: path, stdin } = options;
+  return path === undefined ? undefined : Buffer.from(await secretOfFile(output, path, stdin), "utf8");
+}
+
+/** Undefined when it is a terminal, which would show what is typed. */
+export function standardInput(): StdinLines | undefined {
+  return process.stdin.isTTY === true ? undefined : new StdinLines(process.stdin);
+}
+
+/** A secret of a file, or with `-` of the next line of standard input; a file that others can read is warned of. */
+export async function secretOfFile(output: Output, path: string, stdin = standardInput()): Promise<string> {
+  const { secret, warning } = await readSecretFile(path, { stdin, env: process.env });
   if (warning !== undefined) output.warn(say`${warning}`);
-  return Buffer.from(secret, "utf8");
+  return secret;
 }

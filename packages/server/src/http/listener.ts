@@ -15,10 +15,22 @@ export interface HttpOptions {
   readonly credentials: { readonly key: string; readonly cert: string };
   readonly services: ServiceContext;
   readonly log: Log;
+  /** Whether the server is being stopped: then it is not ready. */
+  readonly draining?: (() => boolean) | undefined;
+  /** Undefined: there is no `/metrics`. */
+  readonly metrics?: MetricsPage | undefined;
+}
+
+export interface MetricsPage {
+  readonly contentType: string;
+  render(): Promise<string>;
+  /** Whether a peer may read it, by the address of its socket. */
+  mayRead(address: string | undefined): boolean;
 }
 
 export interface HttpListener {
   readonly address: AddressInfo;
+  /** For connections that begin from now on; those that stand go on as they are. */
   setCredentials(credentials: HttpOptions["credentials"]): void;
   close(): Promise<void>;
 }
@@ -35,7 +47,7 @@ const READY_MS = 1_000;
 
 /** @throws PosternError `address_in_use`, `address_unavailable` */
 export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
-  const { host, port, credentials, services, log } = options;
+  const { host, port, credentials, log } = options;
   const app = Fastify({
     https: { ...credentials, minVersion: "TLSv1.2", handshakeTimeout: HANDSHAKE_MS },
     bodyLimit: BODY_LIMIT,
@@ -45,7 +57,8 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
     forceCloseConnections: true,
   });
   app.server.maxConnections = MAX_CONNECTIONS;
-  addRoutes(app, services);
+  addRoutes(app, options);
+  if (options.metrics !== undefined) addMetrics(app, options.metrics);
   addProblems(app, log);
   await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
     throw listenError(cause, { host, port });
@@ -57,11 +70,12 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
   };
 }
 
-function addRoutes(app: FastifyInstance, services: ServiceContext): void {
+function addRoutes(app: FastifyInstance, { services, draining = () => false }: HttpOptions): void {
   app.get("/livez", async () => ({ status: "ok" }));
 
   const ready = atMostEvery(READY_MS, services.now, () => probeStore(services.barrier));
   app.get("/readyz", async () => {
+    if (draining()) throw new PosternError("shutting_down");
     await ready();
     return { status: "ready" };
   });
@@ -69,6 +83,20 @@ function addRoutes(app: FastifyInstance, services: ServiceContext): void {
   app.get("/.well-known/jwks.json", async (_request, reply) => {
     reply.header("cache-control", `public, max-age=${JWKS_MAX_AGE}`).type("application/jwk-set+json");
     return publicKeySet(services);
+  });
+}
+
+/** Headers by which a proxy shows itself: then the address of the socket says nothing of who reads. */
+const proxied = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+
+function addMetrics(app: FastifyInstance, { mayRead, render, contentType }: MetricsPage): void {
+  app.get("/metrics", async ({ socket, headers }, reply) => {
+    const direct = proxied.every((name) => headers[name] === undefined);
+    if (!direct || !mayRead(socket.remoteAddress)) throw new PosternError("metrics_forbidden");
+    return reply
+      .type(contentType)
+      .header("cache-control", "no-store")
+      .send(await render());
   });
 }
 
@@ -92,8 +120,9 @@ function addProblems(app: FastifyInstance, log: Log): void {
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const known = error instanceof PosternError ? error.code : undefined;
     const status = known === undefined ? (error.statusCode ?? 500) : errors[known].http;
-    if (status >= 500) log.error({ err: error }, "an HTTP request failed");
-    const code = status >= 500 ? "internal" : (known ?? "bad_request");
+    const ending = known === "shutting_down";
+    if (status >= 500 && !ending) log.error({ err: error }, "an HTTP request failed");
+    const code = status >= 500 && !ending ? "internal" : (known ?? "bad_request");
     return reply.code(status).type("application/problem+json").send({ title: errors[code].message, status, code });
   });
 }

@@ -43,11 +43,24 @@ export async function createIdentity(options: {
   return { privateKeyPkcs8: await exportPrivateKey(keys), certificateDer: Buffer.from(certificate.rawData) };
 }
 
-export function identityPublicKey(identity: ServerIdentity): KeyObject {
-  return new X509Certificate(identity.certificateDer).publicKey;
+/** What of an identity is no secret. */
+type Public = Pick<ServerIdentity, "certificateDer">;
+
+export function identityPublicKey({ certificateDer }: Public): KeyObject {
+  return new X509Certificate(certificateDer).publicKey;
+}
+
+/** SubjectPublicKeyInfo, DER. */
+export function identitySpki(identity: Public): Buffer {
+  return identityPublicKey(identity).export({ type: "spki", format: "der" });
 }
 
 /** The fingerprint that the operator sees at the start, and that invites carry. */
-export function identityFingerprint(identity: ServerIdentity): Fingerprint {
-  return fingerprintOf(identityPublicKey(identity).export({ type: "spki", format: "der" }));
+export function identityFingerprint(identity: Public): Fingerprint {
+  return fingerprintOf(identitySpki(identity));
+}
+
+/** When it was made, to the second. */
+export function identityCreatedAt({ certificateDer }: Public): number {
+  return Date.parse(new X509Certificate(certificateDer).validFrom) + CLOCK_SKEW_MS;
 }

@@ -75,6 +75,11 @@ export function leafNeedsRenewal(
   );
 }
 
+/** Milliseconds since 1970. */
+export function leafExpiresAt({ certificateDer }: Pick<Leaf, "certificateDer">): number {
+  return Date.parse(new X509Certificate(certificateDer).validTo);
+}
+
 /**
  * What `node:tls` takes. The chain is sent whole, for clients pin the identity and so must see its certificate. The
  * key's text is a JavaScript string, which cannot be wiped; let go of it.
@@ -95,7 +100,7 @@ function canonicalHosts(hosts: readonly string[]): string[] {
 }
 
 /** The hosts that it is for. The names were canonical when they were signed, so none holds the separator. */
-export function hostsOf({ certificateDer }: Leaf): string[] {
+export function hostsOf({ certificateDer }: Pick<Leaf, "certificateDer">): string[] {
   const names = new X509Certificate(certificateDer).subjectAltName?.split(", ") ?? [];
   return canonicalHosts(names.map((name) => name.replace(/^(?:DNS|IP Address):/, "")));
 }

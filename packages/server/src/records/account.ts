@@ -3,8 +3,9 @@ import type { AccountId, FactorId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { budgetSchema } from "./budget.js";
-import { bytes, instant, intact, paddedCodec, recordCodec } from "./codec.js";
-import { nextAfter, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, paddedCodec, recordCodec } from "./codec.js";
+import { scanIntact } from "./intact.js";
+import { recordKey, recordRange } from "./keys.js";
 
 /**
  * One record holds all that decides whether a person gets in: verifier, factors, used steps, recovery hashes and the
@@ -36,6 +37,8 @@ const hotpFactor = z.strictObject({
   ...factorFacts,
   /** The counter that is expected next: every code before it is spent. RFC 4226 section 7.2. */
   counter: z.number().int().nonnegative(),
+  /** The counter may be behind, by a restore: only two codes in a row are accepted, and end it. */
+  resync: z.literal(true).optional(),
 });
 
 const detailsSchema = z.strictObject({
@@ -47,6 +50,8 @@ const detailsSchema = z.strictObject({
   recovery: z.array(bytes(32)),
   /** What strangers have for codes; a known device has a budget of its own. */
   codeBudget: budgetSchema,
+  /** Of a node's chain, the length that it had when the registration began: nothing before tells of this account. */
+  auditSince: z.record(z.string(), z.number().int().nonnegative()).optional(),
   /** When an operator closed the account; while it stands here nobody gets in, whatever they prove. */
   disabledAt: instant.optional(),
   lastLoginAt: instant.optional(),
@@ -136,14 +141,14 @@ export async function refreshAccounts(
   limit: number,
 ): Promise<{ accounts: number; next: Buffer | undefined }> {
   const range = recordRange("account");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  for (const entry of entries) {
-    const movesTo = entry.key.equals(dummyKeyOfFormat1) ? dummyKey : entry.key;
-    if (movesTo !== entry.key) await tx.delete(entry.key);
-    for (const account of intact([entry], decode)) await tx.put(movesTo, encode(account));
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  for (const { key, value } of page.records) {
+    const movesTo = key.equals(dummyKeyOfFormat1) ? dummyKey : key;
+    if (movesTo !== key) await tx.delete(key);
+    await tx.put(movesTo, encode(value));
   }
-  const accounts = entries.filter(({ key }) => isOfSomebody(key)).length;
-  return { accounts, next: nextAfter(entries, limit) };
+  const keys = [...page.records.map(({ key }) => key), ...page.damaged];
+  return { accounts: keys.filter(isOfSomebody).length, next: page.next };
 }
 
 /** An account with the keyed hash that it stands under; undefined where it does not open. */
@@ -159,10 +164,30 @@ export async function scanAccounts(
   limit: number,
 ): Promise<{ accounts: ListedAccount[]; next: Buffer | undefined }> {
   const range = recordRange("account");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  const listed = entries.filter(({ key }) => isOfSomebody(key));
-  const accounts = listed.map((entry) => ({ nameIndex: entry.key.subarray(1), account: intact([entry], decode)[0] }));
-  return { accounts, next: nextAfter(entries, limit) };
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  const found = [...page.records, ...page.damaged.map((key) => ({ key, value: undefined }))];
+  const listed = found.filter(({ key }) => isOfSomebody(key)).sort((a, b) => Buffer.compare(a.key, b.key));
+  return {
+    accounts: listed.map(({ key, value }) => ({ nameIndex: key.subarray(1), account: value })),
+    next: page.next,
+  };
+}
+
+/**
+ * Changes one page of records, that of nobody among them, in the order of their keys: says how many accounts there are,
+ * and the key to go on from; none when it was the last. One that is damaged stays as it is.
+ */
+export async function changeAccounts(
+  tx: SealedWriteTransaction,
+  after: Buffer | undefined,
+  limit: number,
+  change: (account: Account) => Account,
+): Promise<{ accounts: number; next: Buffer | undefined }> {
+  const range = recordRange("account");
+  const { records, damaged, next } = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, decode);
+  for (const { key, value } of records) await tx.put(key, encode(change(value)));
+  const keys = [...records.map(({ key }) => key), ...damaged];
+  return { accounts: keys.filter(isOfSomebody).length, next };
 }
 
 /**

@@ -4,8 +4,8 @@ import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/b
 import { type ChainStart, chainBegin, hash } from "./audit-chain.js";
 import { type AuditKey, getAuditKey } from "./audit-key.js";
 import { type AuditPublicKey, formatPublicKey, isSignedBy, signText } from "./audit-signature.js";
-import { orDamaged } from "./audit-stored.js";
 import { instant, recordCodec } from "./codec.js";
+import { orDamaged } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
 
 /**

@@ -1,13 +1,13 @@
 import { PosternError } from "@postern/shared/errors";
 import { z } from "zod";
-import { type ChainHead, hash } from "./audit-chain.js";
+import { type ChainHead, type ChainStart, hash } from "./audit-chain.js";
 import type { AuditKey } from "./audit-key.js";
 import { type AuditPublicKey, formatPublicKey, isSignedBy, parsePublicKey, signText } from "./audit-signature.js";
 import { instant } from "./codec.js";
 
 /**
- * A checkpoint says how long every chain of a store was at a time, and what its last entry hashed to, signed by the
- * audit key. Kept outside of the store, it shows later whether a chain was cut off or rewritten. It is one line of
+ * A checkpoint says where every chain of a store began at a time, how long it was, and what its last entry hashed to,
+ * signed by the audit key. Version 1 did not say where it began. Kept outside of the store, it shows later whether a chain was cut off or rewritten. It is one line of
  * JSON in one form only: members in this order, no white space. What is signed is the line without its signature.
  */
 const count = z.number().int().nonnegative();
@@ -17,26 +17,42 @@ export const publicKey = z.custom<AuditPublicKey>(
   (text) => typeof text === "string" && parsePublicKey(text) !== undefined,
 );
 
-const schema = z.strictObject({
+const chain = z.strictObject({
+  node: nodeId,
+  /** The index of the first entry that was kept, and what it points to. */
+  first: count.optional(),
+  prev: hash.optional(),
+  length: count,
+  hash,
+});
+
+const fields = z.strictObject({
   format: z.literal("postern-audit-checkpoint"),
-  version: z.literal(1),
+  version: z.literal([1, 2]),
   store: storeId,
   /** Milliseconds since 1970. */
   time: instant,
   key: publicKey,
   chains: z
-    .array(z.strictObject({ node: nodeId, length: count, hash }))
+    .array(chain)
     .min(1)
     .refine((chains) => chains.every(({ node }, at) => at === 0 || node > (chains[at - 1]?.node ?? ""))),
   signature: z.string(),
 });
+const schema = fields.refine(({ version, chains }) =>
+  chains.every(
+    ({ first, prev }) => (first !== undefined) === (version === 2) && (prev !== undefined) === (version === 2),
+  ),
+);
 export type Checkpoint = z.infer<typeof schema>;
 
-/** What a checkpoint says, in the order of the nodes' ids. */
-export type Claims = Pick<Checkpoint, "store" | "time" | "chains">;
+/** What a checkpoint says, its chains in the order of the nodes' ids. */
+export interface Claims extends Pick<Checkpoint, "store" | "time"> {
+  readonly chains: readonly (ChainStart & ChainHead & { readonly node: string })[];
+}
 
-export function signCheckpoint(key: AuditKey, claims: Claims): Checkpoint {
-  const unsigned = unsignedOf({ ...claims, key: formatPublicKey(key.publicKey) });
+export function signCheckpoint(key: AuditKey, { store, time, chains }: Claims): Checkpoint {
+  const unsigned = unsignedOf({ version: 2, store, time, key: formatPublicKey(key.publicKey), chains: [...chains] });
   return { ...unsigned, signature: signText(key.privateKey, JSON.stringify(unsigned)) };
 }
 
@@ -70,14 +86,14 @@ export function savedHeads(
   if (checkpoint.store !== store) throw damaged("the checkpoint is of another store");
   if (checkpoint.key !== key) throw damaged("the checkpoint was signed by another key");
   if (!isCheckpointSigned(checkpoint)) throw damaged("the checkpoint's signature is wrong");
-  return new Map(checkpoint.chains.map(({ node, ...head }) => [node, head]));
+  return new Map(checkpoint.chains.map(({ node, length, hash }) => [node, { length, hash }]));
 }
 
 export function damaged(detail: string): PosternError {
   return new PosternError("audit_damaged", { detail });
 }
 
-function unsignedOf({ store, time, key, chains }: Claims & { readonly key: AuditPublicKey }) {
-  const heads = chains.map(({ node, length, hash }) => ({ node, length, hash }));
-  return { format: "postern-audit-checkpoint", version: 1, store, time, key, chains: heads } as const;
+function unsignedOf({ version, store, time, key, chains }: Omit<Checkpoint, "format" | "signature">) {
+  const each = chains.map(({ node, first, prev, length, hash }) => ({ node, first, prev, length, hash }));
+  return { format: "postern-audit-checkpoint", version, store, time, key, chains: each } as const;
 }

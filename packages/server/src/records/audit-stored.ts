@@ -1,16 +1,17 @@
-import { PosternError } from "@postern/shared/errors";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { type AuditEntry, commitment, personalFields } from "./audit-chain.js";
 import { bytes, paddedCodec, recordCodec } from "./codec.js";
+import { orDamaged } from "./intact.js";
 import { idBytes, indexBytes, recordKey } from "./keys.js";
 
 /**
  * What stands in the store for one entry: its text, and apart from it the personal fields with their salts. Both are
  * padded: a refusal of a known name tells more than one of an unknown name, and its size would show in the file, and in
- * the time that it takes to write.
+ * the time that it takes to write. Every refusal at a login fits into one block, with the longest client's name too: who
+ * chooses that could else find the length at which a known name takes one block more.
  */
-const BLOCK = 512;
+export const BLOCK = 640;
 
 const fieldsSchema = z.partialRecord(z.enum(personalFields), z.strictObject({ value: z.string(), salt: bytes(32) }));
 export type Fields = z.infer<typeof fieldsSchema>;
@@ -107,14 +108,4 @@ export function fieldsMatch(fields: Fields | "damaged", entry: AuditEntry | unde
     const stored = fields[field];
     return stored === undefined || entry?.commitments[field] === commitment(field, stored.value, stored.salt);
   });
-}
-
-/** What a read gives, or that what stands there does not open. */
-export async function orDamaged<T>(read: () => Promise<T>): Promise<T | "damaged"> {
-  try {
-    return await read();
-  } catch (thrown) {
-    if (thrown instanceof PosternError && thrown.code === "store_damaged") return "damaged";
-    throw thrown;
-  }
 }

@@ -12,7 +12,8 @@ import {
   parseEntry,
 } from "./audit-chain.js";
 import { auditHead, beyondHead } from "./audit-log.js";
-import { entryKey, type Fields, fieldsMatch, orDamaged, readFields, readTexts, type Span } from "./audit-stored.js";
+import { entryKey, type Fields, fieldsMatch, readFields, readTexts, type Span } from "./audit-stored.js";
+import { orDamaged } from "./intact.js";
 import { idBytes, recordRange } from "./keys.js";
 
 /** Runs a function on a snapshot of its own, so that a long chain is not read in one breath. */

@@ -33,18 +33,6 @@ export function recordCodec<S extends z.ZodType>(
   };
 }
 
-/** What can be decoded of a scan: one damaged record must not keep the others from being looked after. */
-export function intact<T>(entries: readonly { readonly value: Buffer }[], decode: (bytes: Buffer) => T): T[] {
-  return entries.flatMap(({ value }) => {
-    try {
-      return [decode(value)];
-    } catch (thrown) {
-      if (thrown instanceof PosternError && thrown.code === "store_damaged") return [];
-      throw thrown;
-    }
-  });
-}
-
 /**
  * Fields as bytes of a multiple of `block`: their length in 4 bytes, MessagePack, zeros. They are decoded apart from the
  * record that holds them, and their size says little of what they hold.

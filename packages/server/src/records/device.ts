@@ -3,11 +3,12 @@ import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { budgetSchema } from "./budget.js";
 import { bytes, instant, recordCodec } from "./codec.js";
+import { getIntact, scanAndTidy, scanIntact } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
 
 /**
  * A device that a person logged in from: it has budgets for guesses of its own, so that strangers cannot use them up. It
- * takes the place of no factor; one whose record is gone is a stranger again.
+ * takes the place of no factor; one whose record is gone or damaged is a stranger again.
  */
 const schema = z.strictObject({
   id: z.custom<DeviceId>((value) => typeof value === "string"),
@@ -32,13 +33,9 @@ export type DeviceOwner = Buffer;
 
 export const deviceOwner = (account: AccountId): DeviceOwner => idBytes(account);
 
-export async function findDevice(
-  tx: SealedReadTransaction,
-  owner: DeviceOwner,
-  id: DeviceId,
-): Promise<Device | undefined> {
-  const stored = await tx.get(recordKey("device", owner, idBytes(id)));
-  return stored && codec.decode(stored);
+/** A damaged record is no device. */
+export function findDevice(tx: SealedReadTransaction, owner: DeviceOwner, id: DeviceId): Promise<Device | undefined> {
+  return getIntact(tx, recordKey("device", owner, idBytes(id)), codec.decode);
 }
 
 export async function putDevice(tx: SealedWriteTransaction, device: Device): Promise<void> {
@@ -53,6 +50,22 @@ export async function deleteDevice(
 }
 
 export async function devicesOf(tx: SealedReadTransaction, account: AccountId): Promise<Device[]> {
-  const entries = await tx.scan(recordRange("device", deviceOwner(account)));
-  return entries.map(({ value }) => codec.decode(value));
+  const { records } = await scanIntact(tx, recordRange("device", deviceOwner(account)), codec.decode);
+  return records.map(({ value }) => value);
+}
+
+/** The same, with damaged records deleted. */
+export function tidyDevicesOf(tx: SealedWriteTransaction, account: AccountId): Promise<Device[]> {
+  return scanAndTidy(tx, recordRange("device", deviceOwner(account)), codec.decode);
+}
+
+/** One page of all devices in the order of their keys, and the key to go on from; none when it was the last. */
+export async function scanDevices(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<{ devices: Device[]; next: Buffer | undefined }> {
+  const range = recordRange("device");
+  const page = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, codec.decode);
+  return { devices: page.records.map(({ value }) => value), next: page.next };
 }

@@ -1,8 +1,9 @@
 import type { InviteId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { bytes, instant, intact, recordCodec } from "./codec.js";
-import { idBytes, nextAfter, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, recordCodec } from "./codec.js";
+import { scanIntact } from "./intact.js";
+import { idBytes, recordKey, recordRange } from "./keys.js";
 
 /**
  * An invite as the store keeps it: of its token only a hash. Its id is the beginning of that hash, so that it is found
@@ -44,13 +45,13 @@ export async function putInvite(tx: SealedWriteTransaction, invite: Invite): Pro
   await tx.put(inviteKey(invite.id), codec.encode(invite));
 }
 
-/** One page of invites in the order of their keys, and the key to go on from; none when it was the last. */
+/** One page of invites in the order of their keys, with the keys of the damaged ones, and the key to go on from. */
 export async function scanInvites(
   tx: SealedReadTransaction,
   after: Buffer | undefined,
   limit: number,
-): Promise<{ invites: Invite[]; next: Buffer | undefined }> {
+): Promise<{ invites: Invite[]; damaged: readonly Buffer[]; next: Buffer | undefined }> {
   const range = recordRange("invite");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  return { invites: intact(entries, codec.decode), next: nextAfter(entries, limit) };
+  const { records, ...rest } = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, codec.decode);
+  return { invites: records.map(({ value }) => value), ...rest };
 }

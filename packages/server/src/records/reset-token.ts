@@ -1,8 +1,9 @@
 import type { AccountId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { bytes, instant, intact, recordCodec } from "./codec.js";
-import { idBytes, nextAfter, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, recordCodec } from "./codec.js";
+import { scanIntact } from "./intact.js";
+import { idBytes, recordKey, recordRange } from "./keys.js";
 
 /** What a reset token sets anew, with the byte that says so in its record's key. */
 const resets = { password: 1, factors: 2 } as const;
@@ -53,13 +54,13 @@ export async function deleteResetToken(tx: SealedWriteTransaction, account: Acco
   await tx.delete(resetKey(resetOwner(account), kind));
 }
 
-/** One page of them in the order of their keys, and the key to go on from; none when it was the last. */
+/** One page of them in the order of their keys, with the keys of the damaged ones, and the key to go on from. */
 export async function scanResetTokens(
   tx: SealedReadTransaction,
   after: Buffer | undefined,
   limit: number,
-): Promise<{ tokens: ResetToken[]; next: Buffer | undefined }> {
+): Promise<{ tokens: ResetToken[]; damaged: readonly Buffer[]; next: Buffer | undefined }> {
   const range = recordRange("resetToken");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  return { tokens: intact(entries, codec.decode), next: nextAfter(entries, limit) };
+  const { records, ...rest } = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, codec.decode);
+  return { tokens: records.map(({ value }) => value), ...rest };
 }

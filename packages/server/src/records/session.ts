@@ -1,8 +1,9 @@
 import type { AccountId, DeviceId, SessionId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { bytes, instant, intact, recordCodec } from "./codec.js";
-import { idBytes, nextAfter, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, recordCodec } from "./codec.js";
+import { getIntact, scanAndTidy, scanIntact } from "./intact.js";
+import { idBytes, recordKey, recordRange } from "./keys.js";
 
 /** A session as the server keeps it. The secret itself is only with the client; here stands its hash. */
 const schema = z.strictObject({
@@ -35,13 +36,13 @@ function fromFormat1(fields: unknown): unknown {
 /** A session's key begins with its account's id, so that one range holds all sessions of a person. */
 export const sessionKey = (account: AccountId, id: SessionId) => recordKey("session", idBytes(account), idBytes(id));
 
-export async function findSession(
+/** A damaged record is no session. */
+export function findSession(
   tx: SealedReadTransaction,
   account: AccountId,
   id: SessionId,
 ): Promise<Session | undefined> {
-  const stored = await tx.get(sessionKey(account, id));
-  return stored && codec.decode(stored);
+  return getIntact(tx, sessionKey(account, id), codec.decode);
 }
 
 export async function putSession(tx: SealedWriteTransaction, session: Session): Promise<void> {
@@ -55,21 +56,23 @@ export async function deleteSession(
   await tx.delete(sessionKey(account, id));
 }
 
-/** One page of all sessions in the order of their keys, and the key to go on from; none when it was the last. */
+/** One page of all sessions in the order of their keys, with the keys of the damaged ones, and the key to go on from. */
 export async function scanSessions(
   tx: SealedReadTransaction,
   after: Buffer | undefined,
   limit: number,
-): Promise<{ sessions: Session[]; next: Buffer | undefined }> {
+): Promise<{ sessions: Session[]; damaged: readonly Buffer[]; next: Buffer | undefined }> {
   const range = recordRange("session");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  return {
-    sessions: intact(entries, codec.decode),
-    next: nextAfter(entries, limit),
-  };
+  const { records, ...rest } = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, codec.decode);
+  return { sessions: records.map(({ value }) => value), ...rest };
 }
 
 export async function sessionsOf(tx: SealedReadTransaction, account: AccountId): Promise<Session[]> {
-  const entries = await tx.scan(recordRange("session", idBytes(account)));
-  return entries.map(({ value }) => codec.decode(value));
+  const { records } = await scanIntact(tx, recordRange("session", idBytes(account)), codec.decode);
+  return records.map(({ value }) => value);
+}
+
+/** The same, with damaged records deleted. */
+export function tidySessionsOf(tx: SealedWriteTransaction, account: AccountId): Promise<Session[]> {
+  return scanAndTidy(tx, recordRange("session", idBytes(account)), codec.decode);
 }

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { type Budget, budgetSchema, untouchedBudget } from "./budget.js";
-import { instant, intact, recordCodec } from "./codec.js";
-import { nextAfter, recordKey, recordRange } from "./keys.js";
+import { instant, recordCodec } from "./codec.js";
+import { scanIntact } from "./intact.js";
+import { recordKey, recordRange } from "./keys.js";
 
 /**
  * The password budget that strangers have for one name, known or not: it stands under the name's keyed hash, apart
@@ -27,18 +28,15 @@ export async function deleteStrangerCounter(tx: SealedWriteTransaction, nameInde
   await tx.delete(recordKey("strangerCounter", nameIndex));
 }
 
-/** One page of counters in the order of their keys, and the key to go on from; none when it was the last. */
+/** One page of counters in the order of their keys, with the keys of the damaged ones, and the key to go on from. */
 export async function scanStrangerCounters(
   tx: SealedReadTransaction,
   after: Buffer | undefined,
   limit: number,
-): Promise<{ counters: { key: Buffer; counter: Budget }[]; next: Buffer | undefined }> {
+): Promise<{ counters: { key: Buffer; counter: Budget }[]; damaged: readonly Buffer[]; next: Buffer | undefined }> {
   const range = recordRange("strangerCounter");
-  const entries = await tx.scan({ ...range, from: after ?? range.from, limit });
-  const counters = entries.flatMap((entry) =>
-    intact([entry], codec.decode).map((counter) => ({ key: entry.key, counter })),
-  );
-  return { counters, next: nextAfter(entries, limit) };
+  const { records, ...rest } = await scanIntact(tx, { ...range, from: after ?? range.from, limit }, codec.decode);
+  return { counters: records.map(({ key, value }) => ({ key, counter: value })), ...rest };
 }
 
 /** How many new counters were made in the hour that began at `hour`. One record, so that its size is bounded. */

@@ -22,7 +22,7 @@ export async function removeAccount(tx: SealedWriteTransaction, nameIndex: Buffe
   await forgetDevicesBut(tx, account, undefined);
   await forgetResetTokens(tx, account);
   await countAccount(tx, { from: account.stretch });
-  await putErasure(tx, account.id, account.identity);
+  await putErasure(tx, account.id, { name: account.identity, since: account.auditSince });
 }
 
 /**

@@ -19,6 +19,10 @@ import { type AuditContext, pseudonym } from "./context.js";
  * Erasing a person from the audit log: the personal fields of their entries go, and the chain, which holds only salted
  * commitments to them, goes on holding. A chain is read a page at a time; what was found is removed, and how far that
  * has come is noted, in one transaction. A crash costs no more than the pages since.
+ *
+ * The first pass, at once, begins where the account's registration began: whoever registers and deletes again and again
+ * has no more walked than that. The second one takes the whole log, once an hour for all: by then nothing can follow any
+ * more, and it finds what stood under the name's pseudonym before there was an account.
  */
 const PAGES_A_STEP = 16;
 
@@ -27,13 +31,14 @@ const PAGES_A_STEP = 16;
  * write an entry that names it.
  */
 export const ERASURE_SETTLES_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
 
 /**
  * Queues the erasure of an account and does it at once. Returns how many entries lost their personal fields.
  * Whoever deletes the account calls `putErasure` in that transaction; the server's upkeep does what is queued.
  */
 export async function eraseFromAudit(context: AuditContext, account: string, name?: string): Promise<number> {
-  await context.barrier.transact((tx) => putErasure(tx, account, name));
+  await context.barrier.transact((tx) => putErasure(tx, account, { name }));
   return eraseAll(context, [account]);
 }
 
@@ -49,7 +54,10 @@ export async function runErasures(context: AuditContext): Promise<number> {
   let after: Buffer | undefined;
   do {
     const from = after;
-    const { erasures, next } = await context.barrier.read((tx) => scanErasures(tx, from, AUDIT_PAGE));
+    const { erasures, damaged, next } = await context.barrier.read((tx) => scanErasures(tx, from, AUDIT_PAGE));
+    // What it had come to is lost with it, and the name: it begins anew with the account.
+    for (const account of damaged) await context.barrier.transact((tx) => putErasure(tx, account));
+    due.push(...damaged);
     due.push(...erasures.filter((erasure) => isDue(erasure, context.now())).map(({ account }) => account));
     after = next;
   } while (after !== undefined);
@@ -58,9 +66,13 @@ export async function runErasures(context: AuditContext): Promise<number> {
   return erased;
 }
 
-/** One that has passed rests until nothing can follow any more. A clock that was set back makes it no younger. */
+/**
+ * One that has passed rests until nothing can follow any more, and then until the hour is full, with all others of that
+ * hour. A clock that was set back makes it no younger.
+ */
 function isDue({ passedAt }: Erasure, now: number): boolean {
-  return passedAt === undefined || now >= passedAt + ERASURE_SETTLES_MS || now < passedAt - ERASURE_SETTLES_MS;
+  if (passedAt === undefined || now < passedAt - ERASURE_SETTLES_MS) return true;
+  return now >= Math.ceil((passedAt + ERASURE_SETTLES_MS) / HOUR_MS) * HOUR_MS;
 }
 
 async function eraseAll(context: AuditContext, accounts: readonly string[]): Promise<number> {
@@ -99,7 +111,7 @@ async function eraseStep(
   const come = Math.min(...erasures.map(({ cursors }) => cursors[node] ?? 0));
   let at = Math.max(come, await read((tx) => firstKept(tx, node)));
   if (at >= length) return { erased: 0, more: false };
-  const wanted = wantedOf(barrier, erasures);
+  const wanted = wantedOf(barrier, erasures, node);
   const found: number[] = [];
   for (let pages = 0; pages < PAGES_A_STEP && found.length < AUDIT_PAGE && at < length; pages++) {
     const span = { from: at, to: Math.min(at + AUDIT_PAGE, length) };
@@ -120,18 +132,24 @@ async function eraseStep(
 /** Whose entries are looked for. */
 interface Wanted {
   readonly accounts: ReadonlySet<string>;
-  readonly names: ReadonlySet<string>;
+  /** Of each name, the index before which it alone counts. */
+  readonly names: ReadonlyMap<string, number>;
 }
 
 /**
- * The names alone count in the first pass only: after it, they may be somebody else's. Before there was an account its
- * person stood in the log under the name's pseudonym.
+ * The names alone count in the first pass, and before the account's registration: after it, they may be somebody else's.
+ * Before there was an account its person stood in the log under the name's pseudonym.
  */
-function wantedOf(barrier: Barrier, erasures: readonly Erasure[]): Wanted {
-  const names = erasures.flatMap(({ name, passedAt }) =>
-    name === undefined || passedAt !== undefined ? [] : [name, pseudonym(barrier.nameIndex(name))],
-  );
-  return { accounts: new Set(erasures.map(({ account }) => account)), names: new Set(names) };
+function wantedOf(barrier: Barrier, erasures: readonly Erasure[], node: string): Wanted {
+  const names = new Map<string, number>();
+  for (const { name, passedAt, since } of erasures) {
+    if (name === undefined) continue;
+    const before = passedAt === undefined ? Number.POSITIVE_INFINITY : (since?.[node] ?? 0);
+    for (const shown of [name, pseudonym(barrier.nameIndex(name))]) {
+      names.set(shown, Math.max(before, names.get(shown) ?? 0));
+    }
+  }
+  return { accounts: new Set(erasures.map(({ account }) => account)), names };
 }
 
 /** The entries of a page that tell of these people and have anything personal. */
@@ -149,8 +167,9 @@ async function entriesOf(
     if (fields !== "damaged" && Object.keys(fields).length === 0) continue;
     const account = parseEntry(text ?? "")?.account;
     const name = fields === "damaged" ? undefined : fields.name?.value;
-    const named = account === undefined && name !== undefined && names.has(name);
-    if (named || (account !== undefined && accounts.has(account))) found.push(span.from + offset);
+    const index = span.from + offset;
+    const named = account === undefined && name !== undefined && index < (names.get(name) ?? 0);
+    if (named || (account !== undefined && accounts.has(account))) found.push(index);
   }
   return found;
 }
@@ -162,7 +181,8 @@ async function notePasses({ barrier, node, now, random }: AuditContext, accounts
     for (const erasure of await findErasures(tx, accounts)) {
       const { account, passedAt } = erasure;
       if (passedAt === undefined) {
-        await saveErasure(tx, { ...erasure, passedAt: time });
+        // The second pass begins at the beginning, where the first one did not.
+        await saveErasure(tx, { ...erasure, passedAt: time, ...(erasure.since && { cursors: {} }) });
         await appendAudit(tx, node, { event: "audit.erase", outcome: "done", account, time }, random);
       } else if (isDue(erasure, time)) {
         await deleteErasure(tx, account);

@@ -30,8 +30,8 @@ async function checkpointAndChains(
     for (const node of await auditNodes(tx, own)) found.push({ node, ...(await chainEnds(tx, { store, node })) });
     return found;
   });
-  const heads = chains.map(({ node, head }) => ({ node, ...head }));
-  return { checkpoint: signCheckpoint(key, { store, time: now(), chains: heads }), chains };
+  const ends = chains.map(({ node, start: { first, prev }, head }) => ({ node, first, prev, ...head }));
+  return { checkpoint: signCheckpoint(key, { store, time: now(), chains: ends }), chains };
 }
 
 /**

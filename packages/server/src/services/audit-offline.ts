@@ -1,7 +1,7 @@
 import { PosternError } from "@postern/shared/errors";
 import { LineSplitter } from "@postern/shared/frames/line-splitter";
 import { isAnchorSigned } from "../records/audit-anchor.js";
-import { type ChainHead, type ChainStart, ChainVerifier, chainBegin, parseEntry } from "../records/audit-chain.js";
+import { type ChainStart, ChainVerifier, chainBegin, parseEntry } from "../records/audit-chain.js";
 import { type Checkpoint, isCheckpointSigned, parseCheckpoint, savedHeads } from "../records/audit-checkpoint.js";
 import {
   anchorOf,
@@ -70,6 +70,8 @@ interface Walk {
   readonly chain: ExportedChain;
   readonly verifier: ChainVerifier;
 }
+
+type Claim = Checkpoint["chains"][number];
 
 /** Takes an export line by line. */
 class ExportVerifier {
@@ -168,17 +170,21 @@ class ExportVerifier {
     if (checkpoint.store !== header.store) return this.bad("is the checkpoint of another store");
     if (checkpoint.time !== header.time) return this.bad("is the checkpoint of another time than the header's");
     if (checkpoint.chains.length !== this.#walks.length) return this.bad("is the checkpoint of other chains");
-    for (const [at, { node, ...head }] of checkpoint.chains.entries()) {
-      const bad = this.#againstHead(this.#walks[at], node, head);
+    for (const [at, claim] of checkpoint.chains.entries()) {
+      const bad = this.#againstClaim(this.#walks[at], claim, checkpoint);
       if (bad !== undefined) return bad;
     }
     this.#checkpoint = checkpoint;
     return undefined;
   }
 
-  #againstHead(walk: Walk | undefined, node: string, head: ChainHead): BadExport | undefined {
-    if (walk?.chain.node !== node) return this.bad("is the checkpoint of other chains");
-    const verdict = walk.verifier.end(head);
+  #againstClaim(walk: Walk | undefined, claim: Claim, { version, time }: Checkpoint): BadExport | undefined {
+    if (walk?.chain.node !== claim.node) return this.bad("is the checkpoint of other chains");
+    const { first, prev, anchor } = walk.chain;
+    // With the anchor of a later time, its first entries could be cut off unseen: the end would be the same.
+    const begins = version === 1 ? (anchor?.time ?? 0) <= time : claim.first === first && claim.prev === prev;
+    if (!begins) return this.bad("is the checkpoint of a log that began elsewhere");
+    const verdict = walk.verifier.end(claim);
     return verdict.ok ? undefined : this.#badEntry(walk, verdict.firstBad, verdict.why);
   }
 

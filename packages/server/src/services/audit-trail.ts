@@ -1,10 +1,11 @@
+import type { NodeId } from "@postern/shared/ids";
 import type { Barrier } from "../barrier/barrier.js";
-import type { ChainVerdict } from "../records/audit-chain.js";
+import { type BadEntry, type ChainVerdict, ChainVerifier, parseEntry } from "../records/audit-chain.js";
 import { type Checkpoint, damaged, savedHeads } from "../records/audit-checkpoint.js";
 import { type AuditRow, auditHead, type DamagedRow, readAudit } from "../records/audit-log.js";
 import type { AuditPublicKey } from "../records/audit-signature.js";
-import type { Span } from "../records/audit-stored.js";
-import { auditNodes, type ReadPage, verifyAudit } from "../records/audit-verify.js";
+import { readTexts, type Span } from "../records/audit-stored.js";
+import { auditNodes, chainEnds, type ReadPage, verifyAudit } from "../records/audit-verify.js";
 import { type AuditFilter, auditMatcher } from "./audit-filter.js";
 import { storedPublicKey } from "./audit-key.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
@@ -56,6 +57,42 @@ async function lastIndices(
     }
   }
   return found;
+}
+
+export interface AuditTail {
+  /** How many entries were walked. */
+  readonly checked: number;
+  /** Where they do not hold together; undefined when they do. */
+  readonly verdict: BadEntry | undefined;
+  /** When the last one was written. */
+  readonly lastTime: number | undefined;
+}
+
+const TAIL = 8 * AUDIT_PAGE;
+
+/**
+ * Whether the end of a chain holds together, up to its head; the first entry that is looked at is taken at its word.
+ * @throws PosternError `audit_damaged` when the head is missing, or not the chain's
+ */
+export async function auditTail(barrier: Barrier, node: NodeId): Promise<AuditTail> {
+  return barrier.read(async (tx) => {
+    const { start, head } = await chainEnds(tx, { store: barrier.storeId, node });
+    const first = Math.max(start.first, head.length - TAIL);
+    const texts = await readTexts(tx, node, { from: first, to: head.length });
+    const [eldest] = texts;
+    const prev = first === start.first ? start.prev : eldest && parseEntry(eldest)?.prev;
+    const verifier = new ChainVerifier({ first, prev: prev ?? "" });
+    const checked = texts.length;
+    let lastTime: number | undefined;
+    for (const text of texts) {
+      const entry = text === undefined ? undefined : parseEntry(text);
+      const verdict = verifier.next(text, entry);
+      if (verdict !== undefined) return { checked, verdict, lastTime };
+      lastTime = entry?.time;
+    }
+    const verdict = verifier.end(head);
+    return { checked, verdict: verdict.ok ? undefined : verdict, lastTime };
+  });
 }
 
 export interface TrailOptions {

@@ -17,7 +17,12 @@ export interface ServiceContext {
   readonly registration: RegistrationMode;
   /** `iss` of the tokens that this server signs. */
   readonly issuer: () => string;
+  /** Hears each event of the audit log once it is durable, to count it: without names, addresses and ids. */
+  readonly heard?: ((event: HeardEvent) => void) | undefined;
 }
+
+/** What is counted of an event. */
+export type HeardEvent = Pick<AuditEvent, "event" | "outcome" | "reason">;
 
 /** Who asks, as the edge saw it: the address is the socket's, the client's name is what it says of itself. */
 export interface Peer {
@@ -35,7 +40,7 @@ export interface Told extends Pick<AuditEvent, "event" | "outcome"> {
 }
 
 /** What it takes to append to the chain of a store. */
-export type AuditContext = Pick<ServiceContext, "barrier" | "node" | "now" | "random">;
+export type AuditContext = Pick<ServiceContext, "barrier" | "node" | "now" | "random" | "heard">;
 
 /** Appends an event to the audit chain in the transaction of what it tells of. */
 export async function audit(
@@ -58,6 +63,8 @@ export async function audit(
     },
   };
   await appendAudit(tx, context.node, told, context.random);
+  const { heard } = context;
+  if (heard !== undefined) tx.afterCommit(() => heard({ event, outcome, ...(reason !== undefined && { reason }) }));
 }
 
 /** Whose event it is. */
@@ -76,8 +83,9 @@ export function aboutSession({
 
 /**
  * How the log names someone who is not registered: what stands there may be a password that was typed in the wrong
- * place. The same name has the same pseudonym, so that guesses at it can be seen together.
+ * place. The same name has the same pseudonym, so that guesses at it can be seen together. No name has a colon: nobody
+ * can register as a pseudonym.
  */
 export function pseudonym(nameIndex: Buffer): string {
-  return `unknown-${nameIndex.toString("hex", 0, 6)}`;
+  return `unknown:${nameIndex.toString("hex", 0, 6)}`;
 }

@@ -2,10 +2,18 @@ import { DEVICE_SECRET_BYTES } from "@postern/shared/channel";
 import { PosternError } from "@postern/shared/errors";
 import { type DeviceId, newId } from "@postern/shared/ids";
 import type { SealedWriteTransaction } from "../barrier/barrier.js";
-import type { AccountHead } from "../records/account.js";
+import type { Account, AccountHead } from "../records/account.js";
 import { untouchedBudget } from "../records/budget.js";
-import { type Device, deleteDevice, deviceOwner, devicesOf, findDevice, putDevice } from "../records/device.js";
-import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
+import {
+  type Device,
+  deleteDevice,
+  deviceOwner,
+  devicesOf,
+  findDevice,
+  putDevice,
+  tidyDevicesOf,
+} from "../records/device.js";
+import { aboutAccount, aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { readLiveSession, type SessionName } from "./live-session.js";
 import { withFreshSession } from "./step-up.js";
 
@@ -18,16 +26,21 @@ export interface NewDevice {
   readonly secret: Buffer;
 }
 
-/** Makes the device of a full login known, in its transaction. */
+/** Makes the device of a full login known, in its transaction. The log tells of each that is a stranger again for it. */
 export async function welcomeDevice(
-  { now, random }: ServiceContext,
+  context: ServiceContext,
   tx: SealedWriteTransaction,
   peer: Peer,
-  { id: account, passwordVersion }: Pick<AccountHead, "id" | "passwordVersion">,
+  { id: account, identity, passwordVersion }: Pick<Account, "id" | "identity" | "passwordVersion">,
 ): Promise<NewDevice> {
-  const devices = await devicesOf(tx, account);
+  const { now, random } = context;
+  const devices = await tidyDevicesOf(tx, account);
   devices.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
-  for (const unused of devices.slice(DEVICES_MAX - 1)) await deleteDevice(tx, unused);
+  for (const unused of devices.slice(DEVICES_MAX - 1)) {
+    await deleteDevice(tx, unused);
+    const told = { event: "device.forget", outcome: "done", reason: `${unused.id} limit` } as const;
+    await audit(context, tx, peer, { ...aboutAccount({ id: account, identity }), ...told });
+  }
   const device: Device = {
     id: newId("device", random),
     account,
@@ -102,7 +115,7 @@ export async function forgetDevicesBut(
   account: Pick<AccountHead, "id">,
   kept: DeviceId | undefined,
 ): Promise<number> {
-  const others = (await devicesOf(tx, account.id)).filter(({ id }) => id !== kept);
+  const others = (await tidyDevicesOf(tx, account.id)).filter(({ id }) => id !== kept);
   for (const other of others) await deleteDevice(tx, other);
   return others.length;
 }

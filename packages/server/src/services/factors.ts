@@ -72,15 +72,17 @@ function judgeTotp(factor: TotpFactor, { code: typed, secondCode }: CodeGuess, n
 }
 
 function judgeHotp(factor: HotpFactor, { code: typed, secondCode }: CodeGuess, now: number): FactorVerdict {
-  const { secret, algorithm, digits, counter } = factor;
+  const { resync, ...rest } = factor;
+  const { secret, algorithm, digits, counter } = rest;
   const attempt = { secret, counter, params: { algorithm, digits } };
   const code = parseCode(typed, digits);
   const second = secondCode === undefined ? undefined : parseCode(secondCode, digits);
   if (code === undefined || (secondCode !== undefined && second === undefined)) return { kind: "none" };
+  if (resync && second === undefined) return { kind: "none" };
   const match =
     second === undefined ? matchHotp({ ...attempt, code }) : resyncHotp({ ...attempt, codes: [code, second] });
   if (match === undefined) return { kind: "none" };
-  return { kind: "match", used: { ...factor, counter: match.nextCounter, lastUsedAt: now } };
+  return { kind: "match", used: { ...rest, counter: match.nextCounter, lastUsedAt: now } };
 }
 
 /** Every authenticator is asked; a code that two of them show is used up at both. */

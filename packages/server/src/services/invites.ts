@@ -95,9 +95,9 @@ export function sweepInvites(
   pageSize?: number,
 ): Promise<number> {
   const endedIn: EndedIn = async (tx, after, limit) => {
-    const { invites, next } = await scanInvites(tx, after, limit);
+    const { invites, damaged, next } = await scanInvites(tx, after, limit);
     const ended = invites.filter(({ expiresAt }) => expiresAt <= now());
-    return { keys: ended.map(({ id }) => inviteKey(id)), next };
+    return { keys: [...ended.map(({ id }) => inviteKey(id)), ...damaged], next };
   };
   return sweep(barrier, endedIn, pageSize);
 }

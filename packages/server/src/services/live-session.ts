@@ -13,12 +13,15 @@ export const sessionLimits = {
   touchMs: 60_000,
 } as const;
 
-/** How far the clock may have been set back under a session: more, and its limits could not be told any more. */
+/**
+ * How far the clock may have been set back under a session since its last noted use: by more, and the session has ended,
+ * since nobody could tell any more how long it has been there.
+ */
 const CLOCK_SLACK_MS = 5 * 60_000;
 
 /** Whether a session has not ended; `now` in milliseconds. */
 export function isLive(session: Session, now: number): boolean {
-  if (now < session.authenticatedAt - CLOCK_SLACK_MS) return false;
+  if (now < session.lastSeenAt - CLOCK_SLACK_MS) return false;
   return now < session.expiresAt && now < session.lastSeenAt + sessionLimits.idleMs;
 }
 
@@ -45,7 +48,7 @@ export interface LiveSession {
 
 /**
  * One transaction of a person who has a session: as the store has it, and the account, then. What `act` throws leaves
- * nothing.
+ * nothing. That a call is a use of the session is noted before it (`useSession`).
  * @throws PosternError `session_invalid`
  */
 export function withLiveSession<T>(
@@ -53,27 +56,16 @@ export function withLiveSession<T>(
   known: SessionName,
   act: (tx: SealedWriteTransaction, live: LiveSession) => Promise<T>,
 ): Promise<T> {
-  return context.barrier.transact(async (tx) => {
-    const live = await liveIn(context, tx, known);
-    return act(tx, { ...live, session: await usedNow(context, tx, live.session) });
-  });
+  return context.barrier.transact(async (tx) => act(tx, await liveIn(context, tx, known)));
 }
 
-/**
- * The same for a call that only reads: it takes a place among the writing transactions only when the use is to be noted.
- * @throws PosternError `session_invalid`
- */
-export async function readLiveSession<T>(
+/** The same for a call that only reads: it takes no place among the writing transactions. */
+export function readLiveSession<T>(
   context: ServiceContext,
   known: SessionName,
   look: (tx: SealedReadTransaction, live: LiveSession) => Promise<T>,
 ): Promise<T> {
-  const seen = await context.barrier.read(async (tx) => {
-    const live = await liveIn(context, tx, known);
-    return { session: live.session, found: await look(tx, live) };
-  });
-  if (isUseDue(context, seen.session)) await withLiveSession(context, known, async () => undefined);
-  return seen.found;
+  return context.barrier.read(async (tx) => look(tx, await liveIn(context, tx, known)));
 }
 
 async function liveIn(context: ServiceContext, tx: SealedReadTransaction, known: SessionName): Promise<LiveSession> {
@@ -85,14 +77,9 @@ async function liveIn(context: ServiceContext, tx: SealedReadTransaction, known:
   return { session, account, nameIndex };
 }
 
-function isUseDue({ now }: ServiceContext, session: Session): boolean {
-  return now() - session.lastSeenAt >= sessionLimits.touchMs;
-}
-
-/** A call on a session is a use of it. */
-async function usedNow(context: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
-  if (!isUseDue(context, session)) return session;
-  const used = { ...session, lastSeenAt: context.now() };
+/** Notes when a session was last used. A clock that was set back never makes it younger than it was. */
+export async function noteUse(context: ServiceContext, tx: SealedWriteTransaction, session: Session): Promise<Session> {
+  const used = { ...session, lastSeenAt: Math.max(session.lastSeenAt, context.now()) };
   await putSession(tx, used);
   return used;
 }

@@ -3,6 +3,7 @@ import { type AccountId, newId } from "@postern/shared/ids";
 import { type Identity, parseName } from "@postern/shared/names/name";
 import { parseVerifier } from "@postern/shared/srp/parse";
 import { type Account, findAccountHead, putAccount, type TotpFactor } from "../records/account.js";
+import { auditHead } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
 import { getStretchCensus } from "../records/stretch-census.js";
 import { aboutAccount, audit, type Peer, pseudonym, type ServiceContext, type Told } from "./context.js";
@@ -19,6 +20,8 @@ export interface NameFree {
   readonly nameIndex: Buffer;
   readonly salt: Buffer;
   readonly stretch: Stretch;
+  /** The length of this node's chain then: what the registration leaves in the log is not before. */
+  readonly auditSince: Readonly<Record<string, number>>;
   /** What makes it possible, where one was given. */
   readonly invite: TokenHash | undefined;
 }
@@ -59,16 +62,18 @@ export async function beginRegistration(
   const identity = parseName(typedName);
   const invite = inviteHex === undefined ? undefined : await requireInvite(context, peer, inviteHex);
   const nameIndex = context.barrier.nameIndex(identity);
-  const { taken, census } = await context.barrier.read(async (tx) => ({
+  const { taken, census, head } = await context.barrier.read(async (tx) => ({
     taken: await findAccountHead(tx, nameIndex),
     census: await getStretchCensus(tx),
+    head: await auditHead(tx, context.node),
   }));
   if (taken !== undefined) {
     await refuse(context, peer, { reason: "name_taken", account: taken.id, name: identity });
     throw new PosternError("name_taken");
   }
   const salt = saltOf(context.barrier, identity);
-  return { identity, nameIndex, salt, stretch: stretchOf(census.current), invite };
+  const auditSince = { [context.node]: head.length };
+  return { identity, nameIndex, salt, stretch: stretchOf(census.current), invite, auditSince };
 }
 
 /** Looks at an invite without using it up. @throws PosternError `token_invalid` */
@@ -102,7 +107,7 @@ export async function confirmRegistration(
   enrolment: Enrolment,
   code: string,
 ): Promise<Registered> {
-  const { identity, nameIndex, stretch, invite: hash } = enrolment.name;
+  const { identity, nameIndex, stretch, invite: hash, auditSince } = enrolment.name;
   const factor = takeFirstCode(enrolment.authenticator, code, context.now());
   if (factor instanceof PosternError) {
     await refuse(context, peer, { reason: "wrong_first_code", name: pseudonym(nameIndex) });
@@ -134,6 +139,7 @@ export async function confirmRegistration(
       factors: [factor],
       recovery: recovery.hashes,
       codeBudget: untouchedBudget,
+      auditSince: { ...auditSince },
     };
     await putAccount(tx, nameIndex, account);
     await countAccount(tx, { to: stretch.generation });

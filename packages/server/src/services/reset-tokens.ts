@@ -98,9 +98,9 @@ export function sweepResetTokens(
   pageSize?: number,
 ): Promise<number> {
   const endedIn: EndedIn = async (tx, after, limit) => {
-    const { tokens, next } = await scanResetTokens(tx, after, limit);
+    const { tokens, damaged, next } = await scanResetTokens(tx, after, limit);
     const ended = tokens.filter((token) => isExpired(token, now()));
-    return { keys: ended.map(resetTokenKey), next };
+    return { keys: [...ended.map(resetTokenKey), ...damaged], next };
   };
   return sweep(barrier, endedIn, pageSize);
 }

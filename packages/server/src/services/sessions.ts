@@ -10,10 +10,10 @@ import {
   type Session,
   scanSessions,
   sessionKey,
-  sessionsOf,
+  tidySessionsOf,
 } from "../records/session.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
-import { findLiveSession, isLive, type SessionName, sessionLimits } from "./live-session.js";
+import { findLiveSession, isLive, noteUse, type SessionName, sessionLimits } from "./live-session.js";
 import { type EndedIn, sweep } from "./sweep.js";
 import type { CodeVerified, PasswordVerified } from "./witnesses.js";
 
@@ -35,7 +35,7 @@ export async function grantSession(
 ): Promise<Grant> {
   const now = context.now();
   const account = password.account;
-  await makeRoom(tx, account, now);
+  await makeRoom(context, tx, peer, account);
   const secret = context.random(SESSION_SECRET_BYTES);
   const session: Session = {
     id: newId("session", context.random),
@@ -55,16 +55,31 @@ export async function grantSession(
   return { session, secret: formatSessionSecret({ account, session: session.id, secret }) };
 }
 
-/** Drops what has ended, and the longest unused sessions while there are as many as a person may have. */
-async function makeRoom(tx: SealedWriteTransaction, account: AccountId, now: number): Promise<void> {
-  const sessions = await sessionsOf(tx, account);
-  const live = sessions.filter((session) => isLive(session, now));
+/**
+ * Drops what has ended, and the longest unused sessions while there are as many as a person may have: the log tells of
+ * each that was ended so.
+ */
+async function makeRoom(
+  context: ServiceContext,
+  tx: SealedWriteTransaction,
+  peer: Peer,
+  account: AccountId,
+): Promise<void> {
+  const sessions = await tidySessionsOf(tx, account);
+  const live = sessions.filter((session) => isLive(session, context.now()));
   live.sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   const kept = new Set(live.slice(0, sessionLimits.perAccount - 1));
   for (const session of sessions) {
-    if (!kept.has(session)) await deleteSession(tx, session);
+    if (kept.has(session)) continue;
+    await deleteSession(tx, session);
+    if (!live.includes(session)) continue;
+    const told = { event: "session.revoke", outcome: "done", reason: "limit" } as const;
+    await audit(context, tx, peer, { ...aboutSession(session), ...told });
   }
 }
+
+/** Counts a record that an account's session goes on from another address: 0 when there is room for it. */
+export type MoveWait = (account: AccountId) => number;
 
 /** How a client shows that it has the secret of a session, over the connection whose exporter is given. */
 export interface SessionProof extends SessionName {
@@ -73,43 +88,54 @@ export interface SessionProof extends SessionName {
 }
 
 /**
- * The live session that a client has the secret of, and the MAC by which it knows that this server has the session. The
- * last use is noted, at most once a minute.
+ * The live session that a client has the secret of, and the MAC by which it knows that this server has the session. Its
+ * use is noted.
  * @throws PosternError `session_invalid` for any proof that is not one of a live session.
  */
 export async function resumeSession(
   context: ServiceContext,
   peer: Peer,
   { account, id, mac, exporter }: SessionProof,
+  moveWait: MoveWait,
 ): Promise<{ session: Session; mac: Buffer }> {
   const session = await currentSession(context, { account, id });
   if (!verifySessionMac("client", session.secretHash, exporter, mac)) throw new PosternError("session_invalid");
   const answer = sessionMac("server", session.secretHash, exporter);
-  return { session: await noteUse(context, peer, session), mac: answer };
+  return { session: await noteUseBy(context, peer, session, moveWait), mac: answer };
 }
 
 /**
- * The session of a connection that has one, for a call on it: the call is a use of it, noted likewise.
+ * The session of a connection that has one, before a call on it: the call is a use of it, noted likewise.
  * @throws PosternError `session_invalid`
  */
-export async function useSession(context: ServiceContext, peer: Peer, known: SessionName): Promise<Session> {
-  return noteUse(context, peer, await currentSession(context, known));
+export async function useSession(
+  context: ServiceContext,
+  peer: Peer,
+  known: SessionName,
+  moveWait: MoveWait,
+): Promise<Session> {
+  return noteUseBy(context, peer, await currentSession(context, known), moveWait);
 }
 
-async function noteUse(context: ServiceContext, peer: Peer, session: Session): Promise<Session> {
+/**
+ * A use is noted at most once a minute, but at once where it comes from another address than the last one that was
+ * noted: whoever has stolen a session shows in its person's list and in the log. Where there is no room for the record,
+ * the address is left as it was, and noted by a later use.
+ */
+async function noteUseBy(context: ServiceContext, peer: Peer, session: Session, moveWait: MoveWait): Promise<Session> {
+  const moved = peer.address !== session.address && moveWait(session.account) === 0;
   const recent = context.now() - session.lastSeenAt < sessionLimits.touchMs;
-  return recent ? session : touch(context, peer, session);
+  return recent && !moved ? session : touch(context, peer, session, moved);
 }
 
-async function touch(context: ServiceContext, peer: Peer, known: Session): Promise<Session> {
+async function touch(context: ServiceContext, peer: Peer, known: Session, moved: boolean): Promise<Session> {
   const touched = await context.barrier.transact(async (tx) => {
     const session = await findLiveSession(context, tx, known);
     if (session === undefined) return undefined;
-    // A clock that was set back never makes a session younger than it was.
-    const lastSeenAt = Math.max(session.lastSeenAt, context.now());
-    const updated = { ...session, lastSeenAt, address: peer.address };
-    await putSession(tx, updated);
-    return updated;
+    if (moved && session.address !== peer.address) {
+      await audit(context, tx, peer, { ...aboutSession(session), event: "session.move", outcome: "done" });
+    }
+    return noteUse(context, tx, moved ? { ...session, address: peer.address } : session);
   });
   if (touched === undefined) throw new PosternError("session_invalid");
   return touched;
@@ -126,15 +152,15 @@ async function currentSession(context: ServiceContext, known: SessionName): Prom
   return found;
 }
 
-/** Deletes the sessions that have ended; run now and then, so that no clock revives one. Returns how many. */
+/** Deletes the sessions that have ended, and what is damaged; run now and then, so that no clock revives one. Returns how many. */
 export function sweepSessions(
   { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
   pageSize?: number,
 ): Promise<number> {
   const endedIn: EndedIn = async (tx, after, limit) => {
-    const { sessions, next } = await scanSessions(tx, after, limit);
+    const { sessions, damaged, next } = await scanSessions(tx, after, limit);
     const ended = sessions.filter((session) => !isLive(session, now()));
-    return { keys: ended.map(({ account, id }) => sessionKey(account, id)), next };
+    return { keys: [...ended.map(({ account, id }) => sessionKey(account, id)), ...damaged], next };
   };
   return sweep(barrier, endedIn, pageSize);
 }
@@ -145,7 +171,7 @@ export async function endSessionsBut(
   account: AccountId,
   kept?: SessionId,
 ): Promise<readonly Session[]> {
-  const others = (await sessionsOf(tx, account)).filter(({ id }) => id !== kept);
+  const others = (await tidySessionsOf(tx, account)).filter(({ id }) => id !== kept);
   for (const other of others) await deleteSession(tx, other);
   return others;
 }

@@ -5,7 +5,7 @@ import { judgeCode, refusalOf } from "./code-guess.js";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import type { CodeGuess } from "./factors.js";
 import { type Guesser, stranger } from "./guesser.js";
-import { type SessionName, withLiveSession } from "./live-session.js";
+import { noteUse, type SessionName, withLiveSession } from "./live-session.js";
 import type { FreshSession } from "./witnesses.js";
 
 /** How old the last code may be for what decides who gets in; a login's counts. */
@@ -50,18 +50,29 @@ export async function verifySession(
 }
 
 /**
+ * Whether the last code of a session is young enough. The latest use that was noted counts for time that has passed: a
+ * clock that was set back neither makes a code younger than it is, nor one fresh again that was seen to be too old.
+ */
+function isFresh({ verifiedAt, lastSeenAt }: Session, now: number): boolean {
+  return now >= verifiedAt && Math.max(now, lastSeenAt) < verifiedAt + FRESH_MS;
+}
+
+/**
  * As `withLiveSession`, for what only a fresh session may do.
  * @throws PosternError `session_invalid`, `step_up_needed`
  */
-export function withFreshSession<T>(
+export async function withFreshSession<T>(
   context: ServiceContext,
   known: SessionName,
   act: (tx: SealedWriteTransaction, fresh: FreshSession) => Promise<T>,
 ): Promise<T> {
-  return withLiveSession(context, known, async (tx, live) => {
-    const age = context.now() - live.session.verifiedAt;
-    // A clock that was set back does not make a code younger than it is.
-    if (age < 0 || age >= FRESH_MS) throw new PosternError("step_up_needed");
-    return act(tx, live as FreshSession);
+  const outcome = await withLiveSession(context, known, async (tx, live) => {
+    const { session } = live;
+    if (isFresh(session, context.now())) return { done: await act(tx, live as FreshSession) };
+    // That it was seen to be too old is noted, once, whenever its last use was: no clock takes that back.
+    if (session.lastSeenAt < freshUntil(session)) await noteUse(context, tx, session);
+    return new PosternError("step_up_needed");
   });
+  if (outcome instanceof PosternError) throw outcome;
+  return outcome.done;
 }

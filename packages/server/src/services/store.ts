@@ -1,18 +1,18 @@
 import { PosternError } from "@postern/shared/errors";
 import { type NodeId, newId } from "@postern/shared/ids";
 import { RECOVERY_CODES } from "@postern/shared/otp/recovery-code";
-import type { Barrier, SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { createIdentity, type ServerIdentity } from "../identity/identity-key.js";
-import { hostsOf, issueLeaf, type Leaf, leafNeedsRenewal } from "../identity/leaf-certificate.js";
+import type { Barrier, SealedWriteTransaction } from "../barrier/barrier.js";
+import { createIdentity } from "../identity/identity-key.js";
+import { issueLeaf } from "../identity/leaf-certificate.js";
 import { putDummyAccount } from "../records/account.js";
-import { appendAudit, beginAudit } from "../records/audit-log.js";
+import { appendAudit, auditHead, beginAudit } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
-import { wholeRange } from "../records/keys.js";
-import { getServerIdentity, putServerIdentity, type StoredIdentity } from "../records/server-identity.js";
+import { recordKey, wholeRange } from "../records/keys.js";
 import { getSettings, putSettings, type Settings } from "../records/settings.js";
 import { putStretchCensus } from "../records/stretch-census.js";
 import { createAuditKey } from "./audit-key.js";
 import { newTotpFactor } from "./enrolment.js";
+import { putFirstIdentity } from "./server-identity.js";
 import { createSigningKey } from "./signing-keys.js";
 import { firstCensus } from "./stretching.js";
 
@@ -32,7 +32,7 @@ export async function initialiseStore(barrier: Barrier, tools: Tools, hosts: rea
     await putSettings(tx, { node, createdAt: tools.now() });
     await putDummy(tx, tools);
     await putStretchCensus(tx, firstCensus);
-    await putServerIdentity(tx, toStored(identity, leaf));
+    await putFirstIdentity(tx, { identity, leaf });
     await createSigningKey(tx, tools);
     await createAuditKey(tx, tools);
     await beginAudit(tx, node);
@@ -53,55 +53,20 @@ export async function readSettings(barrier: Barrier): Promise<Settings> {
 }
 
 /**
- * The identity, and a leaf that is good for these hosts among others: a new one is made, and stored, when the last one
- * is not. The new one is for the last one's hosts too, so that processes with different hosts share it.
- * @throws PosternError `store_damaged`
+ * Whether a transaction can be had, opened and made durable: what a login needs. It writes, and leaves nothing: a
+ * transaction that changes nothing would succeed on a full disk too.
  */
-export async function currentIdentity(
-  barrier: Barrier,
-  tools: Tools,
-  hosts: readonly string[],
-): Promise<{ identity: ServerIdentity; leaf: Leaf }> {
-  const stored = await barrier.read(storedIdentity);
-  const { identity, leaf } = fromStored(stored);
-  const now = tools.now();
-  if (!leafNeedsRenewal(leaf, { identity, hosts, now })) return { identity, leaf };
-  const renewed = await issueLeaf(identity, { hosts: [...hostsOf(leaf), ...hosts], now, random: tools.random });
-  return barrier.transact(async (tx) => {
-    const current = await storedIdentity(tx);
-    // Another process was first, or the identity is another one now: what is stored counts.
-    if (!current.leaf.certificate.equals(stored.leaf.certificate)) return fromStored(current);
-    await putServerIdentity(tx, toStored(identity, renewed));
-    return { identity, leaf: renewed };
-  });
-}
-
-async function storedIdentity(tx: SealedReadTransaction): Promise<StoredIdentity> {
-  const stored = await getServerIdentity(tx);
-  if (stored === undefined) throw new PosternError("store_damaged", { detail: "the server identity is missing" });
-  return stored;
-}
-
-function fromStored({ privateKey, certificate, leaf }: StoredIdentity): { identity: ServerIdentity; leaf: Leaf } {
-  return {
-    identity: { privateKeyPkcs8: privateKey, certificateDer: certificate },
-    leaf: { privateKeyPkcs8: leaf.privateKey, certificateDer: leaf.certificate },
-  };
-}
-
-function toStored(identity: ServerIdentity, leaf: Leaf): StoredIdentity {
-  return {
-    privateKey: identity.privateKeyPkcs8,
-    certificate: identity.certificateDer,
-    leaf: { privateKey: leaf.privateKeyPkcs8, certificate: leaf.certificateDer },
-  };
-}
-
-/** Whether a transaction can be had, opened and made durable: what a login needs. */
 export async function probeStore(barrier: Barrier): Promise<void> {
   await barrier.transact(async (tx) => {
     if ((await getSettings(tx)) === undefined) throw new PosternError("store_damaged");
+    await tx.put(recordKey("probe"), Buffer.of(1));
+    await tx.delete(recordKey("probe"));
   });
+}
+
+/** How many entries the audit chain of a node has, those that retention has removed included. */
+export async function auditLength(barrier: Barrier, node: NodeId): Promise<number> {
+  return (await barrier.read((tx) => auditHead(tx, node))).length;
 }
 
 /** Records that a server began or ended its service. */

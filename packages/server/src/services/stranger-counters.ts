@@ -73,15 +73,15 @@ function isExpired({ lastFailure }: Budget, now: number): boolean {
   return lastFailure + LIFETIME_MS <= now || lastFailure > now + HOUR_MS;
 }
 
-/** Deletes the counters that have expired; run now and then. Returns how many. */
+/** Deletes the counters that have expired, and what is damaged; run now and then. Returns how many. */
 export function sweepStrangerCounters(
   { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
   pageSize?: number,
 ): Promise<number> {
   const endedIn: EndedIn = async (tx, after, limit) => {
-    const { counters, next } = await scanStrangerCounters(tx, after, limit);
+    const { counters, damaged, next } = await scanStrangerCounters(tx, after, limit);
     const expired = counters.filter(({ counter }) => isExpired(counter, now()));
-    return { keys: expired.map(({ key }) => key), next };
+    return { keys: [...expired.map(({ key }) => key), ...damaged], next };
   };
   return sweep(barrier, endedIn, pageSize);
 }

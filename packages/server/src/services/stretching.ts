@@ -55,7 +55,8 @@ export async function countAccount(
   const census = await getStretchCensus(tx);
   const counted = census.generations.map((entry) => ({
     ...entry,
-    accounts: entry.accounts + Number(entry.generation === to) - Number(entry.generation === from),
+    // What was never counted, in a store that was put together or damaged, must not keep anybody from deleting it.
+    accounts: Math.max(0, entry.accounts + Number(entry.generation === to) - Number(entry.generation === from)),
   }));
   await putStretchCensus(tx, { ...census, generations: lowered(counted) });
 }

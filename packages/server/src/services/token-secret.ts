@@ -33,10 +33,7 @@ export async function drawToken(
 ): Promise<{ text: string; hash: TokenHash }> {
   const identity = await getServerIdentity(tx);
   if (identity === undefined) throw new PosternError("store_damaged", { detail: "the server identity is missing" });
-  const fingerprint = identityFingerprint({
-    privateKeyPkcs8: identity.privateKey,
-    certificateDer: identity.certificate,
-  });
+  const fingerprint = identityFingerprint({ certificateDer: identity.certificate });
   const secret = random(TOKEN_SECRET_BYTES);
   const drawn = { text: formatToken({ kind, fingerprint, secret }), hash: tokenKey(secret) as TokenHash };
   secret.fill(0);

@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { PosternError } from "@postern/shared/errors";
 import { open, type RootDatabase } from "lmdb";
+import { identityOf } from "./lmdb-alone.js";
 import { inspectLockFile, inspectStoreFile } from "./lmdb-file.js";
 
 export type Database = RootDatabase<Buffer, Uint8Array>;
@@ -52,7 +53,10 @@ export class LmdbEnvironment {
   async commit(work: (database: Database) => Promise<void>): Promise<void> {
     const database = this.#database ?? (await this.#reopen());
     try {
-      await database.transaction(() => work(database));
+      await database.transaction(() => {
+        this.#refuseReplaced();
+        return work(database);
+      });
     } catch (error) {
       const cause = await commitCause(error);
       this.#abandon(database);
@@ -73,6 +77,20 @@ export class LmdbEnvironment {
     }
   }
 
+  /** Has a place among the file's readers from now on, for other processes to see. */
+  takePlace(): void {
+    if (this.#database !== undefined) this.#takeSnapshot(this.#database).done();
+  }
+
+  /** The ids of the other processes that have read from the file, and have it open. */
+  otherProcesses(): number[] {
+    const database = this.#database;
+    if (database === undefined) throw storeFailed(this.#path, new Error("it is not open"));
+    database.readerCheck();
+    const pids = [...database.readerList().matchAll(/^ *(\d+) /gm)].map(([, pid]) => Number(pid));
+    return [...new Set(pids)].filter((pid) => pid !== process.pid);
+  }
+
   async close(): Promise<void> {
     await this.#abandoned;
     await Promise.allSettled(this.#readers);
@@ -89,6 +107,15 @@ export class LmdbEnvironment {
     } catch (cause) {
       throw storeFailed(this.#path, cause);
     }
+  }
+
+  /**
+   * What is written to a file that has no name any more, or another one, is lost: so nothing is granted on it. Asked
+   * inside of each transaction.
+   */
+  #refuseReplaced(): void {
+    if (identityOf(this.#path) === this.#identity) return;
+    throw new PosternError("store_failed", { detail: `${this.#path} was moved or replaced while it was open` });
   }
 
   #abandon(database: Database): void {
@@ -108,6 +135,7 @@ export class LmdbEnvironment {
 
   async #openAgain(): Promise<Database> {
     await this.#abandoned;
+    this.#refuseReplaced();
     await inspectFiles(this.#path);
     this.#database = openDatabase(this.#path, this.#mapSize);
     return this.#database;
@@ -160,11 +188,6 @@ function refuseSecond(path: string): void {
   if (identity !== undefined && openFiles.has(identity)) {
     throw new PosternError("store_failed", { detail: `${path} is open already in this process` });
   }
-}
-
-function identityOf(path: string): string | undefined {
-  const facts = statSync(path, { throwIfNoEntry: false });
-  return facts && `${facts.dev}:${facts.ino}`;
 }
 
 /** lmdb-js tells the reason in a second promise, which would end the process if nobody listened to it. */

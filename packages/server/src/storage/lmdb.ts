@@ -4,12 +4,13 @@ import { PosternError } from "@postern/shared/errors";
 import { Calls } from "./calls.js";
 import { type DataDirectoryOptions, prepareDataDirectory, syncDirectory } from "./data-directory.js";
 import { runReads } from "./guarded-transaction.js";
+import { alone, beginOpening } from "./lmdb-alone.js";
 import { LmdbEnvironment } from "./lmdb-environment.js";
 import { LmdbPump } from "./lmdb-pump.js";
 import { readsOf } from "./lmdb-transaction.js";
 import type { Storage } from "./storage.js";
 
-const FILE_NAME = "store.mdb";
+export const FILE_NAME = "store.mdb";
 
 /** LMDB sets up its lock file through memory: on a full disk that would kill the process. */
 const ROOM_TO_BEGIN = 2 ** 20;
@@ -22,13 +23,18 @@ export interface LmdbOptions extends DataDirectoryOptions {
   readonly warn?: (warning: string) => void;
 }
 
+export interface LmdbStorage extends Storage {
+  /** Runs `work` while no other process has the store open. @throws PosternError `store_in_use` when one has */
+  alone<T>(work: () => Promise<T>): Promise<T>;
+}
+
 /**
  * Opens the store of a data directory: one LMDB file, which several processes of this host may share.
  *
  * Errors: `store_missing`, `store_foreign`, `store_damaged`, `store_future`, `store_networked`, `store_unwritable`,
- * and `store_failed` (also when this process has it open already).
+ * `store_in_use` (another process is replacing it), and `store_failed` (also when this process has it open already).
  */
-export async function openLmdbStorage(options: LmdbOptions): Promise<Storage> {
+export async function openLmdbStorage(options: LmdbOptions): Promise<LmdbStorage> {
   const { path, free, warnings } = await prepareDataDirectory(options);
   for (const warning of warnings) options.warn?.(warning);
   const file = join(path, FILE_NAME);
@@ -37,12 +43,20 @@ export async function openLmdbStorage(options: LmdbOptions): Promise<Storage> {
   if (free < ROOM_TO_BEGIN && (isNew || !existsSync(`${file}-lock`))) {
     throw new PosternError("store_unwritable", { detail: `${path} has no room left` });
   }
+  const opening = await beginOpening(file);
   const environment = await LmdbEnvironment.open(file, options.mapSize);
-  if (isNew) await syncDirectory(path);
-  return storageOn(environment);
+  try {
+    environment.takePlace();
+    opening.refuseIfAlone();
+    if (isNew) await syncDirectory(path);
+  } catch (thrown) {
+    await environment.close();
+    throw thrown;
+  }
+  return storageOn(environment, file);
 }
 
-function storageOn(environment: LmdbEnvironment): Storage {
+function storageOn(environment: LmdbEnvironment, file: string): LmdbStorage {
   const calls = new Calls();
   const pump = new LmdbPump(environment, calls);
   return {
@@ -51,6 +65,7 @@ function storageOn(environment: LmdbEnvironment): Storage {
       calls.admit(() =>
         environment.read((database, snapshot) => calls.within(() => runReads(readsOf(database, snapshot), fn))),
       ),
+    alone: (work) => alone(file, async () => environment.otherProcesses(), work),
     close: () => calls.close(() => environment.close()),
   };
 }

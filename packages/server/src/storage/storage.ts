@@ -8,7 +8,8 @@
  * - `fn` may run again on a conflict with another process. So it awaits only its own `tx`, draws its randomness
  *   inside, and acts on the outside only through its return value.
  * - `read(fn)` runs `fn` on one consistent snapshot of committed data, no older than the call. It sees no
- *   transaction's unfinished writes.
+ *   transaction's unfinished writes. Here `fn` may await other things too, and for long: the snapshot stays. Other
+ *   processes go on meanwhile; calls of this one may have to wait.
  * - Any number of calls may be made at once; they take effect as if one after another. A `transact`, `read` or
  *   `close` inside of `fn` is a bug (it would wait for itself) and throws.
  * - A `tx` is dead once its `fn` has ended: using it then throws.

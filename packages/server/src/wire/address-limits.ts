@@ -55,7 +55,7 @@ export class AddressLimits {
   }
 
   /**
-   * The same for what is counted by itself, wherever it comes from: a known device, a session. Only who is known has
+   * The same for what is counted by itself, wherever it comes from: a known device, the calls of an account that leave a record. Only who is known has
    * such a count, so nobody can fill the table with them. An exempt address has none.
    */
   takeFor(owner: string, address: string | undefined): number {

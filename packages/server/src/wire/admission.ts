@@ -53,6 +53,12 @@ export class Admission {
     return this.#waiting.size;
   }
 
+  /** How many of each kind there are. */
+  get counts(): Readonly<Record<Rank, number>> {
+    const { stranger, proved } = this.#waiting.places;
+    return { stranger: stranger.size, proved: proved.size, session: this.#sessions.size };
+  }
+
   /**
    * Gives a new socket a place, for the time of its handshake; where there is none for it, it is destroyed.
    * `address` is what it is counted by, undefined for one that has no limit of its own.

@@ -9,11 +9,14 @@ import { wipeFactor } from "../services/enrolment.js";
 import { abandonLogin, forgetChallenge } from "../services/login.js";
 import { wipeEnrolment } from "../services/registration.js";
 import type { Place, Rank } from "./admission.js";
-import { awaitHello, awaitStart, deadlineOf, type State } from "./states.js";
+import { type Awaits, awaitHello, awaitStart, deadlineOf, type State } from "./states.js";
 import { type StepContext, stateAfter, takeStep } from "./steps.js";
 
 /** A peer that does not read its replies is closed when this much waits for it. */
 const MAX_UNREAD_BYTES = 64 * 1024;
+
+/** States of something that a few more calls will finish. */
+const midway: ReadonlySet<Awaits> = new Set(["verifier", "first-code", "proof", "code", "factor-code"]);
 
 /** What a code is refused with that was not looked at. */
 const turnedAway: ReadonlySet<ErrorCode> = new Set(["throttled", "codes_locked"]);
@@ -30,6 +33,7 @@ export class Connection {
   readonly #place: Place;
   readonly #context: StepContext;
   readonly #log: Log;
+  readonly #refused: (code: ErrorCode) => void;
   readonly #lines = new LineSplitter(lineLimits.unauthenticated);
   readonly #registrationSeconds: number;
   readonly #now: () => number;
@@ -38,7 +42,9 @@ export class Connection {
   #working = false;
   #overdue = false;
   #closed = false;
-  #draining = false;
+  #draining: "no" | "to-the-end" | "at-once" = "no";
+  /** Whether a fresh code was asked for, and what it is for has not come again yet. */
+  #steppingUp = false;
   #abandoned: Promise<void> = Promise.resolve();
   #settle: () => void = () => undefined;
   /** Resolves when the connection is gone and all that it had under way is stored. */
@@ -50,15 +56,18 @@ export class Connection {
     socket: TLSSocket,
     options: {
       place: Place;
-      context: Pick<StepContext, "services" | "server" | "startWait" | "tokenWait">;
+      context: Pick<StepContext, "services" | "server" | "successors" | "startWait" | "recordWait" | "moveWait">;
       address: string;
       log: Log;
+      /** Counts what a peer was refused with. */
+      refused?: ((code: ErrorCode) => void) | undefined;
       registrationSeconds: number;
     },
   ) {
     this.#socket = socket;
     this.#place = options.place;
     this.#log = options.log;
+    this.#refused = options.refused ?? (() => undefined);
     this.#now = options.context.services.now;
     this.#registrationSeconds = options.registrationSeconds;
     this.#context = {
@@ -77,10 +86,26 @@ export class Connection {
     socket.once("close", () => this.#leave());
   }
 
-  /** Ends the connection once nothing is under way: what was begun is answered. */
+  /** Whether it is in the middle of a call, or of a login, registration or the like. */
+  get isUnderWay(): boolean {
+    return this.#working || midway.has(this.#state.awaits) || this.#steppingUp;
+  }
+
+  /** Ends the connection once what it is in the middle of has come to its end. */
   drain(): void {
-    this.#draining = true;
-    if (!this.#working) this.#fail(null, new PosternError("shutting_down"));
+    this.#draining = "to-the-end";
+    this.#endIfDrained();
+  }
+
+  /** Ends the connection once no call is under way: what was asked is answered. */
+  cut(): void {
+    this.#draining = "at-once";
+    this.#endIfDrained();
+  }
+
+  #endIfDrained(): void {
+    const goesOn = this.#draining === "to-the-end" ? this.isUnderWay : this.#working;
+    if (this.#draining !== "no" && !goesOn) this.#fail(null, new PosternError("shutting_down"));
   }
 
   #read(chunk: Buffer): void {
@@ -114,15 +139,16 @@ export class Connection {
       id = request.id;
       const { next, result } = await takeStep(this.#state, request.method, request.params, this.#context);
       this.#enter(next);
+      if (request.method !== "session.verify") this.#steppingUp = false;
       this.#send(encodeResult(id, result));
     } catch (thrown) {
       this.#refuse(id, thrown);
     } finally {
       this.#work(false);
     }
-    if (this.#socket.closed) this.#leave();
-    else if (this.#draining) this.#fail(null, new PosternError("shutting_down"));
-    else if (this.#overdue) this.#fail(null, new PosternError("step_timeout"));
+    if (this.#socket.closed) return this.#leave();
+    this.#endIfDrained();
+    if (this.#overdue) this.#fail(null, new PosternError("step_timeout"));
   }
 
   #refuse(id: number | null, thrown: unknown): void {
@@ -133,6 +159,8 @@ export class Connection {
       return;
     }
     this.#log.debug({ code: error.code, awaits: this.#state.awaits }, "refused");
+    this.#refused(error.code);
+    if (error.code === "step_up_needed") this.#steppingUp = true;
     // A code that was turned away unjudged is not recorded each time; that the password was right is.
     const state = this.#state;
     if (turnedAway.has(error.code)) this.#abandoned = this.#abandoned.then(() => this.#abandon(state));
@@ -176,6 +204,7 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#log.debug({ code: error.code, awaits: this.#state.awaits }, "closed");
+    this.#refused(error.code);
     this.#socket.end(encodeError(id, error));
     setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
   }

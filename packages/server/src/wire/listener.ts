@@ -1,8 +1,10 @@
 import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
-import type { DeviceId, SessionId } from "@postern/shared/ids";
+import type { ErrorCode } from "@postern/shared/errors";
+import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { PROTOCOL } from "@postern/shared/messages";
+import type { SuccessorStatement } from "@postern/shared/successor";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
 import { plainAddress } from "./address-key.js";
@@ -17,22 +19,36 @@ export interface Credentials {
   readonly cert: string;
 }
 
+/** What the port shows of the server's identity. */
+export interface ShownIdentity {
+  readonly credentials: Credentials;
+  /** How that identity came to be the one, newest first. */
+  readonly successors: readonly SuccessorStatement[];
+}
+
 export interface WireOptions {
   readonly host: string;
   readonly port: number;
-  readonly credentials: Credentials;
+  readonly shown: ShownIdentity;
   readonly limits: AdmissionLimits;
   /** Whether an address, in the spelling of `plainAddress`, has no limits of its own. */
   readonly exempt: (address: string) => boolean;
   readonly context: Pick<StepContext, "services" | "server">;
   readonly log: Log;
+  /** Counts what peers are refused with. */
+  readonly refused?: ((code: ErrorCode) => void) | undefined;
 }
 
 export interface WireListener {
   readonly address: AddressInfo;
   readonly admission: Admission;
-  setCredentials(credentials: Credentials): void;
-  /** Takes no more connections, lets each finish what it is doing, and is done when all are gone. */
+  /** For connections that begin from now on; those that stand go on as they are. */
+  show(identity: ShownIdentity): void;
+  /** Connections that are in the middle of something: a call, a login, a registration. */
+  readonly underWay: number;
+  /** Takes no more connections, ends those at rest, and is done when the others have come to their end. */
+  drain(): Promise<void>;
+  /** Takes no more connections, answers the calls that are under way, and is done when all are gone. */
   close(): Promise<void>;
 }
 
@@ -48,38 +64,44 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
   const { limits, context, log } = options;
   const admission = new Admission(limits);
   const addresses = new AddressLimits({ now: context.services.now, exempt: options.exempt });
-  const handshaking = new Map<string, Place>();
+  let { shown } = options;
+  const handshaking = new Map<string, { place: Place; successors: ShownIdentity["successors"] }>();
   const connections = new Set<Connection>();
   const server = createServer({
     ...tlsSettings,
-    ...options.credentials,
+    ...shown.credentials,
     handshakeTimeout: limits.deadlines.handshake * 1000,
   });
 
   server.on("connection", (socket: Socket) => {
     const key = endpoints(socket);
-    handshaking.set(key, admission.admit(socket, addresses.keyOf(socket.remoteAddress)));
+    const place = admission.admit(socket, addresses.keyOf(socket.remoteAddress));
+    // The handshake goes on with the certificates of this moment: what is said of them later must fit them.
+    handshaking.set(key, { place, successors: shown.successors });
     socket.on("error", () => socket.destroy());
     socket.once("close", () => handshaking.delete(key));
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   server.on("secureConnection", (socket: TLSSocket) => {
     const key = endpoints(socket);
-    const place = handshaking.get(key);
+    const handshake = handshaking.get(key);
     handshaking.delete(key);
     // A client that offers no ALPN at all is let through by TLS; it is none of ours.
-    if (place === undefined || socket.alpnProtocol !== PROTOCOL) return void socket.destroy();
+    if (handshake === undefined || socket.alpnProtocol !== PROTOCOL) return void socket.destroy();
+    const { place, successors } = handshake;
     place.take(socket);
     const address = plainAddress(socket.remoteAddress);
     const { registration: registrationSeconds } = limits.deadlines;
     const startWait = (device?: DeviceId) =>
       device === undefined ? addresses.takeStart(address) : addresses.takeFor(device, address);
-    const tokenWait = (session: SessionId) => addresses.takeFor(session, address);
+    const recordWait = (account: AccountId) => addresses.takeFor(account, address);
+    const moveWait = (account: AccountId) => addresses.takeFor(`moves of ${account}`, address);
     const connection = new Connection(socket, {
       place,
-      context: { ...context, startWait, tokenWait },
+      context: { ...context, successors, startWait, recordWait, moveWait },
       address,
       log,
+      refused: options.refused,
       registrationSeconds,
     });
     connections.add(connection);
@@ -93,17 +115,32 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
   });
   server.on("error", (err) => log.error({ err }, "the wire listener failed"));
 
+  let stopped: Promise<void> | undefined;
+  const stopListening = () => {
+    stopped ??= new Promise((resolve) => server.close(() => resolve()));
+    return stopped;
+  };
+  const end = async (how: (connection: Connection) => void) => {
+    for (const connection of connections) how(connection);
+    const settled = Promise.all([...connections].map(({ ended }) => ended));
+    const closed = stopListening();
+    for (const { place } of handshaking.values()) place.evict();
+    await closed;
+    await settled;
+  };
+
   return {
     address: server.address() as AddressInfo,
     admission,
-    setCredentials: (credentials) => server.setSecureContext({ ...tlsSettings, ...credentials }),
-    close: () =>
-      new Promise((resolve) => {
-        for (const connection of connections) connection.drain();
-        const settled = Promise.all([...connections].map(({ ended }) => ended));
-        server.close(() => settled.then(() => resolve()));
-        for (const place of handshaking.values()) place.evict();
-      }),
+    show: (identity) => {
+      shown = identity;
+      server.setSecureContext({ ...tlsSettings, ...shown.credentials });
+    },
+    get underWay() {
+      return [...connections].filter((connection) => connection.isUnderWay).length;
+    },
+    drain: () => end((connection) => connection.drain()),
+    close: () => end((connection) => connection.cut()),
   };
 }
 

@@ -1,6 +1,7 @@
 import { isRecoverable, PosternError } from "@postern/shared/errors";
-import type { DeviceId, SessionId } from "@postern/shared/ids";
+import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { type CodeParams, isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
+import { encodeSuccessor, SUCCESSORS_FEATURE, type SuccessorStatement } from "@postern/shared/successor";
 import type { Factor, TotpFactor } from "../records/account.js";
 import type { Device } from "../records/device.js";
 import type { Session } from "../records/session.js";
@@ -28,6 +29,8 @@ import { type Awaits, awaitStart, type State, type StateOf } from "./states.js";
 export interface StepContext {
   readonly services: ServiceContext;
   readonly server: { readonly name: string; readonly version: string };
+  /** How the identity that this connection shows came to be the one, newest first. */
+  readonly successors: readonly SuccessorStatement[];
   /** The peer, and after `hello` with the name that its client gave. */
   peer: Peer;
   /** The TLS exporter of this connection, 32 bytes. RFC 9266. */
@@ -41,8 +44,10 @@ export interface StepContext {
    * whole seconds to wait.
    */
   readonly startWait: (device?: DeviceId) => number;
-  /** The same for a token of a session: each leaves a record. */
-  readonly tokenWait: (session: SessionId) => number;
+  /** The same for a call of a session that leaves a record, counted by its account: ten sessions have no more than one. */
+  readonly recordWait: (account: AccountId) => number;
+  /** The same for the records of its sessions that go on from another address. */
+  readonly moveWait: (account: AccountId) => number;
 }
 
 interface Done<M extends Method> {
@@ -56,17 +61,25 @@ type Step<A extends Awaits, M extends Method> = (
   context: StepContext,
 ) => Promise<Done<M>> | Done<M>;
 
-/** For each state the calls that are possible in it; every other one is out of order. */
+/**
+ * For each state the calls that are possible in it; every other one is out of order.
+ *
+ * A call of a session that leaves a record, by its refusal too, is counted first. Those that end something are not: each
+ * record of theirs is of something that a counted call or a login made, and whoever has stolen a session must not be
+ * able to keep its owner from ending it.
+ */
 const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } } = {
   hello: {
-    hello: (_state, { client, version }, context) => {
+    hello: (_state, { client, version, features }, context) => {
       context.peer = { ...context.peer, client: `${client} ${version}` };
-      const { server, services } = context;
+      const { server, services, successors } = context;
       const { registration } = services;
-      return {
-        next: awaitStart,
-        result: { server: server.name, version: server.version, features: [], registration },
-      };
+      const greeting = { server: server.name, version: server.version, registration };
+      // Asked for only by a client that has pinned another identity. It sends no name before it has judged them.
+      const result = features.includes(SUCCESSORS_FEATURE)
+        ? { ...greeting, features: [SUCCESSORS_FEATURE], successors: successors.map(encodeSuccessor) }
+        : { ...greeting, features: [] };
+      return { next: awaitStart, result };
     },
   },
 
@@ -103,9 +116,9 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const made = { mac: own.toString("hex"), identity: shown.identity, salt: salt.toString("hex") };
       return { next: { awaits: "reset-code", shown }, result: { ...made, stretch, factors: [...factors], period } };
     },
-    "session.resume": async (_state, { account, session: id, mac }, { services, peer, exporter }) => {
+    "session.resume": async (_state, { account, session: id, mac }, { services, peer, exporter, moveWait }) => {
       const proof = { account, id, mac: Buffer.from(mac, "hex"), exporter: exporter() };
-      const { session, mac: answer } = await resumeSession(services, peer, proof);
+      const { session, mac: answer } = await resumeSession(services, peer, proof, moveWait);
       const result = { ...sessionFacts(session), mac: answer.toString("hex") };
       return { next: { awaits: "session-call", session }, result };
     },
@@ -171,17 +184,14 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   },
 
   "session-call": {
-    "session.whoami": async (state, _params, { services, peer }) => {
-      const session = await useSession(services, peer, state.session);
-      return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
+    "session.whoami": (state) => ({ next: state, result: sessionFacts(state.session) }),
+    "session.token": async (state, { audience }, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
+      const { token, expiresIn } = await mintToken(services, peer, state.session, audience);
+      return { next: state, result: { token, expires_in: expiresIn } };
     },
-    "session.token": async (state, { audience }, { services, peer, tokenWait }) => {
-      refuseWhile(tokenWait(state.session.id));
-      const session = await useSession(services, peer, state.session);
-      const { token, expiresIn } = await mintToken(services, peer, session, audience);
-      return { next: { awaits: "session-call", session }, result: { token, expires_in: expiresIn } };
-    },
-    "session.verify": async (state, given, { services, peer }) => {
+    "session.verify": async (state, given, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       const session = await verifySession(services, peer, state.session, guessOf(given));
       return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
     },
@@ -217,7 +227,8 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const factors = await listFactors(services, state.session);
       return { next: state, result: { factors: factors.map((factor) => listedFactor(factor)) } };
     },
-    "factor.add": async ({ session }, wish, { services, enrolmentSeconds }) => {
+    "factor.add": async ({ session }, wish, { services, enrolmentSeconds, recordWait }) => {
+      refuseWhile(recordWait(session.account));
       const enrolment = await offerNewFactor(services, session, wish);
       const { factor, uri, secretText } = enrolment;
       const { label, algorithm, digits } = factor;
@@ -235,11 +246,13 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
     "recovery.status": async (state, _params, { services }) => {
       return { next: state, result: await recoveryStatus(services, state.session) };
     },
-    "recovery.regenerate": async (state, _params, { services, peer }) => {
+    "recovery.regenerate": async (state, _params, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       return { next: state, result: { recovery_codes: await regenerateRecovery(services, peer, state.session) } };
     },
 
-    "account.delete": async (state, given, { services, peer }) => {
+    "account.delete": async (state, given, { services, peer, recordWait }) => {
+      refuseWhile(recordWait(state.session.account));
       await removeOwnAccount(services, peer, state.session, guessOf(given));
       return { next: awaitStart, result: {} };
     },
@@ -256,7 +269,7 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
 /**
  * Takes one call from one state to the next.
  * @throws PosternError `bad_request` for an unknown method or parameters that do not fit it, `out_of_order` for a call
- * that this state does not await, and what the step itself refuses.
+ * that this state does not await, `session_invalid` where its session has ended, and what the step itself refuses.
  */
 export async function takeStep(
   state: State,
@@ -269,7 +282,12 @@ export async function takeStep(
   if (!parsed.success) throw new PosternError("bad_request");
   const step = steps[state.awaits][method] as Step<Awaits, Method> | undefined;
   if (step === undefined) throw new PosternError("out_of_order");
-  return step(state, parsed.data, context);
+  return step(method === "session.logout" ? state : await usedBy(state, context), parsed.data, context);
+}
+
+/** A call of a session is a use of it, but for its end: the session is then as the store has it now. */
+async function usedBy(state: State, { services, peer, moveWait }: StepContext): Promise<State> {
+  return "session" in state ? { ...state, session: await useSession(services, peer, state.session, moveWait) } : state;
 }
 
 const periodOf = (factor: Factor) => (factor.kind === "totp" ? factor.period : undefined);

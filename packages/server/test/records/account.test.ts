@@ -76,6 +76,10 @@ const noting = (tx: SealedReadTransaction, calls: string[]): SealedReadTransacti
     calls.push(`scan of ${range.limit}`);
     return tx.scan(range);
   },
+  keys: (range) => {
+    calls.push("keys");
+    return tx.keys(range);
+  },
 });
 
 const find = ({ barrier }: Records) => barrier.read((tx) => findAccount(tx, nameIndex));

@@ -77,7 +77,7 @@ describe("the erasure of a person", () => {
   it("that was queued with a deletion is done after a crash, from where it had come to", async () => {
     const storage = cuttable(createMemoryStorage());
     const log = await logOf(600, await newLog(storage));
-    await log.barrier.transact((tx) => putErasure(tx, alice.account, "alice"));
+    await log.barrier.transact((tx) => putErasure(tx, alice.account, { name: "alice" }));
     let cuts = 0;
     for (let step = 2, done = false; !done; step += 40) {
       const restarted = await reopened(log);
@@ -101,7 +101,7 @@ describe("the erasure of a person", () => {
 
   it("of two processes at once is done once, and told once", async () => {
     const log = await logOf(300);
-    await log.barrier.transact((tx) => putErasure(tx, alice.account, "alice"));
+    await log.barrier.transact((tx) => putErasure(tx, alice.account, { name: "alice" }));
     await Promise.all([runErasures(log), runErasures(await reopened(log))]);
     const rows = await rowsOf(log);
     expect(namesIn(rows)).not.toContain("alice");
@@ -124,7 +124,7 @@ describe("the erasure of a person", () => {
   it("queued in a transaction that fails is not queued", async () => {
     const log = await logOf(2);
     const failing = log.barrier.transact(async (tx) => {
-      await putErasure(tx, alice.account, "alice");
+      await putErasure(tx, alice.account, { name: "alice" });
       throw new Error("the deletion failed");
     });
     await expect(failing).rejects.toThrow("the deletion failed");

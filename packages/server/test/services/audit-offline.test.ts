@@ -2,14 +2,32 @@ import { createHash, createPublicKey, verify as verifySignature } from "node:cry
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { commitment, entryHash, entryText, parseEntry } from "../../src/records/audit-chain.js";
-import { checkpointLine, parseCheckpoint, signCheckpoint } from "../../src/records/audit-checkpoint.js";
+import {
+  type Checkpoint,
+  checkpointLine,
+  parseCheckpoint,
+  signCheckpoint,
+} from "../../src/records/audit-checkpoint.js";
 import { headerLine, MAX_LINE_BYTES, parseHeader } from "../../src/records/audit-export.js";
+import type { AuditKey } from "../../src/records/audit-key.js";
 import { appendAudit, beginAudit } from "../../src/records/audit-log.js";
-import { type AuditPublicKey, formatPublicKey, newKeyPair } from "../../src/records/audit-signature.js";
+import { type AuditPublicKey, formatPublicKey, newKeyPair, signText } from "../../src/records/audit-signature.js";
 import { exportAudit, takeCheckpoint } from "../../src/services/audit-export.js";
+import { auditKeyOf } from "../../src/services/audit-key.js";
 import { verifyExport } from "../../src/services/audit-offline.js";
 import { keepAuditFor } from "../../src/services/audit-retention.js";
-import { bytesOf, DAY, exported, keyOf, type Log, lengthOf, newLog, write, writeLogins } from "./audit-support.js";
+import {
+  bytesOf,
+  DAY,
+  exported,
+  HOUR,
+  keyOf,
+  type Log,
+  lengthOf,
+  newLog,
+  write,
+  writeLogins,
+} from "./audit-support.js";
 
 const OTHER_NODE = "nod_ffffffffffffffffffffffffffffffff";
 
@@ -49,6 +67,14 @@ async function several(): Promise<Exported> {
 async function linesOf(log: Log): Promise<Exported> {
   const text = await exported(log);
   return { publicKey: await keyOf(log), lines: text.trimEnd().split("\n") };
+}
+
+/** As the release before signed it. */
+function asVersion1(checkpoint: Checkpoint, { privateKey }: AuditKey): Checkpoint {
+  const { format, store, time, key } = checkpoint;
+  const chains = checkpoint.chains.map(({ node, length, hash }) => ({ node, length, hash }));
+  const unsigned = { format, version: 1 as const, store, time, key, chains };
+  return { ...unsigned, signature: signText(privateKey, JSON.stringify(unsigned)) };
 }
 
 const textOf = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join("");
@@ -203,7 +229,8 @@ describe("promise 8: who writes an export without the audit key", () => {
     if (header === undefined || checkpoint === undefined) throw new Error("this is no export");
     const forged = forgedRows(lines.slice(1, -1));
     const [chain] = checkpoint.chains;
-    const claims = { ...checkpoint, chains: [{ node: "", length: 0, ...chain, hash: forged.hash }] };
+    const { node = "", first = 0, prev = "", length = 0 } = chain ?? {};
+    const claims = { ...checkpoint, chains: [{ node, first, prev, length, hash: forged.hash }] };
     const signed = signCheckpoint({ ...own, createdAt: 0 }, claims);
     const withOwnKey = [headerLine({ ...header, key: signed.key }), ...forged.rows, checkpointLine(signed)];
     const withOldKey = [lines[0] ?? "", ...forged.rows, checkpointLine({ ...signed, key: publicKey })];
@@ -228,6 +255,31 @@ describe("promise 8: who writes an export without the audit key", () => {
         why: expect.stringContaining("anchor"),
       });
     }
+  });
+
+  describe.each([
+    ["as it is made now", (checkpoint: Checkpoint) => checkpoint],
+    ["of version 1, which did not say where a chain begins", asVersion1],
+  ])("with a checkpoint %s", (_form, madeBy) => {
+    it("cannot cut off its first entries with the anchor of a later one", async () => {
+      const log = await newLog();
+      await writeLogins(log, 40);
+      const [publicKey, key] = [await keyOf(log), await auditKeyOf(log)];
+      const lines = (await exported(log)).trimEnd().split("\n");
+      const checkpoint = parseCheckpoint(lines.at(-1) ?? "");
+      const header = parseHeader(Buffer.from(lines[0] ?? ""));
+      if (checkpoint === undefined || header === undefined) throw new Error("this is no export");
+      const ended = checkpointLine(madeBy(checkpoint, key));
+      expect(await verify(textOf(lines.with(-1, ended)), publicKey)).toMatchObject({ ok: true });
+      log.time += HOUR;
+      await keepAuditFor(log, DAY / 4);
+      const later = parseHeader(Buffer.from((await exported(log)).split("\n")[0] ?? ""));
+      const [now, then] = [later?.chains[0], header.chains[0]];
+      if (now === undefined || then === undefined) throw new Error("this is no export");
+      const cut = headerLine({ ...header, chains: [{ ...now, length: then.length }] });
+      const verdict = await verify(textOf([cut, ...lines.slice(1 + now.first, -1), ended]), publicKey);
+      expect(verdict).toMatchObject({ ok: false, why: "is the checkpoint of a log that began elsewhere" });
+    });
   });
 
   it("cannot move an anchor to another entry", async () => {
@@ -313,7 +365,8 @@ describe("an export", () => {
       }
       expected = createHash("sha256").update(entry).digest("hex");
     }
-    expect(checkpoint.chains).toEqual([{ node: header.chains[0].node, length: rows.length, hash: expected }]);
+    const { node, first, prev } = header.chains[0];
+    expect(checkpoint.chains).toEqual([{ node, first, prev, length: rows.length, hash: expected }]);
     const signed = (lines.at(-1) ?? "").replace(/,"signature":"[^"]*"\}$/, "}");
     const spki = Buffer.from(
       `302a300506032b6570032100${Buffer.from(header.key.slice(8), "base64url").toString("hex")}`,

@@ -36,7 +36,7 @@ async function mixed(): Promise<Log> {
     { ...bob, event: "register", outcome: "done" },
     { ...alice, event: "login", outcome: "granted" },
     { account: account(1), event: "account.disable", outcome: "done" },
-    { event: "login.password", outcome: "refused", personal: { name: "unknown-000000000000" } },
+    { event: "login.password", outcome: "refused", personal: { name: "unknown:000000000000" } },
     { ...bob, event: "login.code", outcome: "refused" },
   ] as const;
   for (const event of events) {

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Barrier, createBarrier } from "../../src/barrier/barrier.js";
 import { hostsOf } from "../../src/identity/leaf-certificate.js";
-import { currentIdentity, initialiseStore } from "../../src/services/store.js";
+import { currentIdentity } from "../../src/services/server-identity.js";
+import { initialiseStore } from "../../src/services/store.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
 import { cheap, open, password } from "../barrier/support.js";
 

@@ -47,7 +47,7 @@ export interface ClientInputs {
  *
  * Computed as base^a * (base^u)^x, with base = B - k * g^x mod N. So every exponent is 32 bytes that came out of the
  * generator or a hash: a + u*x would vary in length with x, and would leave a multiple of x in memory as a BigInt,
- * which nothing can wipe. The additional power costs 0.3 ms.
+ * which nothing can wipe. The additional power costs a millisecond.
  *
  * @throws PosternError `server_not_proved` when u = 0, where S would not depend on the password, and when base is 0, 1
  * or N-1, which no server that drew b of 32 bytes can send

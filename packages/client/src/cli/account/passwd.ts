@@ -29,7 +29,7 @@ export async function passwdCommand(output: Output, given: string | undefined, o
   const stdin = pipedLines();
   const askCode = askCodeOf(environment, { code: options.code, stdin: takesStdin(options) ? stdin : undefined });
   const scripted = await passwordsFrom(output, options, stdin);
-  await withConnections(environment, choice, async (open) => {
+  await withConnections(environment, choice, async (open, moved) => {
     let server = await open();
     const name = await nameFrom(environment, known);
     const old = scripted.old ?? (await environment.prompter.password(`Password of ${name}`));
@@ -40,7 +40,7 @@ export async function passwdCommand(output: Output, given: string | undefined, o
     const entered = await changePassword(open, server, attempt, { newPassword, askCode });
     await keepEntered(environment, choice, name, entered);
     output.result(
-      shownFacts(entered.loggedIn),
+      shownFacts(entered.loggedIn, moved()),
       say`${bold("Password changed.")} This is a new session; your other sessions have ended,`,
       say`and other devices of yours are strangers until they log in again.`,
     );

@@ -5,7 +5,7 @@ import type { Account, ListedAccount } from "../../records/account.js";
 import { codesOf, type PeopleFilter, people } from "../../services/people.js";
 import { withAudit } from "../audit.js";
 import { parseAgo, parseLimit } from "../audit-options.js";
-import { isoTime, shownTime } from "../times.js";
+import { isoTime, shownTime } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
 
 export interface UserListOptions extends StoreOptions {

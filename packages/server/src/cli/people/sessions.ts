@@ -15,7 +15,7 @@ import type { AuditContext } from "../../services/context.js";
 import { parseWho } from "../../services/people.js";
 import { withAudit } from "../audit.js";
 import { parseLimit } from "../audit-options.js";
-import { isoTime, shownTime } from "../times.js";
+import { isoTime, shownTime } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
 import { type ConfirmOptions, confirmByTyping } from "./confirm.js";
 

@@ -9,7 +9,7 @@ import type { Session } from "../../records/session.js";
 import { type BudgetState, budgetState, CODE_FAILURES_MAX } from "../../services/budget.js";
 import { codesOf, type Person, parseWho, readPerson } from "../../services/people.js";
 import { withAudit } from "../audit.js";
-import { isoTime, shownTime } from "../times.js";
+import { isoTime, shownTime } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
 import { stateOf } from "./list.js";
 

@@ -4,7 +4,7 @@ import { bold, say, type TerminalText } from "@postern/shared/terminal/terminal-
 import type { Invite } from "../../records/invite.js";
 import { createInvite, inviteState, listInvites, revokeInvite } from "../../services/invites.js";
 import { withAudit } from "../audit.js";
-import { isoTime, shownTime } from "../times.js";
+import { isoTime, shownTime } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
 import { type ExpiringOptions, longestLife, parseExpires, parseNote, parseUses } from "./options.js";
 

@@ -4,7 +4,7 @@ import type { ResetKind } from "../../records/reset-token.js";
 import { parseWho } from "../../services/people.js";
 import { issueResetToken } from "../../services/reset-tokens.js";
 import { withAudit } from "../audit.js";
-import { isoTime, shownTime } from "../times.js";
+import { isoTime, shownTime } from "../shown.js";
 import { type ExpiringOptions, longestLife, parseExpires } from "./options.js";
 
 /** Makes the token by which a person sets a new password. @throws PosternError `name_invalid`, `user_unknown` */

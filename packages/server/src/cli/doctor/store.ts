@@ -1,0 +1,129 @@
+import { X509Certificate } from "node:crypto";
+import { PosternError } from "@postern/shared/errors";
+import { auditTail } from "../../services/audit-trail.js";
+import { runningServers } from "../../services/presence.js";
+import { storedIdentityOf } from "../../services/server-identity.js";
+import { readSettings } from "../../services/store.js";
+import { examineDirectory, findStore, type OpenStore, type SealedStore, storeUsage } from "../../store.js";
+import { version } from "../../version.js";
+import { shownSize, shownTime } from "../shown.js";
+import { type Finding, fail, ok, warn } from "./finding.js";
+import { isSynchronized, judgeClock } from "./machine.js";
+
+const MIB = 2 ** 20;
+
+/** What there is to say of the place of the store; and whether there is a store in it to look at. */
+export async function lookAtDirectory(directory: string): Promise<{ findings: Finding[]; fit: boolean }> {
+  try {
+    const { free, warnings } = await examineDirectory(directory);
+    const bytes = await storeUsage(directory).then(
+      (usage) => usage.bytes,
+      () => undefined,
+    );
+    const kept = warnings.map((warning) => warn("data", warning, "see the permissions in docs/operations.md"));
+    return {
+      findings: [
+        ...(kept.length > 0 ? kept : [ok("data", `${directory} is its owner's alone, on a local disk`)]),
+        judgeDisk(free, bytes ?? 0),
+      ],
+      fit: bytes !== undefined,
+    };
+  } catch (thrown) {
+    if (isCode(thrown, "store_missing")) {
+      const todo = "`posternd start` makes one; or check --data";
+      return { findings: [warn("data", `there is no data directory ${directory} yet`, todo)], fit: false };
+    }
+    return { findings: [failed("data", thrown)], fit: false };
+  }
+}
+
+/** Less than this, and the next hour may fill it; a backup takes as much again as the store. */
+export function judgeDisk(free: number, storeBytes: number): Finding {
+  const what = `${shownSize(free)} free, the store takes ${shownSize(storeBytes)}`;
+  if (free < 16 * MIB) return fail("disk", what, "free some: nobody can log in when nothing can be written");
+  return free < Math.max(256 * MIB, storeBytes)
+    ? warn("disk", what, "free some: it has to hold a copy of the store")
+    : ok("disk", what);
+}
+
+/** Opens the file, without a key, and tries whether it can be written. The store is the caller's to close. */
+export async function lookAtFile(directory: string): Promise<{ findings: Finding[]; sealed: SealedStore | undefined }> {
+  let sealed: SealedStore | undefined;
+  try {
+    sealed = await findStore({ directory, warn: () => undefined });
+    if (sealed === undefined) {
+      return { findings: [warn("store", "there is no store yet", "`posternd start` makes one")], sealed };
+    }
+    await sealed.probe();
+    return { findings: [ok("store", "opens as a file, and a transaction can be made durable")], sealed };
+  } catch (thrown) {
+    await sealed?.close();
+    return { findings: [failed("store", thrown)], sealed: undefined };
+  }
+}
+
+/** What only the admin password shows. */
+export async function lookInside({ barrier }: OpenStore, now: number): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const { node } = await readSettings(barrier);
+  let lastEntry: number | undefined;
+  try {
+    const tail = await auditTail(barrier, node);
+    lastEntry = tail.lastTime;
+    findings.push(judgeTail(tail));
+  } catch (thrown) {
+    findings.push(failed("audit", thrown));
+  }
+  findings.push(judgeClock({ now, lastEntry, synchronized: await isSynchronized() }));
+  const { leaf } = await storedIdentityOf(barrier);
+  findings.push(judgeLeaf(leaf.certificateDer, now));
+  findings.push(judgeVersions((await runningServers(barrier, now)).map((server) => server.version)));
+  return findings;
+}
+
+function judgeTail(tail: Awaited<ReturnType<typeof auditTail>>): Finding {
+  const { verdict, checked } = tail;
+  if (verdict === undefined) return ok("audit", `the last ${checked} entries hold together`);
+  const { firstBad, why } = verdict;
+  return fail("audit", `entry ${firstBad} is ${why}`, "keep the file as it is, and see `posternd audit verify`");
+}
+
+/** A running server renews its leaf when 30 days are left. */
+export function judgeLeaf(certificateDer: Uint8Array, now: number): Finding {
+  return judgeCertificate("certificate", certificateDer, now, {
+    todo: "a running server renews it; start one, and see its log",
+  });
+}
+
+const DAY_MS = 86_400_000;
+
+export function judgeCertificate(
+  check: string,
+  certificate: Uint8Array,
+  now: number,
+  { todo }: { readonly todo: string },
+): Finding {
+  const { validFrom, validTo } = new X509Certificate(certificate);
+  const [begins, ends] = [Date.parse(validFrom), Date.parse(validTo)];
+  if (now < begins) return warn(check, `valid only from ${shownTime(begins)} on`, "check the clock");
+  const what = `valid until ${shownTime(ends)}`;
+  if (now >= ends) return warn(check, `ended ${shownTime(ends)}`, todo);
+  return ends - now < 14 * DAY_MS ? warn(check, what, todo) : ok(check, what);
+}
+
+/** `running`: the versions of the servers that run; undefined where nobody can say. */
+export function judgeVersions(running: readonly string[] | undefined): Finding {
+  if (running === undefined) return ok("version", `posternd ${version}`);
+  const others = running.filter((one) => one !== version);
+  if (others.length === 0)
+    return ok("version", `posternd ${version}; servers that run on this store: ${running.length}`);
+  return warn("version", `a server of ${others[0]} runs, and this is ${version}`, "start it anew");
+}
+
+/** What a refusal of the store says, as a finding. */
+export function failed(check: string, thrown: unknown): Finding {
+  if (!(thrown instanceof PosternError) || thrown.code === "bug") throw thrown;
+  return fail(check, thrown.message, thrown.hint ?? `see ${thrown.code} in docs/operations.md`);
+}
+
+const isCode = (thrown: unknown, code: string) => thrown instanceof PosternError && thrown.code === code;

@@ -1,0 +1,81 @@
+import type { Manual } from "@postern/shared/terminal/commands/manual";
+
+/** What help and posternd(8) say beyond the commands and their options. */
+export const manual: Manual = {
+  about: [
+    "posternd is a server for logins with a password and a code, and the tool of its operator. The password never reaches it, all that it keeps is sealed under keys that only the admin password opens, and nobody is let in before that is on record.",
+    "Without a terminal it asks nothing: a store is made by --init, and the admin password comes from a file. The operator's commands open the store themselves, also while servers run on it.",
+  ],
+  examples: {
+    "": [
+      { line: "start", does: "serve; on a terminal it asks for the admin password" },
+      { line: "help start", does: "tell of one command" },
+    ],
+    start: [
+      { line: "start", does: "open the store, or make it, and serve on this machine alone" },
+      { line: "start --listen 0.0.0.0:7465 --registration closed", does: "serve everybody, and let nobody register" },
+      {
+        line: "start --init --admin-password-file admin.password",
+        does: "start unattended; the store is made the first time",
+      },
+    ],
+    "audit list": [
+      { line: "audit list --user alice --since 24h", does: "what alice did, and what was tried on her, in a day" },
+      { line: "audit list --event 'login.*' --json", does: "logins, one line of JSON each" },
+    ],
+    "audit verify": [
+      { line: "audit verify", does: "check the log of the store" },
+      { line: "audit verify log.jsonl", does: "check an exported log, without store or password" },
+    ],
+    "audit export": [
+      { line: "audit export log.jsonl", does: "write the whole log to a new file" },
+      { line: "audit export --checkpoint-only checkpoint.json", does: "write what shows later that nothing is gone" },
+    ],
+    "audit key": [{ line: "audit key", does: "print the key that verifies exported logs" }],
+    "audit prune": [{ line: "audit prune --older-than 365d", does: "remove what is older than a year, after asking" }],
+    "stretch show": [{ line: "stretch show", does: "how many accounts are on which generation" }],
+    "stretch raise": [{ line: "stretch raise", does: "go one generation up" }],
+    "identity show": [{ line: "identity show", does: "print the fingerprint, and whom clients take for this server" }],
+    "identity rotate": [
+      { line: "identity rotate", does: "replace the identity; clients follow at their next login" },
+      { line: "identity rotate --no-successor", does: "replace one that may have been stolen" },
+    ],
+    "signing-key list": [{ line: "signing-key list", does: "print the keys that verifiers take" }],
+    "signing-key rotate": [
+      { line: "signing-key rotate", does: "begin with the next key now, without any verifier noticing" },
+      { line: "signing-key rotate --now", does: "replace a key that may have been stolen" },
+    ],
+    "admin-password change": [
+      { line: "admin-password change", does: "ask for the old one, and twice for the new one" },
+    ],
+    rekey: [
+      { line: "rekey", does: "seal everything with a new key, or go on where that was cut" },
+      { line: "rekey --new-root", does: "the same after a theft, while no server runs" },
+    ],
+    backup: [
+      { line: "backup /mnt/elsewhere/postern.backup", does: "copy the store of this moment, while servers run" },
+      { line: "backup - | ssh elsewhere 'cat >postern.backup'", does: "the same, to another machine" },
+    ],
+    restore: [
+      { line: "restore postern.backup", does: "put it in place of the store, after asking, while no server runs" },
+      { line: "restore postern.backup --data /tmp/drill", does: "try whether it would, beside the store" },
+    ],
+    completion: [
+      {
+        line: "completion bash >/etc/bash_completion.d/posternd",
+        does: "for all users of bash; in a ~/.bashrc: source <(posternd completion bash)",
+      },
+      { line: "completion zsh >~/.zfunc/_posternd", does: "for zsh, where ~/.zfunc is in fpath" },
+      { line: "completion fish >~/.config/fish/completions/posternd.fish", does: "for fish" },
+    ],
+  },
+  environment: [
+    ["XDG_DATA_HOME", "where the data directory is: ~/.local/share by default"],
+    ["CREDENTIALS_DIRECTORY", "set by systemd: files in it may be readable by others"],
+  ],
+  files: [
+    ["~/.local/share/postern/store.mdb", "the store, unless --data says otherwise"],
+    ["/var/lib/postern", "the data directory of the systemd service"],
+    ["/etc/postern", "the admin password and the settings of the systemd service"],
+  ],
+};

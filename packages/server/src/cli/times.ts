@@ -1,9 +1,0 @@
-/** Times in UTC, as the audit log has them: an operator compares them with it. */
-export function isoTime(time: number): string {
-  return new Date(time).toISOString();
-}
-
-/** `2026-11-21 16:04:05` */
-export function shownTime(time: number): string {
-  return isoTime(time).slice(0, 19).replace("T", " ");
-}

@@ -1,0 +1,125 @@
+import { errors } from "@postern/shared/errors";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+
+/**
+ * What Prometheus reads. Labels are of fixed, short lists; no name, address or id is one. Whether a name is known shows
+ * in nothing: who may read this could try names, and watch.
+ */
+export interface Metrics {
+  /** Counts an event of the audit log. */
+  heard(event: { readonly event: string; readonly outcome: string; readonly reason?: string }): void;
+  /** Counts what a peer was refused with. */
+  refused(code: string): void;
+  /** The text of the exposition format 0.0.4. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** What is asked when somebody reads. What fails is left out, and the rest is told. */
+export interface MetricSources {
+  readonly version: string;
+  readonly connections: () => Readonly<Record<string, number>>;
+  readonly draining: () => boolean;
+  readonly auditLength: () => Promise<number>;
+  readonly store: () => Promise<{ readonly bytes: number; readonly free: number } | undefined>;
+  /** Milliseconds since 1970. */
+  readonly leafEnds: () => number;
+}
+
+export const namePrefix = "posternd_";
+
+/** Reasons that a label may be; others are `other`. */
+const reasons = {
+  login: new Set(["throttled", "busy", "channel_mismatch", "account_changed"]),
+  code: new Set(["wrong_code", "replayed_code", "expired_code", "throttled", "locked", "no_code", "account_changed"]),
+  registration: new Set(["closed", "name_taken", "wrong_first_code"]),
+} as const;
+
+/** Events in which a code is given. */
+const codeEvents = new Set(["login.code", "password.change", "session.verify", "account.delete"]);
+
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  // Under their usual names, which dashboards and alerts of others know.
+  collectDefaultMetrics({ register: registry });
+  const count = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name: `${namePrefix}${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string, read: (self: Gauge) => Promise<void> | void, labelNames: string[] = []) =>
+    new Gauge({
+      name: `${namePrefix}${name}`,
+      help,
+      labelNames,
+      registers,
+      async collect() {
+        // What is not set anew is not known.
+        if (labelNames.length > 0) this.reset();
+        else this.remove({});
+        await attempt(() => read(this));
+      },
+    });
+
+  const logins = count("logins_total", "Logins, and refused passwords and codes of logins", ["outcome"]);
+  const codes = count("second_factor_failures_total", "Codes that were refused, in whatever call", ["reason"]);
+  const registrations = count("registrations_total", "Registrations", ["outcome"]);
+  const events = count("audit_events_total", "Events of the audit log", ["event", "outcome"]);
+  const refusals = count("refusals_total", "Refusals on the wire port, by error code", ["code"]);
+
+  gauge("build_info", "1; what runs", (self) => self.set({ version: sources.version, node: process.version }, 1), [
+    "version",
+    "node",
+  ]);
+  gauge(
+    "connections",
+    "Open connections of the wire port",
+    (self) => {
+      for (const [state, open] of Object.entries(sources.connections())) self.set({ state }, open);
+    },
+    ["state"],
+  );
+  gauge("draining", "1 while the server is being stopped", (self) => self.set(Number(sources.draining())));
+  gauge("audit_entries", "Length of the audit chain", async (self) => self.set(await sources.auditLength()));
+  gauge("certificate_expiry_timestamp_seconds", "When the leaf of the server's identity ends", (self) =>
+    self.set(Math.floor(sources.leafEnds() / 1000)),
+  );
+  gauge("store_bytes", "Size of the store's file", async (self) => setIfKnown(self, (await sources.store())?.bytes));
+  gauge("store_disk_free_bytes", "Free space on the store's disk", async (self) =>
+    setIfKnown(self, (await sources.store())?.free),
+  );
+
+  return {
+    heard: ({ event, outcome, reason = "" }) => {
+      events.inc({ event, outcome });
+      if (event === "login") logins.inc({ outcome });
+      if (event === "login.password") logins.inc({ outcome: passwordOutcome(reason) });
+      if (event === "login.code" && outcome === "refused") logins.inc({ outcome: "code_refused" });
+      if (codeEvents.has(event) && outcome === "refused") codes.inc({ reason: knownOf(reasons.code, reason) });
+      if (event === "register") {
+        registrations.inc({ outcome: outcome === "done" ? outcome : knownOf(reasons.registration, reason) });
+      }
+    },
+    refused: (code) => refusals.inc({ code: Object.hasOwn(errors, code) ? code : "other" }),
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+/** A wrong password and an unknown name count as one. */
+function passwordOutcome(reason: string): string {
+  return reason === "wrong_password" || reason === "unknown_name" ? "password_refused" : knownOf(reasons.login, reason);
+}
+
+const knownOf = (known: ReadonlySet<string>, reason: string) => (known.has(reason) ? reason : "other");
+
+function setIfKnown(self: Gauge, value: number | undefined): void {
+  if (value !== undefined) self.set(value);
+}
+
+/** A store that fails now must not take the rest of the figures with it. */
+async function attempt(read: () => Promise<void> | void): Promise<void> {
+  try {
+    await read();
+  } catch {
+    // The figure is missing; `/readyz` and the log say why.
+  }
+}

@@ -1,0 +1,39 @@
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
+import { instant, recordCodec } from "./codec.js";
+import { scanIntact } from "./intact.js";
+import { recordKey, recordRange } from "./keys.js";
+
+/** A server that runs on this store, as it said of itself last. For the operator to read; nothing is decided by it. */
+const schema = z.strictObject({
+  /** Random, 32 hex digits: another one at each start. */
+  instance: z.string().regex(/^[0-9a-f]{32}$/),
+  pid: z.number().int().positive(),
+  version: z.string(),
+  startedAt: instant,
+  seenAt: instant,
+  listen: z.string(),
+  http: z.string().optional(),
+  draining: z.boolean(),
+});
+export type Presence = z.infer<typeof schema>;
+
+const codec = recordCodec(schema, { format: 1 });
+
+const presenceKey = (instance: string) => recordKey("presence", Buffer.from(instance, "hex"));
+
+export async function putPresence(tx: SealedWriteTransaction, presence: Presence): Promise<void> {
+  await tx.put(presenceKey(presence.instance), codec.encode(presence));
+}
+
+export async function deletePresence(tx: SealedWriteTransaction, instance: string): Promise<void> {
+  await tx.delete(presenceKey(instance));
+}
+
+/** At most so many: a server that was killed leaves one behind until the next upkeep. */
+const MOST = 256;
+
+export async function presences(tx: SealedReadTransaction): Promise<Presence[]> {
+  const { records } = await scanIntact(tx, { ...recordRange("presence"), limit: MOST }, codec.decode);
+  return records.map(({ value }) => value);
+}

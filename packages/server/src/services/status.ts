@@ -1,0 +1,164 @@
+import { X509Certificate } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
+import type { Fingerprint } from "@postern/shared/fingerprint";
+import type { Barrier } from "../barrier/barrier.js";
+import { HEADER_FORMAT } from "../barrier/header.js";
+import { identityFingerprint } from "../identity/identity-key.js";
+import { scanAccounts } from "../records/account.js";
+import type { ChainHead } from "../records/audit-chain.js";
+import { type AuditRow, auditHead, type DamagedRow, readAudit } from "../records/audit-log.js";
+import type { Budget } from "../records/budget.js";
+import { scanDevices } from "../records/device.js";
+import { findLogLevel, type StoredLogLevel } from "../records/log-level.js";
+import type { Presence } from "../records/presence.js";
+import { scanSessions } from "../records/session.js";
+import { scanStrangerCounters } from "../records/stranger-counter.js";
+import { AUDIT_PAGE } from "./audit-pages.js";
+import { budgetState, CODE_FAILURES_MAX } from "./budget.js";
+import type { KeyView } from "./key-schedule.js";
+import { isLive } from "./live-session.js";
+import { runningServers } from "./presence.js";
+import { storedIdentityOf } from "./server-identity.js";
+import { listSigningKeys } from "./signing-keys.js";
+import { readSettings } from "./store.js";
+import { ensureStretchCensus, readStretchCensus } from "./stretching.js";
+
+/** A store as an operator looks at it. Times are in milliseconds since 1970. */
+export interface StoreStatus {
+  readonly format: number;
+  readonly since: number;
+  /** Records by the term that seals them. */
+  readonly terms: ReadonlyMap<number | undefined, number>;
+  readonly audit: ChainHead;
+  readonly fingerprint: Fingerprint;
+  readonly leafEnds: number;
+  readonly accounts: number;
+  readonly sessions: number;
+  readonly budgets: Budgets;
+  readonly signingKeys: readonly KeyView[];
+  readonly logLevel: StoredLogLevel | undefined;
+  /** The last start and the last stop, as far as the end of the log tells. */
+  readonly lastStart: number | undefined;
+  readonly lastStop: number | undefined;
+  readonly servers: readonly Presence[];
+}
+
+/** Who is kept waiting, or kept out, now. */
+export interface Budgets {
+  /** Names whose passwords strangers may not guess at for a while. */
+  readonly names: number;
+  /** Accounts and devices whose codes are not looked at for a while, or devices whose passwords are not. */
+  readonly accounts: number;
+  readonly devices: number;
+  /** Accounts and devices whose codes are refused until a recovery code opens them. */
+  readonly locked: number;
+}
+
+export async function readStatus(barrier: Barrier, now: number): Promise<StoreStatus> {
+  await ensureStretchCensus(barrier);
+  const { node, createdAt } = await readSettings(barrier);
+  const { identity, leaf } = await storedIdentityOf(barrier);
+  const { generations } = await readStretchCensus({ barrier });
+  const audit = await barrier.read((tx) => auditHead(tx, node));
+  return {
+    format: HEADER_FORMAT,
+    since: createdAt,
+    terms: await barrier.countTerms(),
+    audit,
+    fingerprint: identityFingerprint(identity),
+    leafEnds: Date.parse(new X509Certificate(leaf.certificateDer).validTo),
+    accounts: generations.reduce((sum, { accounts }) => sum + accounts, 0),
+    sessions: await liveSessions(barrier, now),
+    budgets: await readBudgets(barrier, now),
+    signingKeys: await listSigningKeys({ barrier, now: () => now }),
+    logLevel: await barrier.read(findLogLevel),
+    ...(await lastService(barrier, { node, length: audit.length })),
+    servers: await runningServers(barrier, now),
+  };
+}
+
+/** Records that are read in one go: logins wait no longer than that takes. */
+const PAGE = 256;
+
+type Page<T> = (
+  tx: Parameters<Parameters<Barrier["read"]>[0]>[0],
+  after: Buffer | undefined,
+  limit: number,
+) => Promise<{ readonly items: readonly T[]; readonly next: Buffer | undefined }>;
+
+async function count<T>(barrier: Barrier, page: Page<T>, counts: (item: T) => void): Promise<void> {
+  let after: Buffer | undefined;
+  do {
+    const from = after;
+    const { items, next } = await barrier.read((tx) => page(tx, from, PAGE));
+    for (const item of items) counts(item);
+    after = next;
+    await turn();
+  } while (after !== undefined);
+}
+
+async function liveSessions(barrier: Barrier, now: number): Promise<number> {
+  let live = 0;
+  const page: Page<Parameters<typeof isLive>[0]> = async (tx, after, limit) => {
+    const { sessions, next } = await scanSessions(tx, after, limit);
+    return { items: sessions, next };
+  };
+  await count(barrier, page, (session) => {
+    live += Number(isLive(session, now));
+  });
+  return live;
+}
+
+async function readBudgets(barrier: Barrier, now: number): Promise<Budgets> {
+  const sum = { names: 0, accounts: 0, devices: 0, locked: 0 };
+  const names: Page<Budget> = async (tx, after, limit) => {
+    const { counters, next } = await scanStrangerCounters(tx, after, limit);
+    return { items: counters.map(({ counter }) => counter), next };
+  };
+  const accounts: Page<Budget> = async (tx, after, limit) => {
+    const { accounts: listed, next } = await scanAccounts(tx, after, limit);
+    return { items: listed.flatMap(({ account }) => account?.codeBudget ?? []), next };
+  };
+  const devices: Page<{ passwordBudget: Budget; codeBudget: Budget }> = async (tx, after, limit) => {
+    const { devices: items, next } = await scanDevices(tx, after, limit);
+    return { items, next };
+  };
+  const codesOf = (budget: Budget) => budgetState(budget, now, CODE_FAILURES_MAX).kind;
+  const isBlocked = (budget: Budget) => budgetState(budget, now).kind === "blocked";
+  await count(barrier, names, (counter) => {
+    sum.names += Number(isBlocked(counter));
+  });
+  await count(barrier, accounts, (budget) => {
+    const state = codesOf(budget);
+    sum.accounts += Number(state === "blocked");
+    sum.locked += Number(state === "locked");
+  });
+  await count(barrier, devices, ({ passwordBudget, codeBudget }) => {
+    const state = codesOf(codeBudget);
+    sum.devices += Number(state === "blocked" || isBlocked(passwordBudget));
+    sum.locked += Number(state === "locked");
+  });
+  return sum;
+}
+
+/** How far back the log is searched: a busy server may have run for a million entries. */
+const SEARCHED = 20 * AUDIT_PAGE;
+
+async function lastService(
+  barrier: Barrier,
+  { node, length }: { node: string; length: number },
+): Promise<Pick<StoreStatus, "lastStart" | "lastStop">> {
+  const found = new Map<string, number>();
+  for (let to = length; to > Math.max(0, length - SEARCHED) && found.size < 2; to -= AUDIT_PAGE) {
+    const from = Math.max(0, to - AUDIT_PAGE);
+    const rows = await barrier.read((tx) => readAudit(tx, node, { from, to }));
+    for (const row of rows.reverse()) note(row, found);
+    await turn();
+  }
+  return { lastStart: found.get("server.start"), lastStop: found.get("server.stop") };
+}
+
+function note(row: AuditRow | DamagedRow, found: Map<string, number>): void {
+  if ("damaged" in row || !/^server\.(start|stop)$/.test(row.event) || found.has(row.event)) return;
+  found.set(row.event, row.time);
+}

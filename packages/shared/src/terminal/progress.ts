@@ -1,0 +1,58 @@
+import type { Output } from "./output.js";
+import { say, type TerminalStream } from "./terminal-text.js";
+
+/**
+ * How far something has come, on stderr: on a terminal one line that is drawn over and goes at the end; where stderr is a
+ * pipe or a file, a line each tenth; under `--json` nothing. No colours, and no more than 80 columns.
+ */
+export interface Progress {
+  /** `done` of `total`; without a total, so many. May be called as often as one likes. */
+  readonly to: (done: number, total?: number) => void;
+  /** Takes the line away. Again does nothing. */
+  readonly end: () => void;
+}
+
+export interface ProgressOptions {
+  readonly stream: TerminalStream;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const BAR_COLUMNS = 30;
+const LINE_COLUMNS = 79;
+/** Where no total is known, each so many are told. */
+const EACH = 10_000;
+
+export function showProgress(label: string, output: Output, { stream, env }: ProgressOptions): Progress {
+  if (output.json) return { to: () => undefined, end: () => undefined };
+  const drawn = stream.isTTY === true && env["TERM"] !== "dumb";
+  const steps = drawn ? 100 : 10;
+  let told: number | undefined;
+  let shown = false;
+
+  const to = (done: number, total?: number) => {
+    const step = total === undefined ? Math.floor(done / EACH) : Math.floor((percentOf(done, total) * steps) / 100);
+    if (step === told || (!drawn && step === 0)) return;
+    told = step;
+    if (!drawn) {
+      output.note(total === undefined ? say`${label} ${step * EACH}` : say`${label} ${step * 10} %`);
+      return;
+    }
+    const line = total === undefined ? `${label} ${done}` : `${label} ${barOf(done, total)}`;
+    stream.write(`\r${line.padEnd(LINE_COLUMNS).slice(0, LINE_COLUMNS)}`);
+    shown = true;
+  };
+  const end = () => {
+    if (shown) stream.write(`\r${" ".repeat(LINE_COLUMNS)}\r`);
+    shown = false;
+  };
+  return { to, end };
+}
+
+function barOf(done: number, total: number): string {
+  const filled = Math.floor((BAR_COLUMNS * percentOf(done, total)) / 100);
+  return `[${"#".repeat(filled)}${"-".repeat(BAR_COLUMNS - filled)}] ${String(percentOf(done, total)).padStart(3)} %`;
+}
+
+function percentOf(done: number, total: number): number {
+  return total <= 0 ? 100 : Math.min(100, Math.floor((100 * done) / total));
+}

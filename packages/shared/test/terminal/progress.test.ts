@@ -1,0 +1,41 @@
+import { PassThrough } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { createOutput } from "../../src/terminal/output.js";
+import { showProgress } from "../../src/terminal/progress.js";
+
+/** What a task of so many steps writes to stderr, on a terminal or not. */
+function shownBy({ tty, json = false, term = "xterm" }: { tty: boolean; json?: boolean; term?: string }): string {
+  const stream = Object.assign(new PassThrough(), { isTTY: tty });
+  const output = createOutput({ json, stdout: new PassThrough(), stderr: stream, env: {} });
+  const progress = showProgress("Sealing", output, { stream, env: { TERM: term } });
+  for (let done = 0; done <= 2000; done++) progress.to(done, 2000);
+  progress.end();
+  progress.end();
+  return String(stream.read() ?? "");
+}
+
+describe("progress", () => {
+  it("on a terminal is one line of less than 80 columns, drawn over, that is gone at the end", () => {
+    const drawn = shownBy({ tty: true }).split("\r");
+    expect(drawn.length).toBeLessThan(110);
+    expect(drawn).toContain(`${`Sealing [${"#".repeat(15)}${"-".repeat(15)}]  50 %`.padEnd(79)}`);
+    expect(drawn.every((line) => line.length < 80 && !line.includes("\n"))).toBe(true);
+    expect(drawn.slice(-2)).toEqual([" ".repeat(79), ""]);
+  });
+
+  it.each([{ tty: false }, { tty: true, term: "dumb" }])("elsewhere is a line each tenth: %o", (where) => {
+    const tenths = Array.from({ length: 10 }, (_, index) => `Sealing ${(index + 1) * 10} %\n`);
+    expect(shownBy(where)).toBe(tenths.join(""));
+  });
+
+  it("under --json is nothing", () => {
+    expect([shownBy({ tty: true, json: true }), shownBy({ tty: false, json: true })]).toEqual(["", ""]);
+  });
+
+  it("of nothing to do is done", () => {
+    const stream = new PassThrough();
+    const output = createOutput({ json: false, stdout: stream, stderr: stream, env: {} });
+    showProgress("Sealing", output, { stream, env: {} }).to(0, 0);
+    expect(String(stream.read())).toBe("Sealing 100 %\n");
+  });
+});

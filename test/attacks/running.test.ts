@@ -1,0 +1,305 @@
+import { get } from "node:https";
+import { text } from "node:stream/consumers";
+import { PosternError } from "@postern/shared/errors";
+import { describe, expect, it } from "vitest";
+import { clearLogLevel, setLogLevel } from "../../packages/server/src/services/log-level.js";
+import { runningServers } from "../../packages/server/src/services/presence.js";
+import { readStatus } from "../../packages/server/src/services/status.js";
+import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
+import type { Storage } from "../../packages/server/src/storage/storage.js";
+import { HOUR, MINUTE, newStore, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
+import {
+  failPasswords,
+  guessPassword,
+  Person,
+  provePassword,
+  register,
+  registered,
+  tryCode,
+  tryPassword,
+} from "../support/person.js";
+import { codeOf, connectRaw, gone, WireClient } from "../support/wire-client.js";
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly type: string | undefined;
+  readonly body: string;
+}
+
+function fetchFrom({ running }: TestServer, path: string, headers: Record<string, string> = {}): Promise<Answer> {
+  const target = {
+    host: "127.0.0.1",
+    port: running.http?.port,
+    path,
+    headers,
+    rejectUnauthorized: false,
+    agent: false,
+  };
+  return new Promise((resolve, reject) => {
+    get(target, (response) => {
+      const { statusCode: status, headers: answered } = response;
+      text(response).then((body) => resolve({ status, type: answered["content-type"], body }), reject);
+    }).once("error", reject);
+  });
+}
+
+const measured = () => startInProcess(undefined, { http: true, metricsReaders: (address) => address === "127.0.0.1" });
+
+/** The value of a metric by its name and labels, as it is written. */
+async function metric(server: TestServer, sample: string): Promise<number> {
+  const { body } = await fetchFrom(server, "/metrics");
+  const line = body.split("\n").find((one) => one.startsWith(`${sample} `));
+  return line === undefined ? 0 : Number(line.slice(sample.length + 1));
+}
+
+/** Waits, a turn of the event loop at a time, until something holds; the test's own limit ends it otherwise. */
+async function eventually(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("/metrics", () => {
+  it("counts logins, refusals and registrations once they are durable, and shows what is open", async () => {
+    const server = await measured();
+    const alice = await registered(server);
+    server.clock.advance(MINUTE);
+    expect(await tryCode(server, alice, alice.wrongCode(server.clock))).toBe("code_refused");
+    expect(await tryCode(server, alice, alice.code(server.clock))).toBe("ok");
+    expect(await tryPassword(server, new Person("alice", "another one"))).toBe("login_failed");
+    const client = await WireClient.open(server);
+    expect(await metric(server, 'posternd_logins_total{outcome="granted"}')).toBe(1);
+    expect(await metric(server, 'posternd_logins_total{outcome="code_refused"}')).toBe(1);
+    expect(await metric(server, 'posternd_logins_total{outcome="password_refused"}')).toBe(1);
+    expect(await metric(server, 'posternd_second_factor_failures_total{reason="wrong_code"}')).toBe(1);
+    expect(await metric(server, 'posternd_registrations_total{outcome="done"}')).toBe(1);
+    expect(await metric(server, 'posternd_refusals_total{code="login_failed"}')).toBe(1);
+    expect(await metric(server, 'posternd_connections{state="stranger"}')).toBeGreaterThanOrEqual(1);
+    expect(await metric(server, "posternd_audit_entries")).toBe((await server.audit()).length);
+    expect(await metric(server, "posternd_draining")).toBe(0);
+    const { body, type } = await fetchFrom(server, "/metrics");
+    expect(type).toContain("text/plain");
+    for (const name of ["nodejs_eventloop_lag_seconds", "process_resident_memory_bytes", "posternd_build_info"]) {
+      expect(body).toMatch(new RegExp(`^${name}`, "m"));
+    }
+    await client.close();
+  });
+
+  it("counts nothing that was not made durable", async () => {
+    const memory = createMemoryStorage();
+    const commits = { broken: false };
+    const storage: Storage = {
+      read: (fn) => memory.read(fn),
+      close: () => memory.close(),
+      transact: (fn) =>
+        memory.transact(async (tx) => {
+          const result = await fn(tx);
+          if (commits.broken) throw new PosternError("store_failed");
+          return result;
+        }),
+    };
+    const readers = () => true;
+    const server = await startInProcess(await newStore({ storage }), { http: true, metricsReaders: readers });
+    await registered(server);
+    commits.broken = true;
+    expect(codeOf(await guessPassword(await WireClient.open(server), "alice"))).toBe("internal");
+    expect(await metric(server, 'posternd_logins_total{outcome="password_refused"}')).toBe(0);
+    expect(await metric(server, 'posternd_refusals_total{code="internal"}')).toBe(1);
+    commits.broken = false;
+  });
+
+  it("tells nobody whether a name is known: both kinds count alike", async () => {
+    const server = await measured();
+    await registered(server);
+    const samplesAfter = async (name: string) => {
+      const values = async () => {
+        const { body } = await fetchFrom(server, "/metrics");
+        return body.split("\n").filter((line) => /^posternd_(logins|second|regis|audit|refus)/.test(line));
+      };
+      const before = await values();
+      await guessPassword(await WireClient.open(server), name);
+      const increments = (await values()).map((line) => {
+        const [sample = "", value = ""] = line.split(/ (?=[^ ]*$)/);
+        const was = before.find((one) => one.startsWith(`${sample} `));
+        return [sample, Number(value) - Number(was?.slice(sample.length + 1) ?? 0)];
+      });
+      return increments.filter(([, increment]) => increment !== 0);
+    };
+    const known = await samplesAfter("alice");
+    expect(known.length).toBeGreaterThan(2);
+    expect(await samplesAfter("nobody")).toEqual(known);
+  });
+
+  it("has no name, address, id or secret in it, and no more labels than there are kinds", async () => {
+    const server = await measured();
+    const canary = new Person("canarina");
+    await register(await WireClient.open(server), canary, server);
+    server.clock.advance(MINUTE);
+    await tryCode(server, canary, canary.code(server.clock));
+    for (let guess = 0; guess < 40; guess++) await guessPassword(await WireClient.open(server), `canary${guess}`);
+    const { body } = await fetchFrom(server, "/metrics");
+    expect(body).not.toMatch(/canar|127\.0\.0|(acc|ses|dev|nod)_[0-9a-f]/);
+    expect(body.split("\n").filter((line) => line.startsWith("posternd_")).length).toBeLessThan(60);
+  });
+
+  it("is for the addresses that may read it, and for nobody behind a proxy", async () => {
+    const nobody = await startInProcess(undefined, { http: true, metricsReaders: () => false });
+    const refused = await fetchFrom(nobody, "/metrics");
+    expect([refused.status, JSON.parse(refused.body).code]).toEqual([403, "metrics_forbidden"]);
+    const server = await measured();
+    expect((await fetchFrom(server, "/metrics")).status).toBe(200);
+    for (const header of ["x-forwarded-for", "forwarded", "via", "x-real-ip"]) {
+      expect((await fetchFrom(server, "/metrics", { [header]: "127.0.0.1" })).status).toBe(403);
+    }
+  });
+
+  it("is not there where it is off", async () => {
+    expect((await fetchFrom(await startInProcess(undefined, { http: true }), "/metrics")).status).toBe(404);
+  });
+});
+
+describe("/readyz", () => {
+  it("fails on a disk that takes no more, though one may still read", async () => {
+    const memory = createMemoryStorage();
+    const disk = { full: false };
+    const storage: Storage = {
+      read: (fn) => memory.read(fn),
+      close: () => memory.close(),
+      transact: (fn) =>
+        memory.transact((tx) =>
+          fn({
+            ...tx,
+            get: (key) => tx.get(key),
+            scan: (range) => tx.scan(range),
+            delete: (key) => tx.delete(key),
+            put: async (key, value) => {
+              if (disk.full) throw new PosternError("store_failed");
+              await tx.put(key, value);
+            },
+          }),
+        ),
+    };
+    const server = await startInProcess(await newStore({ storage }), { http: true });
+    expect((await fetchFrom(server, "/readyz")).status).toBe(200);
+    disk.full = true;
+    server.clock.advance(SECOND);
+    expect((await fetchFrom(server, "/readyz")).status).toBe(503);
+    disk.full = false;
+  });
+});
+
+describe("a server that is being stopped", () => {
+  const never = new Promise<never>(() => undefined);
+
+  it("finishes the login that is under way, and lets nobody else begin", async () => {
+    const server = await startInProcess(undefined, { http: true });
+    const alice = await registered(server);
+    server.clock.advance(MINUTE);
+    const midway = await WireClient.open(server);
+    await provePassword(midway, alice);
+    const atRest = await WireClient.open(server);
+    expect(server.running.underWay).toBe(1);
+
+    const drained = server.running.drain(never);
+    const ready = await fetchFrom(server, "/readyz");
+    expect([ready.status, JSON.parse(ready.body).code]).toEqual([503, "shutting_down"]);
+    expect((await fetchFrom(server, "/livez")).status).toBe(200);
+    const told = await atRest.reply();
+    expect([told?.error?.data.code, told?.error?.data.hint]).toEqual(["shutting_down", expect.stringMatching(/again/)]);
+    await atRest.closed;
+    await expect(connectRaw(server)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+
+    // A wrong code is no end: the person has another try.
+    expect(codeOf(await midway.call("login.code", { code: alice.wrongCode(server.clock) }))).toBe("code_refused");
+    const { session } = await midway.ok("login.code", { code: alice.code(server.clock) });
+    expect(session).toMatch(/^ses_/);
+    await midway.closed;
+    expect(await drained).toBe(0);
+  });
+
+  it("finishes a registration, and what a fresh code was asked for", async () => {
+    const server = await startInProcess();
+    const alice = await registered(server);
+    server.clock.advance(MINUTE);
+    const stepping = await WireClient.open(server);
+    await provePassword(stepping, alice);
+    await stepping.ok("login.code", { code: alice.code(server.clock) });
+    server.clock.advance(6 * MINUTE);
+    expect(codeOf(await stepping.call("recovery.regenerate", {}))).toBe("step_up_needed");
+    expect(server.running.underWay).toBe(1);
+    const drained = server.running.drain(never);
+    await stepping.ok("session.verify", { code: alice.code(server.clock) });
+    const { recovery_codes: codes } = await stepping.ok("recovery.regenerate", {});
+    expect(codes).toHaveLength(10);
+    await stepping.closed;
+    expect(await drained).toBe(0);
+  });
+
+  it("waits no longer than it was told to, and says how many it cut off", async () => {
+    const server = await startInProcess();
+    const alice = await registered(server);
+    const midway = await WireClient.open(server);
+    await provePassword(midway, alice);
+    let end: () => void = () => undefined;
+    const limit = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const drained = server.running.drain(limit);
+    end();
+    expect(await drained).toBe(1);
+    const closed = server.close();
+    await gone(midway.socket);
+    await closed;
+    expect((await server.audit()).at(-1)?.event).toBe("server.stop");
+  });
+});
+
+describe("the operator", () => {
+  it("sees the servers that run on a store, and none that has stopped or was killed", async () => {
+    const first = await startInProcess(undefined, { http: true });
+    const second = await startInProcess(first);
+    const { barrier, clock } = first;
+    const seen = async () => (await runningServers(barrier, clock.now())).map(({ listen }) => listen).sort();
+    expect(await seen()).toEqual([first, second].map(({ port }) => `127.0.0.1:${port}`).sort());
+    await second.close();
+    expect(await seen()).toEqual([`127.0.0.1:${first.port}`]);
+    clock.advance(MINUTE);
+    expect(await seen()).toEqual([]);
+  });
+
+  it("changes how much all servers of a store log, for a while, and it is on record", async () => {
+    const levels: (string | undefined)[] = [];
+    const server = await startInProcess(undefined, { onLogLevel: (level) => levels.push(level) });
+    const other: (string | undefined)[] = [];
+    await setLogLevel(server.context, "debug", HOUR);
+    await startInProcess(server, { onLogLevel: (level) => other.push(level) });
+    expect(other).toEqual(["debug"]);
+    await eventually(() => levels.includes("debug"));
+    server.clock.advance(HOUR);
+    await eventually(() => levels.at(-1) === undefined);
+    expect(await clearLogLevel(server.context)).toBe(true);
+    expect(await clearLogLevel(server.context)).toBe(false);
+    const rows = (await server.audit()).filter(({ event }) => event.startsWith("log-level"));
+    expect(rows.map(({ event, reason }) => [event, reason])).toEqual([
+      ["log-level.set", "debug for 60 min"],
+      ["log-level.clear", undefined],
+    ]);
+  });
+
+  it("sees how a store is: who is kept waiting, what lives, what was started last", async () => {
+    const server = await startInProcess();
+    const alice = await registered(server);
+    server.clock.advance(MINUTE);
+    await tryCode(server, alice, alice.code(server.clock));
+    await failPasswords(server, "alice", 5);
+    const status = await readStatus(server.barrier, server.clock.now());
+    expect(status).toMatchObject({
+      accounts: 1,
+      sessions: 1,
+      budgets: { names: 1, accounts: 0, devices: 0, locked: 0 },
+      fingerprint: server.running.fingerprint,
+    });
+    expect(status.audit.length).toBe((await server.audit()).length);
+    expect(status.lastStart).toBeGreaterThan(0);
+    expect(status.lastStop).toBeUndefined();
+    expect([...status.terms.keys()]).toEqual([1]);
+  });
+});
