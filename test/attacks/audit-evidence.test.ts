@@ -10,6 +10,7 @@ import { initialiseStore, readSettings } from "../../packages/server/src/service
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
 import { auditRows, CapturedLog, Clock, DAY, HOUR, newStore } from "../support/in-process.js";
 import { adminPassword, Machine, onlyLine, type RunOptions } from "../support/programs.js";
+import { leastStretch } from "../support/ready-store.js";
 import { Terminal } from "../support/terminal.js";
 
 /** The audit log as evidence: what `posternd audit` does with it, by the program itself. */
@@ -29,7 +30,7 @@ const began = Date.now() - 730 * DAY;
 beforeAll(async () => {
   mkdirSync(operator.data, { recursive: true, mode: 0o700 });
   const storage = await openLmdbStorage({ directory: operator.data, create: true });
-  const barrier = await createBarrier(storage, Buffer.from(adminPassword));
+  const barrier = await createBarrier(storage, Buffer.from(adminPassword), leastStretch);
   await initialiseStore(barrier, { now: () => began, random: randomBytes }, ["localhost"]);
   const { node } = await readSettings(barrier);
   const personal = { name: "alice", address: "127.0.0.1", client: "postern 0.1.0" };

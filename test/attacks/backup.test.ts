@@ -2,8 +2,11 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { unsealBackup } from "../../packages/server/src/barrier/backup-reader.js";
 import { findBackup, restoreBarrier } from "../../packages/server/src/barrier/barrier.js";
+import { recordRange } from "../../packages/server/src/records/keys.js";
 import { verifyTrail } from "../../packages/server/src/services/audit-trail.js";
 import { backUp } from "../../packages/server/src/services/backup.js";
+import { createInvite } from "../../packages/server/src/services/invites.js";
+import { issueResetToken } from "../../packages/server/src/services/reset-tokens.js";
 import { settleRestored } from "../../packages/server/src/services/restore.js";
 import { readSettings } from "../../packages/server/src/services/store.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
@@ -101,10 +104,23 @@ describe("a restored store", () => {
 
     const again = await restoredServer(bytes, clock);
     const resuming = await WireClient.open(again);
-    expect(codeOf(await resuming.call("session.resume", { secret }))).toBe("session_invalid");
+    expect(codeOf(await resuming.call("session.resume", resuming.holding(secret)))).toBe("session_invalid");
     for (const code of [...used, recovery]) expect(await tryCode(again, alice, code)).toBe("code_refused");
     clock.advance(60 * SECOND);
     expect(await tryCode(again, alice, alice.code(clock))).toBe("ok");
+  });
+
+  it("has no invite and no reset token: they may have been used since", async () => {
+    const server = await startInProcess();
+    const alice = await registered(server);
+    await createInvite(server.context, { uses: 3, lifetime: 3600 * SECOND });
+    await issueResetToken(server.context, { name: alice.name }, { resets: "password", lifetime: 3600 * SECOND });
+    const again = await restored(await backupOf(server), server.clock);
+    const left = await again.barrier.read(async (tx) => [
+      ...(await tx.scan(recordRange("invite"))),
+      ...(await tx.scan(recordRange("resetToken"))),
+    ]);
+    expect(left).toEqual([]);
   });
 
   it("keeps a step that was used in the future, by a clock that ran ahead", async () => {

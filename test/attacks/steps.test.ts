@@ -104,11 +104,15 @@ const reaching: ReadonlySet<string> = new Set([
   "factor.reset.start",
 ]);
 
+/** The way is gone more than ten times: the oldest sessions and devices make room. */
+const isNoLimit = ({ reason = "" }: { reason?: string | undefined }) => !reason.endsWith("limit");
+
 describe("attack 3: a step skipped, repeated or out of order", () => {
   it.each(Object.entries(states))("awaiting %s, every other call ends the connection", async (_name, state) => {
     const server = await startInProcess();
     const alice = await registered(server);
-    const told = async () => (await server.audit()).filter(({ event }) => !reaching.has(event)).length;
+    const told = async () =>
+      (await server.audit()).filter(({ event }) => !reaching.has(event)).filter(isNoLimit).length;
     const before = await told();
     for (const method of everyMethod.filter((other) => !state.calls.includes(other))) {
       const client = await state.reach(server, alice);

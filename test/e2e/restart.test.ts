@@ -11,7 +11,7 @@ const alice = new Machine();
 let first: Server;
 let account: Account;
 beforeAll(async () => {
-  first = await operator.startServer();
+  first = await operator.startFirstServer();
   account = await registerByScript(alice, first, "alice");
   const args = loginArgs(alice, first, "alice", account.recoveryCodes[0] ?? "");
   expect((await alice.run("postern", args)).code).toBe(0);

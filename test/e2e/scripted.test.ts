@@ -9,7 +9,7 @@ const operator = new Machine();
 const alice = new Machine();
 let server: Server;
 beforeAll(async () => {
-  server = await operator.startServer();
+  server = await operator.startFirstServer();
 });
 afterAll(() => Promise.all([operator.close(), alice.close()]));
 

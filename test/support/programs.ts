@@ -5,6 +5,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeReadyStore } from "./ready-store.js";
 import { tellReaper } from "./reaper.js";
 
 const root = new URL("../../", import.meta.url);
@@ -89,8 +90,15 @@ export class Machine {
     return this.start(program, args, options).ended;
   }
 
-  /** Starts posternd on free ports, makes its store if need be, and waits until it is ready. */
+  /** Starts posternd on free ports over a store that is made for it if need be, and waits until it is ready. */
   async startServer(args: readonly string[] = []): Promise<Server> {
+    const given = args.indexOf("--data");
+    await makeReadyStore((given === -1 ? undefined : args[given + 1]) ?? this.data, adminPassword);
+    return this.startFirstServer(args);
+  }
+
+  /** The same, but posternd makes the store, at all that it costs an operator. */
+  async startFirstServer(args: readonly string[] = []): Promise<Server> {
     const file = this.write("admin-password", `${adminPassword}\n`);
     const free = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
     const running = this.start("posternd", ["start", "--init", "--admin-password-file", file, ...free, ...args]);

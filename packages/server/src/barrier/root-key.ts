@@ -5,7 +5,7 @@ import { drawNonce, KEY_BYTES, openInto, seal } from "./aead.js";
 import { encodeHeader, encodeHeaderFields, parseHeader } from "./header.js";
 import { SecureBuffer } from "./secure-buffer.js";
 
-/** The root key seals the keyring and nothing else: seldom used, so out of reach between uses. */
+/** The root key seals the keyring, and keys the seals of backups: seldom used, so out of reach between uses. */
 export function drawRootKey(): SecureBuffer {
   return SecureBuffer.random(KEY_BYTES, "noaccess");
 }

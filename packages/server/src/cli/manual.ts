@@ -54,7 +54,7 @@ export const manual: Manual = {
     ],
     backup: [
       { line: "backup /mnt/elsewhere/postern.backup", does: "copy the store of this moment, while servers run" },
-      { line: "backup - | ssh elsewhere 'cat >postern.backup'", does: "the same, to another machine" },
+      { line: "backup - >/mnt/elsewhere/postern.backup", does: "the same to stdout, for a pipe to another machine" },
     ],
     restore: [
       { line: "restore postern.backup", does: "put it in place of the store, after asking, while no server runs" },

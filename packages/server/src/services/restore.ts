@@ -9,10 +9,10 @@ import { type AuditContext, audit } from "./context.js";
 const PAGE = 256;
 
 /** What somebody may have used, lost or ended since the backup was made; and servers that ran on the store of then. */
-const ended = ["session", "presence"] as const satisfies readonly RecordKind[];
+const ended = ["session", "invite", "resetToken", "presence"] as const satisfies readonly RecordKind[];
 
 /**
- * Ends what an earlier state of the store would bring back to life: sessions; recovery codes; codes of authenticators
+ * Ends what an earlier state of the store would bring back to life: sessions; invites and reset tokens; recovery codes; codes of authenticators
  * that may have been used meanwhile. TOTP begins behind every step that could be accepted up to now; HOTP, of which
  * nobody can say how far it has come, with two codes in a row. And records that it was restored.
  *

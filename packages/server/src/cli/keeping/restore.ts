@@ -87,6 +87,7 @@ function print(output: Output, { file, directory, time }: Restored, store: Resto
     say``,
     say`Ended with it: all sessions, and all recovery codes. Everybody logs in again,`,
     say`and makes new ones: ${postern} recovery regenerate`,
+    say`Invites and reset tokens are void too.`,
     say`A device that counts (HOTP) is asked for two codes in a row, once.`,
     say`The store opens with the admin password of that day.`,
   );
