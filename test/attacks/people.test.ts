@@ -1,5 +1,8 @@
 import { randomBytes } from "node:crypto";
+import type { AccountId } from "@postern/shared/ids";
 import { describe, expect, it } from "vitest";
+import { findAccount, putAccount } from "../../packages/server/src/records/account.js";
+import { recordKey } from "../../packages/server/src/records/keys.js";
 import {
   endAllSessions,
   endAnySession,
@@ -7,7 +10,7 @@ import {
   liveSessions,
 } from "../../packages/server/src/services/all-sessions.js";
 import type { AuditContext } from "../../packages/server/src/services/context.js";
-import { type PeopleFilter, people, readPerson } from "../../packages/server/src/services/people.js";
+import { listPeople, type PeopleFilter, readPerson } from "../../packages/server/src/services/people.js";
 import {
   deletePerson,
   disablePerson,
@@ -16,10 +19,13 @@ import {
 } from "../../packages/server/src/services/people-care.js";
 import { readSettings } from "../../packages/server/src/services/store.js";
 import { entered } from "../support/entered.js";
-import { DAY, HOUR, newStore, reopened, startInProcess, type TestStore } from "../support/in-process.js";
+import { DAY, newStore, reopened, startInProcess, type TestStore } from "../support/in-process.js";
 import {
   becomeKnown,
+  failCodes,
+  failPasswords,
   guessPassword,
+  lockCodes,
   logIn,
   provePassword,
   registered,
@@ -71,6 +77,29 @@ describe("attack 34: a person who is disabled", () => {
     expect(codeOf(renewed)).toBe("account_disabled");
     expect(await tryPassword(server, to)).toBe("login_failed");
     expect(await tryCode(server, alice, alice.recoveryCodes[0] ?? "")).toBe("account_disabled");
+  });
+
+  it("has no use of a session that is there all the same, on any path", async () => {
+    const { server, alice, client, secret } = await entered();
+    const { barrier, clock } = server;
+    // As if disabling had left the session: the store of a backup, put together from parts.
+    await barrier.transact(async (tx) => {
+      const nameIndex = barrier.nameIndex("alice");
+      const account = await findAccount(tx, nameIndex);
+      if (account !== undefined) await putAccount(tx, nameIndex, { ...account, disabledAt: clock.now() });
+    });
+    expect(await client.outcome("session.token", {})).toBe("session_invalid");
+    for (const [method, params] of [
+      ["session.verify", { code: alice.code(clock, 1) }],
+      ["account.delete", { code: alice.code(clock, 1) }],
+      ["session.list", {}],
+      ["factor.list", {}],
+    ] as const) {
+      const other = await WireClient.open(server);
+      expect(await other.resumed(secret)).toBe("session_invalid");
+      expect(await other.outcome(method, params)).toBe("out_of_order");
+    }
+    expect(await namesOf(server, { disabled: true })).toEqual(["alice"]);
   });
 
   it("shows to nobody who has not proved both factors: answers, waits and refusals are as ever", async () => {
@@ -125,18 +154,14 @@ describe("attack 55: an operator who unlocks somebody", () => {
     const { server, alice, device } = await entered();
     const operator = await operatorOf(server);
     expect(await unlockPerson(operator, who("alice"))).toMatchObject({ changed: false });
-    for (let guess = 0; guess < 5; guess++) {
-      const client = await WireClient.open(server);
-      await guessPassword(client, "alice");
-      await client.close();
-    }
-    for (let guess = 0; guess < 5; guess++) await tryCode(server, alice, alice.wrongCode(server.clock), device);
+    await failPasswords(server, "alice", 5);
+    await failCodes(server, alice, 5, device);
     expect(await tryPassword(server, alice)).toBe("throttled");
     expect(await tryCode(server, alice, alice.code(server.clock), device)).toBe("throttled");
     const { account, passwordBudget, devices } = await readPerson(server.barrier, who("alice"), server.clock.now());
     expect([passwordBudget.failures, devices[0]?.codeBudget.failures, account.codeBudget.failures]).toEqual([5, 5, 0]);
     const unlocked = await unlockPerson(operator, { account: account.id });
-    expect(unlocked).toMatchObject({ changed: true, password: true, codes: false, devices: 1 });
+    expect(unlocked).toMatchObject({ changed: true, passwords: true, codes: false, devices: 1 });
     expect(await tryCode(server, alice, alice.code(server.clock), device)).toBe("ok");
     expect(await tryPassword(server, alice)).toBe("ok");
   });
@@ -144,10 +169,7 @@ describe("attack 55: an operator who unlocks somebody", () => {
   it("takes codes again after a hundred wrong ones", async () => {
     const server = await startInProcess();
     const alice = await registered(server);
-    for (let wrong = 0; wrong < 100; wrong++) {
-      await tryCode(server, alice, alice.wrongCode(server.clock));
-      server.clock.advance(HOUR);
-    }
+    await lockCodes(server, alice);
     expect(await tryCode(server, alice, alice.code(server.clock))).toBe("codes_locked");
     const locked = await namesOf(server, { locked: true });
     await unlockPerson(await operatorOf(server), who("alice"));
@@ -156,10 +178,9 @@ describe("attack 55: an operator who unlocks somebody", () => {
   });
 });
 
-async function namesOf({ barrier, clock }: TestStore, filter: PeopleFilter): Promise<(string | undefined)[]> {
-  const names: (string | undefined)[] = [];
-  for await (const { account } of people(barrier, filter, clock.now())) names.push(account?.identity);
-  return names.sort();
+async function namesOf({ barrier, clock }: TestStore, filter: PeopleFilter): Promise<string[]> {
+  const { people } = await listPeople(barrier, filter, { limit: 100 }, clock.now());
+  return people.map(({ name }) => name);
 }
 
 describe("a person whom an operator deletes", () => {
@@ -197,6 +218,56 @@ describe("what an operator sees of people", () => {
     expect(await namesOf(server, { inactiveSince: clock.now() - DAY })).toEqual(["alice", "bob.smith", "zoë"]);
     const { account } = await readPerson(server.barrier, who("dora"), clock.now());
     expect(account.lastLoginAt).toBe(clock.now());
+  });
+});
+
+describe("a long list of people", () => {
+  it("is gone through by name, a part at a time, each of them once", async () => {
+    const server = await startInProcess();
+    const names = ["anna", "bert", "carla", "dirk", "emil"];
+    for (const name of names.toReversed()) await registered(server, name);
+    const seen: string[] = [];
+    for (let after: string | undefined, more = true; more; after = seen.at(-1)) {
+      const page = await listPeople(server.barrier, {}, { limit: 2, after }, server.clock.now());
+      seen.push(...page.people.map(({ name }) => name));
+      more = page.more;
+    }
+    expect(seen).toEqual(names);
+  });
+
+  it("is not cut short by damaged accounts, which are counted", async () => {
+    const server = await startInProcess();
+    await registered(server, "alice");
+    await server.barrier.transact((tx) => tx.put(recordKey("account", Buffer.alloc(32)), Buffer.from("junk")));
+    const unsealed = Buffer.concat([Buffer.of(1), recordKey("account", Buffer.alloc(32, 1))]);
+    await server.storage.transact((tx) => tx.put(unsealed, Buffer.from("no envelope")));
+    const { people, damaged } = await listPeople(server.barrier, {}, { limit: 9 }, server.clock.now());
+    expect([people.map(({ name }) => name), damaged]).toEqual([["alice"], 2]);
+  });
+
+  it("tells whom strangers keep waiting, by passwords too", async () => {
+    const server = await startInProcess();
+    for (const name of ["alice", "bob"]) await registered(server, name);
+    await failPasswords(server, "bob", 5);
+    expect(await namesOf(server, { locked: true })).toEqual(["bob"]);
+    server.clock.advance(DAY);
+    expect(await namesOf(server, { locked: true })).toEqual([]);
+    expect((await readPerson(server.barrier, who("bob"), server.clock.now())).passwordBudget.failures).toBe(0);
+  });
+});
+
+describe("an account's id", () => {
+  it("finds its person, and nobody who has the name since", async () => {
+    const server = await startInProcess();
+    const alice = await registered(server);
+    const operator = await operatorOf(server);
+    const account = alice.account as AccountId;
+    expect((await readPerson(server.barrier, { account }, server.clock.now())).account.identity).toBe("alice");
+    await deletePerson(operator, { account });
+    await registered(server);
+    await expect(disablePerson(operator, { account })).rejects.toMatchObject({ code: "user_unknown" });
+    await expect(deletePerson(operator, { name: "alice", account })).rejects.toMatchObject({ code: "user_unknown" });
+    expect(await namesOf(server, {})).toEqual(["alice"]);
   });
 });
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Method } from "@postern/shared/messages";
 import { clientEphemeral } from "@postern/shared/srp/client";
 import { describe, expect, expectTypeOf, it } from "vitest";
+import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
 import type { grantSession } from "../../packages/server/src/services/sessions.js";
 import type { CodeVerified, PasswordVerified } from "../../packages/server/src/services/witnesses.js";
@@ -105,7 +106,7 @@ const reaching: ReadonlySet<string> = new Set([
 ]);
 
 /** The way is gone more than ten times: the oldest sessions and devices make room. */
-const isNoLimit = ({ reason = "" }: { reason?: string | undefined }) => !reason.endsWith("limit");
+const isNoLimit = ({ reason = "" }: AuditRow) => !reason.endsWith("limit");
 
 describe("attack 3: a step skipped, repeated or out of order", () => {
   it.each(Object.entries(states))("awaiting %s, every other call ends the connection", async (_name, state) => {

@@ -19,6 +19,19 @@ export const manual: Manual = {
         does: "start unattended; the store is made the first time",
       },
     ],
+    "user list": [
+      { line: "user list --match '*@example.org'", does: "who is registered with such a name" },
+      { line: "user list --inactive-for 90d --json", does: "who did not log in for 90 days, one line of JSON each" },
+    ],
+    "user show": [{ line: "user show alice", does: "what there is of alice, and whether she has to wait" }],
+    "user disable": [{ line: "user disable alice", does: "end her sessions, and let nobody in by her account" }],
+    "user unlock": [{ line: "user unlock alice", does: "forget what was guessed at her password and codes" }],
+    "user delete": [{ line: "user delete alice", does: "delete her account for good, after asking for the name" }],
+    "session list": [{ line: "session list --user alice", does: "where alice is logged in" }],
+    "session revoke": [
+      { line: "session revoke ses_340f9f1a", does: "end one session, by the beginning of its id" },
+      { line: "session revoke --user alice", does: "end all of hers" },
+    ],
     "audit list": [
       { line: "audit list --user alice --since 24h", does: "what alice did, and what was tried on her, in a day" },
       { line: "audit list --event 'login.*' --json", does: "logins, one line of JSON each" },

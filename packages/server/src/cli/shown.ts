@@ -15,3 +15,13 @@ export function shownSize(bytes: number): string {
   if (bytes < 10 * MIB) return `${(bytes / MIB).toFixed(1)} MiB`;
   return bytes < 1024 * MIB ? `${Math.round(bytes / MIB)} MiB` : `${(bytes / 1024 / MIB).toFixed(1)} GiB`;
 }
+
+/** `2026-11-21 16:04` */
+export function shownMinute(time: number): string {
+  return shownTime(time).slice(0, 16);
+}
+
+/** `2026-11-21` */
+export function shownDay(time: number): string {
+  return isoTime(time).slice(0, 10);
+}

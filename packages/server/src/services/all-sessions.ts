@@ -1,11 +1,10 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { PosternError } from "@postern/shared/errors";
-import type { SessionId } from "@postern/shared/ids";
 import type { Barrier } from "../barrier/barrier.js";
 import { deleteSession, findSession, type Session, scanSessions, sessionsOf } from "../records/session.js";
 import { type AuditContext, aboutAccount, aboutSession, audit } from "./context.js";
 import { isLive, type SessionName } from "./live-session.js";
-import { findWho, type Who } from "./people.js";
+import { findLocated, locate, type Who } from "./people.js";
 import { endSessionsBut } from "./sessions.js";
 
 /** Everybody's sessions, as the operator sees and ends them. */
@@ -25,9 +24,10 @@ export async function* liveSessions(barrier: Barrier, now: number): AsyncGenerat
 }
 
 /** One person's. @throws PosternError `user_unknown` */
-export function liveSessionsOf(barrier: Barrier, who: Who, now: number): Promise<Session[]> {
+export async function liveSessionsOf(barrier: Barrier, who: Who, now: number): Promise<Session[]> {
+  const located = await locate(barrier, who);
   return barrier.read(async (tx) => {
-    const { account } = await findWho(barrier, tx, who);
+    const { account } = await findLocated(barrier, tx, located);
     return (await sessionsOf(tx, account.id)).filter((session) => isLive(session, now));
   });
 }
@@ -43,16 +43,17 @@ export async function endAnySession(context: AuditContext, { account, id }: Sess
   });
 }
 
-/** Ends all of a person's sessions, with one record. Returns how many. @throws PosternError `user_unknown` */
-export function endSessionsOf(context: AuditContext, who: Who): Promise<number> {
-  const { barrier } = context;
+/** Ends all of a person's sessions, with one record. Returns how many were live. @throws PosternError `user_unknown` */
+export async function endSessionsOf(context: AuditContext, who: Who): Promise<number> {
+  const { barrier, now } = context;
+  const located = await locate(barrier, who);
   return barrier.transact(async (tx) => {
-    const { account } = await findWho(barrier, tx, who);
-    const ended: readonly { readonly id: SessionId }[] = await endSessionsBut(tx, account.id);
+    const { account } = await findLocated(barrier, tx, located);
+    const ended = await endSessionsBut(tx, account.id);
     if (ended.length === 0) return 0;
     const told = { event: "session.revoke", outcome: "done", reason: "operator all" } as const;
     await audit(context, tx, undefined, { ...aboutAccount(account), ...told });
-    return ended.length;
+    return ended.filter((session) => isLive(session, now())).length;
   });
 }
 

@@ -49,11 +49,16 @@ export type CodeVerdict =
 export type CodeRefusal =
   | { readonly kind: "wrong"; readonly clockBehind: number | undefined }
   | { readonly kind: "wrong_token" }
+  /** It was right, and grants nothing: an operator has disabled the account. */
+  | { readonly kind: "disabled" }
   | Exclude<BudgetState, { kind: "open" }>;
 
 /**
  * The one path that takes a code, whatever for: it judges the guess, charges it to the guesser's budget or uses the code
  * up, and records a refusal, all in the caller's transaction. What the code is good for, the caller adds to that.
+ *
+ * That an account is disabled is looked at last: who has not proved both factors is told nothing of it, and where both
+ * are proved no witness is made.
  */
 export async function judgeCode(
   context: ServiceContext,
@@ -65,21 +70,18 @@ export async function judgeCode(
   const { nameIndex } = codeCase;
   const weighed = await weigh(context, tx, peer, codeCase, guess);
   if (weighed.kind !== "right") return weighed;
-  const { spent, budget, device } = weighed;
+  const { spent, budget, device, refuse } = weighed;
   if ("token" in guess) await deleteResetToken(tx, spent.account.id, "factors");
   const code = { amr: spent.amr, by: spent.by } as CodeVerified;
   if (budget.failures >= CODE_FAILURES_MAX) {
     const about = aboutAccount(spent.account);
     await audit(context, tx, peer, { ...about, event: "codes.reopen", outcome: "done", device: device?.id });
   }
-  if (device === undefined) {
-    const stored = { ...spent.account, codeBudget: untouchedBudget };
-    await putAccount(tx, nameIndex, stored);
-    return { kind: "right", code, account: stored, device };
-  }
-  await putAccount(tx, nameIndex, spent.account);
-  if (budget.failures > 0) await putDevice(tx, { ...device, codeBudget: untouchedBudget });
-  return { kind: "right", code, account: spent.account, device: { ...device, codeBudget: untouchedBudget } };
+  const stored = device === undefined ? { ...spent.account, codeBudget: untouchedBudget } : spent.account;
+  await putAccount(tx, nameIndex, stored);
+  if (device !== undefined && budget.failures > 0) await putDevice(tx, { ...device, codeBudget: untouchedBudget });
+  if (stored.disabledAt !== undefined) return refuseDisabled(refuse);
+  return { kind: "right", code, account: stored, device: device && { ...device, codeBudget: untouchedBudget } };
 }
 
 /**
@@ -94,7 +96,15 @@ export async function weighToken(
   guess: TokenGuess,
 ): Promise<CodeRefusal | undefined> {
   const weighed = await weigh(context, tx, peer, codeCase, guess);
-  return weighed.kind === "right" ? undefined : weighed;
+  if (weighed.kind !== "right") return weighed;
+  return weighed.spent.account.disabledAt === undefined ? undefined : refuseDisabled(weighed.refuse);
+}
+
+type Refuse = (reason: string) => Promise<void>;
+
+async function refuseDisabled(refuse: Refuse): Promise<CodeRefusal> {
+  await refuse("disabled");
+  return { kind: "disabled" };
 }
 
 interface Weighed {
@@ -102,6 +112,8 @@ interface Weighed {
   readonly spent: Extract<SpentCode, { kind: "spent" }>;
   readonly budget: Budget;
   readonly device: Device | undefined;
+  /** Records that it is refused all the same. */
+  readonly refuse: Refuse;
 }
 
 /** Whether the guesser's budget is open, and the guess right; what is not is charged and recorded. */
@@ -116,7 +128,7 @@ async function weigh(
   const device = await deviceOf(tx, account, guesser);
   const payer = { account, nameIndex, device };
   const budget = device?.codeBudget ?? account.codeBudget;
-  const refuse = (reason: string) =>
+  const refuse: Refuse = (reason) =>
     audit(context, tx, peer, {
       ...aboutAccount(account),
       event,
@@ -134,7 +146,7 @@ async function weigh(
     return state;
   }
   const spent = "token" in guess ? await spendToken(tx, account, guess, now) : spendCode(account, guess, now);
-  if (spent.kind === "spent") return { kind: "right", spent, budget, device };
+  if (spent.kind === "spent") return { kind: "right", spent, budget, device, refuse };
   await putCodeBudget(tx, payer, chargeBudget(budget, now));
   await refuse(spent.fault);
   return "token" in guess ? { kind: "wrong_token" } : { kind: "wrong", clockBehind: spent.clockBehind };
@@ -172,7 +184,7 @@ function stateFor(budget: Budget, guess: CodeGuess | TokenGuess, now: number): B
   return budgetState(budget, now, opens ? undefined : CODE_FAILURES_MAX);
 }
 
-/** What a person is told of a code that was not right. */
+/** What a person is told of a code that is good for nothing. */
 export function refusalOf(verdict: CodeRefusal): PosternError {
   switch (verdict.kind) {
     case "wrong": {
@@ -181,6 +193,8 @@ export function refusalOf(verdict: CodeRefusal): PosternError {
     }
     case "wrong_token":
       return new PosternError("token_invalid");
+    case "disabled":
+      return new PosternError("account_disabled");
     case "blocked":
       return new PosternError("throttled", { retryAfter: verdict.retryAfter });
     case "locked":

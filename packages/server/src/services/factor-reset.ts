@@ -3,7 +3,7 @@ import { putAccount, type TotpFactor } from "../records/account.js";
 import { refusalOf, type TokenGuess, weighToken } from "./code-guess.js";
 import { aboutAccount, audit, type Peer, type ServiceContext } from "./context.js";
 import { enrolmentOf, type FactorEnrolment, newTotpFactor, takeFirstCode, wipeFactor } from "./enrolment.js";
-import { accountChanged, findProvedAccount, refuseDisabled, withCode } from "./login-code.js";
+import { accountChanged, findProvedAccount, withCode } from "./login-code.js";
 import { newRecoverySet } from "./recovery.js";
 import type { Registered } from "./registration.js";
 import { endSessionsBut } from "./sessions.js";
@@ -42,8 +42,6 @@ export async function offerReplacement(
     if (account === undefined) return accountChanged(context, tx, peer, { password, event });
     const refusal = await weighToken(context, tx, peer, { account, nameIndex, guesser, event }, guess);
     if (refusal !== undefined) return refusalOf(refusal);
-    const closed = await refuseDisabled(context, tx, peer, { account, event, device: undefined });
-    if (closed !== undefined) return closed;
     await audit(context, tx, peer, { ...aboutAccount(account), event: "factor.reset.start", outcome: "granted" });
     return undefined;
   });

@@ -1,6 +1,6 @@
 import { PosternError } from "@postern/shared/errors";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { type Account, findAccount, findAccountHead } from "../records/account.js";
+import { type Account, findAccount } from "../records/account.js";
 import { findSession, putSession, type Session } from "../records/session.js";
 import type { ServiceContext } from "./context.js";
 
@@ -28,22 +28,33 @@ export function isLive(session: Session, now: number): boolean {
 /** Which session, wherever one learnt of it. */
 export type SessionName = Pick<Session, "account" | "id">;
 
-/** The session as a transaction that goes on to act on it finds it; undefined when it has ended. */
-export async function findLiveSession(
-  { barrier, now }: ServiceContext,
-  tx: SealedReadTransaction,
-  { account, id }: SessionName,
-): Promise<Session | undefined> {
-  const session = await findSession(tx, account, id);
-  if (session === undefined || !isLive(session, now())) return undefined;
-  const owner = await findAccountHead(tx, barrier.nameIndex(session.identity));
-  return owner?.id === account ? session : undefined;
-}
-
 export interface LiveSession {
   readonly session: Session;
   readonly account: Account;
   readonly nameIndex: Buffer;
+}
+
+/** The session as a transaction that goes on to act on it finds it; undefined when it has ended. */
+export async function findLiveSession(
+  context: ServiceContext,
+  tx: SealedReadTransaction,
+  known: SessionName,
+): Promise<Session | undefined> {
+  return (await findLive(context, tx, known))?.session;
+}
+
+/** Disabling an account ends its sessions: one that were there all the same is worth nothing either. */
+async function findLive(
+  { barrier, now }: ServiceContext,
+  tx: SealedReadTransaction,
+  { account: owner, id }: SessionName,
+): Promise<LiveSession | undefined> {
+  const session = await findSession(tx, owner, id);
+  if (session === undefined || !isLive(session, now())) return undefined;
+  const nameIndex = barrier.nameIndex(session.identity);
+  const account = await findAccount(tx, nameIndex);
+  if (account === undefined || account.id !== owner || account.disabledAt !== undefined) return undefined;
+  return { session, account, nameIndex };
 }
 
 /**
@@ -69,12 +80,9 @@ export function readLiveSession<T>(
 }
 
 async function liveIn(context: ServiceContext, tx: SealedReadTransaction, known: SessionName): Promise<LiveSession> {
-  const session = await findLiveSession(context, tx, known);
-  if (session === undefined) throw new PosternError("session_invalid");
-  const nameIndex = context.barrier.nameIndex(session.identity);
-  const account = await findAccount(tx, nameIndex);
-  if (account === undefined) throw new PosternError("session_invalid");
-  return { session, account, nameIndex };
+  const live = await findLive(context, tx, known);
+  if (live === undefined) throw new PosternError("session_invalid");
+  return live;
 }
 
 /** Notes when a session was last used. A clock that was set back never makes it younger than it was. */

@@ -106,28 +106,10 @@ export async function withCode<T>(
     if (account === undefined) return accountChanged(context, tx, peer, { password, event });
     if (fits !== undefined && !(await fits(tx, account))) return new PosternError("verifier_invalid");
     const verdict = await judgeCode(context, tx, peer, { account, nameIndex, guesser, event }, guess);
-    if (verdict.kind !== "right") return refusalOf(verdict);
-    const closed = await refuseDisabled(context, tx, peer, { account, event, device: verdict.device });
-    return closed ?? act(tx, verdict);
+    return verdict.kind === "right" ? act(tx, verdict) : refusalOf(verdict);
   });
   if (outcome instanceof PosternError) throw outcome;
   return outcome;
-}
-
-/**
- * A closed account is refused once both factors are proved, and not before: who has not is not to learn that there is
- * such an account, or that it is closed.
- */
-export async function refuseDisabled(
-  context: ServiceContext,
-  tx: SealedWriteTransaction,
-  peer: Peer,
-  { account, event, device }: { account: Account; event: CodeCase["event"]; device: Device | undefined },
-): Promise<PosternError | undefined> {
-  if (account.disabledAt === undefined) return undefined;
-  const closed = { event, outcome: "refused", reason: "disabled", device: device?.id } as const;
-  await audit(context, tx, peer, { ...aboutAccount(account), ...closed });
-  return new PosternError("account_disabled");
 }
 
 /** The account whose password was proved; undefined when it is gone, or has another password since. */

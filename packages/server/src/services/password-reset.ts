@@ -12,7 +12,6 @@ import { forgetDevicesBut } from "./devices.js";
 import type { CodeGuess } from "./factors.js";
 import { stranger } from "./guesser.js";
 import { type AskedCodes, codesOf } from "./login.js";
-import { refuseDisabled } from "./login-code.js";
 import { renewalOf, renewPassword, type StretchedVerifier } from "./new-password.js";
 import { judgeResetToken } from "./reset-tokens.js";
 import { decoyResetOwner, saltOf } from "./salts.js";
@@ -119,8 +118,6 @@ export async function resetPassword(
     const codeCase = { account, nameIndex, guesser: stranger, ...finished };
     const verdict = await judgeCode(context, tx, peer, codeCase, guess);
     if (verdict.kind !== "right") return refusalOf(verdict);
-    const closed = await refuseDisabled(context, tx, peer, { ...codeCase, device: undefined });
-    if (closed !== undefined) return closed;
     const renewed = await renewPassword(tx, verdict.account, renewal);
     await putAccount(tx, nameIndex, renewed);
     await forgetDevicesBut(tx, renewed, undefined);

@@ -14,7 +14,7 @@ import {
   scanResetTokens,
 } from "../records/reset-token.js";
 import { type AuditContext, aboutAccount, audit, type ServiceContext } from "./context.js";
-import { findWho, type Who } from "./people.js";
+import { findLocated, locate, type Who } from "./people.js";
 import { type EndedIn, sweep } from "./sweep.js";
 import { drawToken, type TokenHash } from "./token-secret.js";
 
@@ -40,15 +40,16 @@ export interface IssuedToken {
  * Makes a token for a person, in the place of the last one of its kind. Nothing else of the account changes.
  * @throws PosternError `user_unknown`
  */
-export function issueResetToken(
+export async function issueResetToken(
   context: AuditContext,
   who: Who,
   { resets, lifetime }: { readonly resets: ResetKind; readonly lifetime: number },
 ): Promise<IssuedToken> {
   const { barrier, random } = context;
   const now = context.now();
+  const located = await locate(barrier, who);
   return barrier.transact(async (tx) => {
-    const { account } = await findWho(barrier, tx, who);
+    const { account } = await findLocated(barrier, tx, located);
     const { id, identity } = account;
     const kind = tokenKinds[resets];
     const { text, hash } = await drawToken(tx, kind, random);

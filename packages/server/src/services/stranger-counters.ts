@@ -1,8 +1,9 @@
-import type { SealedWriteTransaction } from "../barrier/barrier.js";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { type Budget, untouchedBudget } from "../records/budget.js";
 import {
   type CounterQuota,
   deleteStrangerCounter,
+  findStrangerCounters,
   getCounterQuota,
   getStrangerCounter,
   putCounterQuota,
@@ -38,7 +39,7 @@ export async function judgeStrangerGuess(
 ): Promise<GuessVerdict> {
   const stored = await getStrangerCounter(tx, nameIndex);
   const quota = await getCounterQuota(tx);
-  const counter = isExpired(stored, now) ? untouchedBudget : stored;
+  const counter = unlessExpired(stored, now);
   const state = budgetState(counter, now);
   if (state.kind === "blocked") {
     if (!counter.noted) await putStrangerCounter(tx, nameIndex, { ...counter, noted: true });
@@ -55,6 +56,25 @@ export async function judgeStrangerGuess(
   if (counter.failures === 0) await putCounterQuota(tx, takenFrom(quota, now));
   await putStrangerCounter(tx, nameIndex, chargeBudget(counter, now));
   return { kind: "wrong" };
+}
+
+/** What strangers have for a name's password, as a guess at `now` (ms) would find it. */
+export async function strangerBudget(tx: SealedReadTransaction, nameIndex: Buffer, now: number): Promise<Budget> {
+  return unlessExpired(await getStrangerCounter(tx, nameIndex), now);
+}
+
+/** The same of many names, which are in the order of their keyed hashes. */
+export async function strangerBudgets(
+  tx: SealedReadTransaction,
+  nameIndexes: readonly Buffer[],
+  now: number,
+): Promise<(nameIndex: Buffer) => Budget> {
+  const found = await findStrangerCounters(tx, nameIndexes);
+  return (nameIndex) => unlessExpired(found.get(nameIndex.toString("hex")) ?? untouchedBudget, now);
+}
+
+function unlessExpired(counter: Budget, now: number): Budget {
+  return isExpired(counter, now) ? untouchedBudget : counter;
 }
 
 const hourOf = (now: number) => Math.floor(now / HOUR_MS);

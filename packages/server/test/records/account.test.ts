@@ -158,8 +158,29 @@ describe("an account that an earlier release stored", () => {
   });
 });
 
+describe("an account that an operator has disabled", () => {
+  const disabled = account(undefined, { disabledAt: NOW, lastLoginAt: NOW });
+
+  it("is read so, and one that was stored before there was such a thing is not", async () => {
+    const records = await newRecords();
+    await put(records, disabled);
+    expect(await find(records)).toMatchObject({ disabledAt: NOW, lastLoginAt: NOW });
+    for (const stored of [pack([1, { ...headFields, ...detailFields }]), format2(details(detailFields))]) {
+      await putRaw(records, key, stored);
+      const { disabledAt, lastLoginAt } = (await find(records)) as Account;
+      expect([disabledAt, lastLoginAt]).toEqual([undefined, undefined]);
+    }
+  });
+
+  it.each([null, false, true, "", -1, 1.5, Number.NaN])("at %s, which is no time: the store is damaged", async (at) => {
+    const records = await newRecords();
+    await putRaw(records, key, format2(details({ ...detailFields, disabledAt: at })));
+    await rejectsWith(find(records), "store_damaged");
+  });
+});
+
 describe("what an account's size tells", () => {
-  it("is the same for one, two and three authenticators, used or not, for any name and any recovery codes left", async () => {
+  it("is the same for one to three authenticators, used or not, disabled or not, for any name and recovery codes", async () => {
     const records = await newRecords();
     const { period: _period, lastStep: _lastStep, ...facts } = totpFields;
     const largest: Factor = { ...totp("\u{1d400}".repeat(32)), algorithm: "SHA512", digits: 8, secret: some(64) };
@@ -171,9 +192,10 @@ describe("what an account's size tells", () => {
       account([totp("authenticator"), totp("authenticator 2"), totp("authenticator 3")]),
       account(
         Array.from({ length: 3 }, () => largest),
-        { identity: "a".repeat(64) },
+        { identity: "a".repeat(64), disabledAt: NOW, lastLoginAt: NOW },
       ),
       account([totp("phone")], { recovery: [] }),
+      account([totp("phone")], { disabledAt: NOW, lastLoginAt: NOW }),
       account([totp("phone")], { identity: "a".repeat(64), passwordVersion: 3 }),
       account([totp("phone")], { codeBudget: { failures: 99, lastFailure: NOW, blockedUntil: NOW + 1, noted: true } }),
     ];
@@ -195,9 +217,9 @@ describe("promise 6: damage never lowers the number of factors asked", () => {
     await refusesEveryFlip(records, key, () => findHead(records));
   });
 
-  it("any bit flipped behind the seal, and it is refused or asks for as many", async () => {
+  it("any bit flipped behind the seal, and it is refused, or asks for as many and stays disabled", async () => {
     const records = await newRecords();
-    const three = account([totp("one"), totp("two"), totp("three")]);
+    const three = account([totp("one"), totp("two"), totp("three")], { disabledAt: NOW });
     await put(records, three);
     const plain = (await records.barrier.read((tx) => tx.get(key))) ?? Buffer.alloc(0);
     const read = (tx: SealedReadTransaction) => findAccount(tx, nameIndex);
@@ -205,6 +227,7 @@ describe("promise 6: damage never lowers the number of factors asked", () => {
     await everyPlainFlip(records, { key, plain, read }, (found) => {
       taken += 1;
       if (found?.factors.length !== 3) throw new Error("another number of factors");
+      if (found.disabledAt === undefined) throw new Error("not disabled any more");
     });
     expect(taken).toBeGreaterThan(0);
   });

@@ -20,7 +20,7 @@ export function table(heading: readonly string[], rows: readonly (readonly strin
 }
 
 function widest(rows: readonly (readonly string[])[], column: number): number {
-  return Math.max(...rows.map((cells) => displayWidth(escapeForTerminal(cells[column] ?? ""))));
+  return rows.reduce((most, cells) => Math.max(most, displayWidth(escapeForTerminal(cells[column] ?? ""))), 0);
 }
 
 function fitting(widths: readonly number[]): number[] {

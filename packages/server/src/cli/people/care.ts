@@ -4,7 +4,8 @@ import { parseWho, readPerson } from "../../services/people.js";
 import { deletePerson, disablePerson, enablePerson, unlockPerson } from "../../services/people-care.js";
 import { withAudit } from "../audit.js";
 import type { StoreOptions } from "../unseal.js";
-import { type ConfirmOptions, confirmByTyping } from "./confirm.js";
+import { type ConfirmOptions, confirmByTyping, requireConfirmation } from "./confirm.js";
+import { countedSessions } from "./sessions.js";
 
 /** @throws PosternError `user_unknown`, `name_invalid`: as all of these */
 export async function userDisableCommand(output: Output, typed: string, options: StoreOptions): Promise<void> {
@@ -12,17 +13,11 @@ export async function userDisableCommand(output: Output, typed: string, options:
   await withAudit(output, options, async (context) => {
     const { account, changed, ended } = await disablePerson(context, who);
     const { id, identity: name } = account;
-    const already = account.disabledAt !== undefined;
     output.result(
       { account: id, name, disabled: true, changed, ended },
-      already ? say`${name} was disabled already.` : say`${name} is disabled. ${sessions(ended)}`,
+      changed ? say`${name} is disabled, and ${countedSessions(ended)} ended.` : say`${name} was disabled already.`,
     );
   });
-}
-
-function sessions(ended: number): string {
-  if (ended === 0) return "No session was open.";
-  return ended === 1 ? "One session was ended." : `${ended} sessions were ended.`;
 }
 
 export async function userEnableCommand(output: Output, typed: string, options: StoreOptions): Promise<void> {
@@ -40,40 +35,44 @@ export async function userEnableCommand(output: Output, typed: string, options: 
 export async function userUnlockCommand(output: Output, typed: string, options: StoreOptions): Promise<void> {
   const who = parseWho(typed);
   await withAudit(output, options, async (context) => {
-    const { account, changed, password, codes, devices } = await unlockPerson(context, who);
+    const { account, changed, passwords, codes, devices } = await unlockPerson(context, who);
     const { id, identity: name } = account;
-    const of = [
-      ...(password ? ["wrong passwords of strangers"] : []),
-      ...(codes ? ["wrong codes of strangers"] : []),
-      ...(devices > 0 ? [`wrong tries on ${devices === 1 ? "one known device" : `${devices} known devices`}`] : []),
+    const forgotten = [
+      ...(passwords ? [say`  strangers' wrong passwords`] : []),
+      ...(codes ? [say`  strangers' wrong codes`] : []),
+      ...(devices > 0 ? [say`  wrong tries on ${devices === 1 ? "1 known device" : `${devices} known devices`}`] : []),
     ];
     output.result(
-      { account: id, name, changed, passwords: password, codes, devices },
-      changed ? say`${name} is unlocked. Forgotten: ${of.join(", ")}.` : say`${name} has no wrong tries to forget.`,
+      { account: id, name, changed, passwords, codes, devices },
+      changed ? say`${name} is unlocked. Forgotten:` : say`${name} has no wrong tries to forget.`,
+      ...forgotten,
     );
+    if (account.disabledAt !== undefined) output.warn(say`${name} is disabled still`);
   });
 }
 
-/** @throws PosternError `input_needed` without a terminal and without `--yes`; `cancelled` when another name is typed */
+/**
+ * Deletes an account, once its name was typed, or with `--yes`.
+ * @throws PosternError `input_needed` without a terminal and without `--yes`, before the store is opened; `cancelled`
+ */
 export async function userDeleteCommand(
   output: Output,
   typed: string,
   options: StoreOptions & ConfirmOptions,
 ): Promise<void> {
   const who = parseWho(typed);
+  requireConfirmation(options);
   await withAudit(output, options, async (context) => {
     const { account } = await readPerson(context.barrier, who, context.now());
     const { id, identity: name } = account;
-    await confirmByTyping(output, options, {
-      consequences: [
-        say`${name} loses the account with its authenticators, sessions and devices, for good.`,
-        say`The audit log keeps what happened, without the name and the addresses.`,
-      ],
-      question: "Type the name to delete it",
-      word: name,
-    });
+    const consequences = [
+      say`This deletes the account ${name}, with its authenticators, recovery codes,`,
+      say`sessions and devices. It cannot be undone. The audit log keeps what happened,`,
+      say`without the name and the addresses.`,
+    ];
+    await confirmByTyping(output, options, { consequences, question: "Type the name to delete it:", word: name });
     // The account that was shown, not another one that has the name by now.
-    await deletePerson(context, { account: id });
-    output.result({ account: id, name, deleted: true }, say`${name} is deleted.`);
+    await deletePerson(context, { name, account: id });
+    output.result({ account: id, name, deleted: true }, say`The account ${name} is deleted.`);
   });
 }

@@ -7,12 +7,13 @@ import { userGroup } from "./group.js";
 export function addPeople(program: Command, output: Output): void {
   const user = userGroup(program);
   withStoreOptions(user.command("list"))
-    .description("print who is registered, one line each")
+    .description("print who is registered, by name")
     .option("--match <pattern>", "only these names; * for any characters (*@example.org)")
     .option("--disabled", "only those who are disabled")
-    .option("--locked", "only those whose codes are refused, or kept waiting, for strangers")
+    .option("--locked", "only those at whom strangers guessed so often that they have to wait, or are refused")
     .option("--inactive-for <span>", "only those who did not log in for so long, such as 90d")
     .option("--limit <n>", "only so many", "1000")
+    .option("--after <name>", "only those behind this name: goes on where a list ended")
     .action(async (_options: object, command: Command) => {
       const { userListCommand } = await import("./list.js");
       await userListCommand(output, command.optsWithGlobals());
@@ -43,7 +44,7 @@ export function addPeople(program: Command, output: Output): void {
     });
   withStoreOptions(user.command("delete <name>"))
     .description("delete somebody's account for good, and erase them from the audit log")
-    .option("--yes", "do not ask")
+    .option("--yes", "do not ask to type the name")
     .action(async (name: string, _options: object, command: Command) => {
       const { userDeleteCommand } = await import("./care.js");
       await userDeleteCommand(output, name, command.optsWithGlobals());
@@ -54,7 +55,7 @@ export function addPeople(program: Command, output: Output): void {
 function addSessions(program: Command, output: Output): void {
   const session = program.command("session").description("who is logged in");
   withStoreOptions(session.command("list"))
-    .description("print the live sessions")
+    .description("print the live sessions, those used last first")
     .option("--user <name>", "only of this person: a name, or an account's id (acc_…)")
     .option("--limit <n>", "only so many", "1000")
     .action(async (_options: object, command: Command) => {

@@ -1,12 +1,13 @@
+import { parseName } from "@postern/shared/names/name";
 import type { JsonObject, Output } from "@postern/shared/terminal/output";
 import { table } from "@postern/shared/terminal/table";
-import { say } from "@postern/shared/terminal/terminal-text";
-import type { Account, ListedAccount } from "../../records/account.js";
-import { codesOf, type PeopleFilter, people } from "../../services/people.js";
+import { say, type TerminalText } from "@postern/shared/terminal/terminal-text";
+import { listPeople, type PersonSummary } from "../../services/people.js";
 import { withAudit } from "../audit.js";
 import { parseAgo, parseLimit } from "../audit-options.js";
-import { isoTime, shownTime } from "../shown.js";
+import { isoTime, shownDay, shownMinute } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
+import { parsePattern } from "./options.js";
 
 export interface UserListOptions extends StoreOptions {
   readonly match?: string;
@@ -14,72 +15,58 @@ export interface UserListOptions extends StoreOptions {
   readonly locked?: boolean;
   readonly inactiveFor?: string;
   readonly limit: string;
+  readonly after?: string;
 }
 
-/** Rows that a table is made of: its columns are as wide as the widest of them, and memory is bounded. */
-const ROWS = 1000;
-
-/** Prints who passes the filter, in the order in which they are stored, which means nothing. */
+/**
+ * Prints who passes the filter, by name: a table, or under `--json` a line for each.
+ * @throws PosternError `usage`; `name_invalid` for an `--after` that can be nobody's name
+ */
 export async function userListCommand(output: Output, options: UserListOptions): Promise<void> {
   const { match, disabled = false, locked = false, inactiveFor } = options;
-  const limit = parseLimit(options.limit);
-  const inactiveSince = inactiveFor === undefined ? undefined : parseAgo("--inactive-for", inactiveFor, Date.now());
+  const filter = {
+    match: match === undefined ? undefined : parsePattern(match),
+    disabled,
+    locked,
+    inactiveSince: inactiveFor === undefined ? undefined : parseAgo("--inactive-for", inactiveFor, Date.now()),
+  };
+  const range = {
+    limit: parseLimit(options.limit),
+    after: options.after === undefined ? undefined : parseName(options.after),
+  };
   await withAudit(output, options, async ({ barrier, now }) => {
-    const filter: PeopleFilter = { match: match?.toLowerCase().normalize("NFC"), disabled, locked, inactiveSince };
-    const page: ListedAccount[] = [];
-    const print = () => {
-      if (page.length > 0) printPage(output, page.splice(0), now());
-    };
-    let listed = 0;
-    let more = false;
-    for await (const one of people(barrier, filter, now())) {
-      more = listed === limit;
-      if (more) break;
-      page.push(one);
-      listed += 1;
-      if (page.length === ROWS) print();
-    }
-    print();
-    if (listed === 0) output.note(say`Nobody.`);
-    if (more) output.note(say`There are more: --limit shows them.`);
+    const { people, more, damaged } = await listPeople(barrier, filter, range, now());
+    print(output, people);
+    if (more) output.note(say`There are more: --after ${people.at(-1)?.name ?? ""} goes on from here.`);
+    if (damaged > 0) output.warn(say`accounts that do not open, and are not listed: ${damaged}`);
   });
 }
 
-/** One line of JSON for each, or a table. */
-function printPage(output: Output, page: readonly ListedAccount[], now: number): void {
-  if (output.json) {
-    for (const one of page) output.result(factsOf(one, now));
-    return;
-  }
-  const rows = page.map((one) => rowOf(one, now));
-  output.result({}, ...table(["name", "state", "factors", "codes", "last login"], rows));
+function print(output: Output, people: readonly PersonSummary[]): void {
+  if (people.length === 0) output.note(say`Nobody.`);
+  else if (output.json) for (const person of people) output.result(factsOf(person));
+  else output.result({}, ...peopleTable(people));
 }
 
-function factsOf({ account }: ListedAccount, now: number): JsonObject {
-  if (account === undefined) return { damaged: true };
-  const { id, identity: name, factors, recovery, createdAt, lastLoginAt } = account;
+export function peopleTable(people: readonly PersonSummary[]): TerminalText[] {
+  return table(heading, people.map(rowOf));
+}
+
+const heading = ["name", "state", "factors", "recovery", "last login (UTC)", "created"];
+
+function rowOf({ name, state, factors, recoveryCodesLeft, lastLoginAt, createdAt }: PersonSummary): string[] {
+  const last = lastLoginAt === undefined ? "never" : shownMinute(lastLoginAt);
+  return [name, state, String(factors), String(recoveryCodesLeft), last, shownDay(createdAt)];
+}
+
+function factsOf({ account, name, state, ...person }: PersonSummary): JsonObject {
   return {
-    account: id,
+    account,
     name,
-    state: stateOf(account, now),
-    factors: factors.length,
-    recovery_codes_left: recovery.length,
-    created_at: isoTime(createdAt),
-    last_login_at: lastLoginAt && isoTime(lastLoginAt),
+    state,
+    factors: person.factors,
+    recovery_codes_left: person.recoveryCodesLeft,
+    created_at: isoTime(person.createdAt),
+    last_login_at: person.lastLoginAt === undefined ? undefined : isoTime(person.lastLoginAt),
   };
-}
-
-function rowOf({ account }: ListedAccount, now: number): string[] {
-  if (account === undefined) return ["(damaged)", "", "", "", ""];
-  const { identity, factors, recovery, lastLoginAt } = account;
-  const last = lastLoginAt === undefined ? "never" : shownTime(lastLoginAt).slice(0, 16);
-  return [identity, stateOf(account, now), String(factors.length), String(recovery.length), last];
-}
-
-/** `disabled`, else what strangers' codes meet: `locked`, `waiting`, or `active`. */
-export function stateOf(account: Account, now: number): "disabled" | "locked" | "waiting" | "active" {
-  if (account.disabledAt !== undefined) return "disabled";
-  const { kind } = codesOf(account, now);
-  if (kind === "open") return "active";
-  return kind === "locked" ? "locked" : "waiting";
 }

@@ -2,7 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import { abbreviate, resolveId } from "@postern/shared/terminal/abbreviated-ids";
 import type { Output } from "@postern/shared/terminal/output";
 import { table } from "@postern/shared/terminal/table";
-import { say } from "@postern/shared/terminal/terminal-text";
+import { say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import type { Session } from "../../records/session.js";
 import {
   endAllSessions,
@@ -12,60 +12,62 @@ import {
   liveSessionsOf,
 } from "../../services/all-sessions.js";
 import type { AuditContext } from "../../services/context.js";
-import { parseWho } from "../../services/people.js";
+import { FirstFew } from "../../services/first-few.js";
+import { lastUsedFirst, parseWho } from "../../services/people.js";
 import { withAudit } from "../audit.js";
 import { parseLimit } from "../audit-options.js";
-import { isoTime, shownTime } from "../shown.js";
+import { isoTime, shownMinute } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
-import { type ConfirmOptions, confirmByTyping } from "./confirm.js";
+import { type ConfirmOptions, confirm, requireConfirmation } from "./confirm.js";
 
 export interface SessionListOptions extends StoreOptions {
   readonly user?: string;
   readonly limit: string;
 }
 
-/** Prints live sessions, those used last first. @throws PosternError `user_unknown`, `name_invalid` */
+/**
+ * Prints live sessions, those used last first: a table, or under `--json` a line for each.
+ * @throws PosternError `user_unknown`, `name_invalid`
+ */
 export async function sessionListCommand(output: Output, options: SessionListOptions): Promise<void> {
   const limit = parseLimit(options.limit);
   const who = options.user === undefined ? undefined : parseWho(options.user);
   await withAudit(output, options, async ({ barrier, now }) => {
-    const all = who === undefined ? await first(liveSessions(barrier, now()), limit + 1) : undefined;
-    const found = all ?? (await liveSessionsOf(barrier, who as NonNullable<typeof who>, now()));
-    const sessions = found.slice(0, limit).sort((a, b) => b.lastSeenAt - a.lastSeenAt);
-    const lines = sessions.length === 0 ? [say`Nobody is logged in.`] : table(heading, rowsOf(sessions));
-    output.result({ sessions: sessions.map(factsOf) }, ...lines);
-    if (found.length > limit) output.note(say`There are more: --limit shows them.`);
+    const found = who === undefined ? liveSessions(barrier, now()) : await liveSessionsOf(barrier, who, now());
+    const first = new FirstFew<Session>(limit, lastUsedFirst);
+    for await (const session of found) first.add(session);
+    const { few, more } = first.take();
+    print(output, few);
+    if (more) output.note(say`There are more: --limit takes a higher number.`);
   });
 }
 
-const heading = ["session", "name", "last used", "address", "client"];
-
-async function first<T>(all: AsyncIterable<T>, count: number): Promise<T[]> {
-  const taken: T[] = [];
-  for await (const one of all) {
-    taken.push(one);
-    if (taken.length === count) break;
-  }
-  return taken;
+function print(output: Output, sessions: readonly Session[]): void {
+  if (sessions.length === 0) output.note(say`No session.`);
+  else if (output.json) for (const session of sessions) output.result(factsOf(session));
+  else output.result({}, ...sessionTable(sessions));
 }
 
-function rowsOf(sessions: readonly Session[]): string[][] {
+export function sessionTable(sessions: readonly Session[]): TerminalText[] {
   const ids = abbreviate(sessions.map(({ id }) => id));
-  return sessions.map(({ identity, lastSeenAt, address, client }, index) => [
+  const rows = sessions.map(({ identity, lastSeenAt, address, client }, index) => [
     ids[index] ?? "",
     identity,
-    shownTime(lastSeenAt).slice(0, 16),
+    shownMinute(lastSeenAt),
     address,
     client,
   ]);
+  return table(["session", "name", "last used (UTC)", "address", "client"], rows);
 }
 
 function factsOf(session: Session) {
-  const { id, account, identity, authenticatedAt, lastSeenAt, expiresAt, address, client, device } = session;
+  return { ...sessionFacts(session), account: session.account, name: session.identity };
+}
+
+/** A session as it is told of where it is plain whose it is. */
+export function sessionFacts({ id, authenticatedAt, lastSeenAt, expiresAt, address, client, device }: Session) {
   return {
     session: id,
-    account,
-    name: identity,
     authenticated_at: isoTime(authenticatedAt),
     last_seen_at: isoTime(lastSeenAt),
     expires_at: isoTime(expiresAt),
@@ -82,7 +84,7 @@ export interface SessionRevokeOptions extends StoreOptions, ConfirmOptions {
 
 /**
  * @throws PosternError `usage` unless there is exactly one of an id, `--user` and `--all`; `id_unknown`; `user_unknown`;
- *   `input_needed` for `--all` without a terminal and without `--yes`
+ *   `input_needed` for `--all` without a terminal and without `--yes`; `cancelled`
  */
 export async function sessionRevokeCommand(
   output: Output,
@@ -94,29 +96,37 @@ export async function sessionRevokeCommand(
     throw new PosternError("usage", { detail: "give a session's id, or --user NAME, or --all" });
   }
   const who = user === undefined ? undefined : parseWho(user);
+  if (all) {
+    requireConfirmation(options);
+    await confirm(output, options, everybody);
+  }
   await withAudit(output, options, async (context) => {
     if (typed !== undefined) return revokeOne(output, context, typed);
-    if (all) await confirmEnd(output, options);
     const revoked = who === undefined ? await endAllSessions(context) : await endSessionsOf(context, who);
-    output.result({ revoked }, say`Ended ${revoked === 1 ? "one session" : `${revoked} sessions`}.`);
+    output.result({ revoked }, say`Ended ${countedSessions(revoked)}.`);
   });
+}
+
+const everybody = {
+  consequences: [say`Everybody who is logged in has to log in again.`],
+  question: "End all sessions?",
+};
+
+/** `no session`, `1 session`, `2 sessions` */
+export function countedSessions(count: number): string {
+  if (count === 0) return "no session";
+  return count === 1 ? "1 session" : `${count} sessions`;
 }
 
 async function revokeOne(output: Output, context: AuditContext, typed: string): Promise<void> {
-  const matching: Session[] = [];
+  const found = new Map<string, Session>();
   for await (const session of liveSessions(context.barrier, context.now())) {
-    if (session.id.startsWith(typed)) matching.push(session);
+    // Two are enough to say that there are several.
+    if (found.size < 2 && session.id.startsWith(typed)) found.set(session.id, session);
   }
-  const ids = matching.map(({ id }) => id);
-  const id = resolveId("session", ids, typed);
-  for (const session of matching) await endAnySession(context, session);
-  output.result({ revoked: 1, session: id }, say`Ended ${id}.`);
-}
-
-function confirmEnd(output: Output, options: ConfirmOptions): Promise<void> {
-  return confirmByTyping(output, options, {
-    consequences: [say`Everybody who is logged in has to log in again.`],
-    question: "Type all to end every session",
-    word: "all",
-  });
+  const id = resolveId("session", [...found.keys()], typed);
+  const session = found.get(id);
+  if (session === undefined) throw new PosternError("id_unknown");
+  await endAnySession(context, session);
+  output.result({ revoked: 1, session: id, name: session.identity }, say`Ended ${id} of ${session.identity}.`);
 }

@@ -1,120 +1,148 @@
 import { RECOVERY_CODES } from "@postern/shared/otp/recovery-code";
-import type { Output } from "@postern/shared/terminal/output";
-import { duration } from "@postern/shared/terminal/output";
+import { abbreviate } from "@postern/shared/terminal/abbreviated-ids";
+import { duration, type JsonObject, type Output } from "@postern/shared/terminal/output";
 import { table } from "@postern/shared/terminal/table";
 import { bold, say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import type { Factor } from "../../records/account.js";
+import type { Budget } from "../../records/budget.js";
 import type { Device } from "../../records/device.js";
 import type { Session } from "../../records/session.js";
-import { type BudgetState, budgetState, CODE_FAILURES_MAX } from "../../services/budget.js";
-import { codesOf, type Person, parseWho, readPerson } from "../../services/people.js";
+import { type BudgetState, budgetState } from "../../services/budget.js";
+import { codesOf, type Person, parseWho, readPerson, stateOf } from "../../services/people.js";
 import { withAudit } from "../audit.js";
-import { isoTime, shownTime } from "../shown.js";
+import { isoTime, shownMinute } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
-import { stateOf } from "./list.js";
+import { sessionFacts } from "./sessions.js";
 
 /** Prints what is known of somebody, never a secret. @throws PosternError `user_unknown`, `name_invalid` */
 export async function userShowCommand(output: Output, typed: string, options: StoreOptions): Promise<void> {
   const who = parseWho(typed);
   await withAudit(output, options, async ({ barrier, now }) => {
     const person = await readPerson(barrier, who, now());
-    output.result(factsOf(person, now()), ...linesOf(person, now()));
+    output.result(personFacts(person, now()), ...personLines(person, now()));
   });
 }
 
-function factsOf({ account, passwordBudget, sessions, devices }: Person, now: number) {
-  const { id, identity: name, createdAt, lastLoginAt, disabledAt, stretch, recovery, factors, codeBudget } = account;
+const isoOrNone = (time: number | undefined) => (time === undefined ? undefined : isoTime(time));
+
+export function personFacts(person: Person, now: number): JsonObject {
+  const { account, passwordBudget, sessions, devices } = person;
   return {
-    account: id,
-    name,
-    state: stateOf(account, now),
-    created_at: isoTime(createdAt),
-    last_login_at: lastLoginAt && isoTime(lastLoginAt),
-    disabled_at: disabledAt && isoTime(disabledAt),
-    stretch,
-    recovery_codes_left: recovery.length,
-    passwords: { wrong: passwordBudget.failures, ...budgetFacts(budgetState(passwordBudget, now)) },
-    codes: { wrong: codeBudget.failures, ...budgetFacts(codesOf(account, now)) },
-    factors: factors.map(({ id: factor, label, kind, createdAt: made, lastUsedAt }) => ({
-      factor,
-      label,
-      kind,
-      created_at: isoTime(made),
-      last_used_at: lastUsedAt && isoTime(lastUsedAt),
-    })),
-    sessions: sessions.map((session) => ({
-      session: session.id,
-      last_seen_at: isoTime(session.lastSeenAt),
-      expires_at: isoTime(session.expiresAt),
-      address: session.address,
-      client: session.client,
-    })),
-    devices: devices.map((device) => ({
-      device: device.id,
-      last_seen_at: isoTime(device.lastSeenAt),
-      address: device.address,
-      client: device.client,
-      ...budgetFacts(ofDevice(device, now)),
-    })),
+    account: account.id,
+    name: account.identity,
+    state: stateOf(person, now),
+    created_at: isoTime(account.createdAt),
+    last_login_at: isoOrNone(account.lastLoginAt),
+    disabled_at: isoOrNone(account.disabledAt),
+    stretch_generation: account.stretch,
+    recovery_codes_left: account.recovery.length,
+    strangers: guessFacts({ passwordBudget, codeBudget: account.codeBudget }, now),
+    factors: account.factors.map(factorFacts),
+    devices: devices.map((device) => deviceFacts(device, now)),
+    sessions: sessions.map(sessionFacts),
   };
 }
 
-function budgetFacts(state: BudgetState) {
-  return { state: state.kind, retry_after: state.kind === "blocked" ? state.retryAfter : undefined };
+/** The two budgets of a guesser: strangers, or a known device. */
+interface Budgets {
+  readonly passwordBudget: Budget;
+  readonly codeBudget: Budget;
 }
 
-/** The worse of the two that a device has. */
-function ofDevice({ passwordBudget, codeBudget }: Device, now: number): BudgetState {
-  const codes = budgetState(codeBudget, now, CODE_FAILURES_MAX);
-  return codes.kind === "open" ? budgetState(passwordBudget, now) : codes;
+function guessFacts(budgets: Budgets, now: number) {
+  const { passwordBudget, codeBudget } = budgets;
+  return {
+    passwords: budgetFacts(passwordBudget, budgetState(passwordBudget, now)),
+    codes: budgetFacts(codeBudget, codesOf(budgets, now)),
+  };
 }
 
-function linesOf(person: Person, now: number): TerminalText[] {
+/** `state`: `open`, `blocked` for `retry_after` seconds, or `locked`; `wrong`: how many in a row. */
+function budgetFacts({ failures }: Budget, state: BudgetState) {
+  return { wrong: failures, state: state.kind, retry_after: state.kind === "blocked" ? state.retryAfter : undefined };
+}
+
+function factorFacts({ id: factor, label, kind, algorithm, digits, createdAt, lastUsedAt }: Factor) {
+  const times = { created_at: isoTime(createdAt), last_used_at: isoOrNone(lastUsedAt) };
+  return { factor, label, kind, algorithm, digits, ...times };
+}
+
+function deviceFacts(device: Device, now: number) {
+  const { id, createdAt, lastSeenAt, address, client } = device;
+  const times = { created_at: isoTime(createdAt), last_seen_at: isoTime(lastSeenAt) };
+  return { device: id, ...times, address, client, ...guessFacts(device, now) };
+}
+
+export function personLines(person: Person, now: number): TerminalText[] {
   const { account, passwordBudget, sessions, devices } = person;
   const { identity, id, createdAt, lastLoginAt, disabledAt, stretch, recovery, factors } = account;
   return [
-    say`${bold(identity)}  ${id}`,
-    fact("state", disabledAt === undefined ? stateOf(account, now) : `disabled since ${shownTime(disabledAt)}`),
-    fact("registered", shownTime(createdAt)),
-    fact("last login", lastLoginAt === undefined ? "never" : shownTime(lastLoginAt)),
-    fact("stretching", `generation ${stretch}`),
+    say`${bold(identity)}`,
+    fact("account", id),
+    fact("state", disabledAt === undefined ? stateOf(person, now) : `disabled since ${shownMinute(disabledAt)}`),
+    fact("created", `${shownMinute(createdAt)}, as all times here in UTC`),
+    fact("last login", lastLoginAt === undefined ? "never" : shownMinute(lastLoginAt)),
     fact("recovery codes", `${recovery.length} of ${RECOVERY_CODES} left`),
-    fact("strangers", `passwords ${met(budgetState(passwordBudget, now))}, codes ${met(codesOf(account, now))}`),
+    fact("stretching", `generation ${stretch}`),
+    fact("wrong passwords", `${met(passwordBudget, budgetState(passwordBudget, now))}, by strangers`),
+    fact("wrong codes", `${met(account.codeBudget, codesOf(account, now))}, by strangers`),
     say``,
     ...table(["authenticator", "kind", "added", "last used"], factors.map(factorRow)),
-    ...listed(["session", "last used", "address", "client"], sessions.map(sessionRow), "No session."),
+    say``,
     ...listed(
-      ["device", "last used", "address", "client", ""],
-      devices.map((device) => deviceRow(device, now)),
+      ["device", "last seen", "address", "client", "wrong tries"],
+      deviceRows(devices, now),
       "No known device.",
     ),
+    say``,
+    ...listed(["session", "last used", "address", "client"], sessionRows(sessions), "No session."),
   ];
 }
 
-const fact = (name: string, value: string) => say`${name.padEnd(16)}${value}`;
+const fact = (name: string, value: string) => say`${name.padEnd(16)} ${value}`;
 
-/** What a guess meets. */
-function met(state: BudgetState): string {
-  if (state.kind === "blocked") return `refused for ${duration(state.retryAfter)}`;
-  return state.kind === "locked" ? "refused until a recovery code, or unlock" : "judged";
+/** How many were wrong in a row, and what the next one meets. */
+function met({ failures }: Budget, state: BudgetState): string {
+  const wrong = failures === 0 ? "none" : `${failures} in a row`;
+  if (state.kind === "blocked") return `${wrong}, refused for ${duration(state.retryAfter)}`;
+  return state.kind === "locked" ? `${wrong}, refused for good` : wrong;
 }
 
 function listed(heading: string[], rows: string[][], none: string): TerminalText[] {
-  return [say``, ...(rows.length === 0 ? [say`${none}`] : table(heading, rows))];
+  return rows.length === 0 ? [say`${none}`] : table(heading, rows);
 }
-
-const minute = (time: number) => shownTime(time).slice(0, 16);
 
 function factorRow({ label, kind, createdAt, lastUsedAt }: Factor): string[] {
-  return [label, kind.toUpperCase(), minute(createdAt), lastUsedAt === undefined ? "never" : minute(lastUsedAt)];
+  return [label, kind, shownMinute(createdAt), lastUsedAt === undefined ? "never" : shownMinute(lastUsedAt)];
 }
 
-function sessionRow({ id, lastSeenAt, address, client }: Session): string[] {
-  return [id.slice(0, 12), minute(lastSeenAt), address, client];
+function sessionRows(sessions: readonly Session[]): string[][] {
+  const ids = abbreviate(sessions.map(({ id }) => id));
+  return sessions.map(({ lastSeenAt, address, client }, index) => [
+    ids[index] ?? "",
+    shownMinute(lastSeenAt),
+    address,
+    client,
+  ]);
 }
 
-function deviceRow(device: Device, now: number): string[] {
-  const { id, lastSeenAt, address, client } = device;
-  const state = ofDevice(device, now).kind;
-  return [id.slice(0, 12), minute(lastSeenAt), address, client, state === "open" ? "" : state];
+function deviceRows(devices: readonly Device[], now: number): string[][] {
+  const ids = abbreviate(devices.map(({ id }) => id));
+  return devices.map((device, index) => [
+    ids[index] ?? "",
+    shownMinute(device.lastSeenAt),
+    device.address,
+    device.client,
+    triesOn(device, now),
+  ]);
+}
+
+/** `12, waiting`: passwords and codes together. */
+function triesOn(device: Device, now: number): string {
+  const { passwordBudget, codeBudget } = device;
+  const wrong = passwordBudget.failures + codeBudget.failures;
+  if (wrong === 0) return "";
+  const states = [budgetState(passwordBudget, now).kind, codesOf(device, now).kind];
+  if (states.includes("locked")) return `${wrong}, locked`;
+  return states.includes("blocked") ? `${wrong}, waiting` : String(wrong);
 }
