@@ -331,7 +331,7 @@ it("attack 52: a socket at the HTTPS port that never begins a handshake is close
   await gone(silent);
   expect((await getJson(server, "/livez")).status).toBe(200);
   // It takes the 5 seconds of the handshake. Without a deadline of its own it would take the half minute of a request.
-}, 20_000);
+}, 25_000);
 
 describe("a session whose end has come", () => {
   it("is not revived by a clock that is set back, once it is swept", async () => {

@@ -214,7 +214,7 @@ async function tryPassword(client: WireClient, alice: Person): Promise<string> {
 
 describe("attack 38, promise 6: a store whose file is damaged", () => {
   it(`with any of ${FLIPS} bytes flipped, or any page lost, asks for both factors, or for nothing any more`, {
-    timeout: 60_000 + FLIPS * 1000,
+    timeout: 240_000 + FLIPS * 1000,
   }, async () => {
     const random = seededRandom("damage");
     const subject = await victim();

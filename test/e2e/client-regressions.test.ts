@@ -193,7 +193,7 @@ describe("a connection that ends while a question stands", () => {
     // Not after the minute that the server waits for a next step.
     expect(await terminal.left()).toEqual({ code: 1, cooked: true, cursorShown: true });
     expect(relay.connections).toBe(2);
-  }, 30_000);
+  }, 55_000);
 });
 
 describe("the session file", () => {

@@ -32,7 +32,7 @@ const { inputs, values }: { inputs: Inputs; values: Values } = JSON.parse(json);
 
 describe("the worked example", () => {
   it("is what the programs compute", () => {
-    const written = execFileSync(process.execPath, [generator, "--print"], { encoding: "utf8", timeout: 30_000 });
+    const written = execFileSync(process.execPath, [generator, "--print"], { encoding: "utf8", timeout: 120_000 });
     expect(page === written, "it differs: run `node test/protocol/write-example.mjs` and read what changed").toBe(true);
   });
 

@@ -14,7 +14,9 @@ import {
   deriveVerifier,
   verifyServerProof,
 } from "@postern/shared/srp/client";
+import { group2048 } from "@postern/shared/srp/group";
 import { parsePublicValue, parseSalt } from "@postern/shared/srp/parse";
+import { warmPower } from "@postern/shared/srp/power";
 import { findAccount, putAccount } from "../../packages/server/src/records/account.js";
 import { deviceOwner, findDevice, putDevice } from "../../packages/server/src/records/device.js";
 import { type Clock, HOUR, type TestServer } from "./in-process.js";
@@ -24,6 +26,8 @@ import { codeOf, type Reply, type Target, WireClient } from "./wire-client.js";
  * A person with a name, a password and an authenticator, who can take each step of a registration and a login on
  * its own, in whatever order a test wants.
  */
+
+warmPower(group2048);
 
 /** A server never learns how a password was stretched: so most tests spare the 100 ms and 64 MiB of Argon2id. */
 type Stretching = "cheap" | "real";

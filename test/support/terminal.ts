@@ -5,7 +5,7 @@ import xterm from "@xterm/headless";
 import { commandOf, type Machine, type Program } from "./programs.js";
 
 /** How long a program may take to show what the test expects: a guard, so that a failure shows the screen. */
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 120_000;
 
 const keys = { enter: "\r", "ctrl-c": "\u0003", "ctrl-d": "\u0004", up: "\u001b[A", down: "\u001b[B" } as const;
 export type Key = keyof typeof keys;

@@ -52,7 +52,7 @@ describe("the packages, packed and installed by packaging/install.sh", () => {
     tarballs = readdirSync(packed).map((name) => join(packed, name));
     const options = ["--prefix", prefix, "--destdir", destdir, "--node", process.execPath];
     installed = run(parent, "sh", join(root, "packaging/install.sh"), ...options, ...tarballs);
-  }, 180_000);
+  }, 600_000);
 
   it("are three tarballs with programs and licence, and without sources, tests and build notes", () => {
     expect(tarballs).toHaveLength(3);
