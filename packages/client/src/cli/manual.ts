@@ -27,7 +27,7 @@ export const manual: Manual = {
     recover: [
       { line: "recover alice --token-file alice.token", does: "whatever the operator's token is for" },
       {
-        line: "recover bob --token-file bob.token --new-password-file new --code 042139",
+        line: "recover bob --token-file token --new-password-file new --code 042139",
         does: "set a new password from a script, with a code",
       },
       {
