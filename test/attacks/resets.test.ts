@@ -399,7 +399,8 @@ describe("a reset token", () => {
       await tx.put(key("factors"), Buffer.from("no record"));
     });
     expect(await beginning(server, "alice", tokens.password)).toBe("token_invalid");
-    expect(await offering(server, alice, tokens.factors)).toBe("internal");
+    // The upkeep may have removed it by now.
+    expect(["internal", "token_invalid"]).toContain(await offering(server, alice, tokens.factors));
     expect(await tryCode(server, alice, alice.wrongCode(server.clock))).toBe("code_refused");
     expect(await tryCode(server, alice, alice.code(server.clock))).toBe("ok");
   });

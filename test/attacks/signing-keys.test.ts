@@ -11,7 +11,7 @@ import {
   replaceSigningKeys,
   rotateSigningKeys,
 } from "../../packages/server/src/services/signing-keys.js";
-import { mintToken, publicKeySet } from "../../packages/server/src/services/tokens.js";
+import { mintToken as mint, publicKeySet } from "../../packages/server/src/services/tokens.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
 import { Cut, cuttable, rerunning } from "../../packages/server/test/barrier/support.js";
 import { verifyToken } from "../../packages/server/test/support/verify-token.js";
@@ -36,21 +36,26 @@ type KeySet = Parameters<typeof verifyToken>[1];
 
 const peer = { address: "127.0.0.1", client: "test" };
 
-/** A person's session that outlives the test, whatever its clock does. */
+/** A person's session; `mintToken` here keeps it in use, whatever the clock does. */
 async function longSession(store: TestStore): Promise<Session> {
   const server = await startInProcess(store);
   const alice = await registered(server);
   const client = await WireClient.open(server);
   const { session: id } = await logIn(client, alice, alice.code(server.clock));
   await client.close();
-  return store.barrier.transact(async (tx) => {
-    const session = await findSession(tx, alice.account as Session["account"], id as Session["id"]);
-    if (session === undefined) throw new Error("the session is not there");
-    const end = store.clock.now() + 1000 * DAY;
-    const lasting = { ...session, lastSeenAt: end, expiresAt: end };
-    await putSession(tx, lasting);
-    return lasting;
-  });
+  const session = await store.barrier.read((tx) =>
+    findSession(tx, alice.account as Session["account"], id as Session["id"]),
+  );
+  if (session === undefined) throw new Error("the session is not there");
+  return session;
+}
+
+/** A token of a session that was used in this moment. */
+async function mintToken(context: ServiceContext, by: typeof peer, session: Session): ReturnType<typeof mint> {
+  const now = context.now();
+  const used = { ...session, lastSeenAt: now, expiresAt: now + HOUR };
+  await context.barrier.transact((tx) => putSession(tx, used));
+  return mint(context, by, used);
 }
 
 const stored = async ({ barrier }: Pick<TestStore, "barrier">): Promise<SigningKeys> => {

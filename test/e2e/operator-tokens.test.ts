@@ -128,7 +128,7 @@ describe("a script whose operator invites, and helps out", () => {
   it("makes no token for nobody", async () => {
     const { code, stdout, stderr } = await operate("user", "reset-password", "nobody");
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toContain("nobody is registered by that name");
+    expect(stderr).toContain("there is nobody of that name here");
   });
 
   it("finds no token in the audit log", async () => {

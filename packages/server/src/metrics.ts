@@ -31,12 +31,38 @@ export const namePrefix = "posternd_";
 /** Reasons that a label may be; others are `other`. */
 const reasons = {
   login: new Set(["throttled", "busy", "channel_mismatch", "account_changed"]),
-  code: new Set(["wrong_code", "replayed_code", "expired_code", "throttled", "locked", "no_code", "account_changed"]),
-  registration: new Set(["closed", "name_taken", "wrong_first_code"]),
+  code: new Set([
+    "wrong_code",
+    "replayed_code",
+    "expired_code",
+    "token_unknown",
+    "token_expired",
+    "throttled",
+    "locked",
+    "no_code",
+    "account_changed",
+  ]),
+  registration: new Set([
+    "closed",
+    "name_taken",
+    "wrong_first_code",
+    "no_invite",
+    "invite_unknown",
+    "invite_expired",
+    "invite_used",
+    "invite_revoked",
+  ]),
 } as const;
 
-/** Events in which a code is given. */
-const codeEvents = new Set(["login.code", "password.change", "session.verify", "account.delete"]);
+/** Events in which a code is given, or a token in its place. */
+const codeEvents = new Set([
+  "login.code",
+  "password.change",
+  "password.reset",
+  "factor.reset",
+  "session.verify",
+  "account.delete",
+]);
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();

@@ -1,7 +1,7 @@
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import type { Environment, ServerChoice } from "../environment.js";
 import type { Entered, LoggedIn } from "../flows/login.js";
-import { type OpenServer, openServer } from "../flows/open-server.js";
+import { type OpenServer, openServer, type Purpose } from "../flows/open-server.js";
 import type { PinMove, Succession } from "../flows/succession.js";
 import { checkDeviceFile, type KnownDevice, keepDevice, knownDevice } from "../session/device-file.js";
 import { checkSessionFile, type KeptSession, keepSession } from "../session/session-file.js";
@@ -16,11 +16,12 @@ export async function withConnections<T>(
   environment: Environment,
   choice: ServerChoice,
   act: (open: () => Promise<OpenServer>, moved: () => PinMove | undefined) => Promise<T>,
+  purpose: Purpose = "login",
 ): Promise<T> {
   const opened: OpenServer[] = [];
   try {
     const open = async () => {
-      const server = await openServer(environment, choice, "login");
+      const server = await openServer(environment, choice, purpose);
       opened.push(server);
       return server;
     };

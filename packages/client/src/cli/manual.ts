@@ -14,6 +14,7 @@ export const manual: Manual = {
     ],
     register: [
       { line: "register alice", does: "ask for a password, draw the QR code, ask for the first code" },
+      { line: "register alice --invite-file alice.invite", does: "with the invite that the operator gave you" },
       {
         line: "register bob --password-file bob.password --json",
         does: "print URI and secret as JSON, then take the first code as a line of stdin",
@@ -22,6 +23,17 @@ export const manual: Manual = {
     login: [
       { line: "login alice", does: "ask for password and code" },
       { line: "login bob --password-file bob.password --code 042139", does: "log in from a script" },
+    ],
+    recover: [
+      { line: "recover alice --token-file alice.token", does: "whatever the operator's token is for" },
+      {
+        line: "recover bob --token-file token --new-password-file new --code 042139",
+        does: "set a new password from a script, with a code",
+      },
+      {
+        line: "recover bob --token-file bob.token --password-file bob.password --json",
+        does: "replace the authenticator from a script, as register does",
+      },
     ],
     whoami: [{ line: "whoami --json", does: "name, account and session as JSON" }],
     token: [{ line: "token --audience wiki", does: "a token for the service that calls itself wiki" }],

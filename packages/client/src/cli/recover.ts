@@ -7,6 +7,7 @@ import { bold, say, type TerminalText } from "@postern/shared/terminal/terminal-
 import type { Token, TokenKind } from "@postern/shared/token";
 import type { Environment, ServerChoice } from "../environment.js";
 import { failedWith } from "../failed-with.js";
+import type { OpenServer } from "../flows/open-server.js";
 import { LoginPassword } from "../flows/prove-password.js";
 import { resetFactors } from "../flows/reset-factors.js";
 import { resetPassword } from "../flows/reset-password.js";
@@ -83,7 +84,8 @@ async function recoverPassword(recovery: Recovery, given: string | undefined): P
   const scripted =
     newPasswordFile === undefined ? undefined : await passwordFrom(environment.output, newPasswordFile, stdin);
   const name = await nameFrom(environment, given);
-  await withConnections(environment, choice, async (open) => {
+  // No password proves the server here: an identity that vouches for another one is not enough.
+  const reset = async (open: () => Promise<OpenServer>) => {
     const newPassword = async (identity: string) => new LoginPassword(await chosen(environment, identity, scripted));
     const done = await resetPassword(open, await open(), { name, token }, { newPassword, askCode });
     environment.output.result(
@@ -93,7 +95,8 @@ async function recoverPassword(recovery: Recovery, given: string | undefined): P
       ...loginLines(choice, done.name),
     );
     await forgetEnded(recovery, done.name);
-  });
+  };
+  await withConnections(environment, choice, reset, "other");
 }
 
 async function recoverFactors(recovery: Recovery, given: string | undefined): Promise<void> {

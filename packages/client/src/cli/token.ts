@@ -1,5 +1,4 @@
 import { PosternError } from "@postern/shared/errors";
-import { sameFingerprint } from "@postern/shared/fingerprint";
 import type { Output } from "@postern/shared/terminal/output";
 import type { StdinLines } from "@postern/shared/terminal/stdin-lines";
 import { parseToken, type Token, type TokenKind } from "@postern/shared/token";
@@ -47,13 +46,7 @@ export async function askToken(
   return requireToken(await prompter.password(message, { validate }), kinds);
 }
 
-/**
- * The server of a token is the one whose identity it carries: whatever else was said of trusting it must agree.
- * @throws PosternError `server_fingerprint_mismatch`, before anything is connected to
- */
+/** The server of a token is the one whose identity it carries: whatever else was said of trusting it must agree. */
 export function serverOfToken(choice: ServerChoice, { fingerprint }: Token): ServerChoice {
-  if (choice.fingerprint !== undefined && !sameFingerprint(choice.fingerprint, fingerprint)) {
-    throw new PosternError("server_fingerprint_mismatch", { detail: "the token is of another server" });
-  }
-  return { ...choice, fingerprint };
+  return { ...choice, fingerprintOfToken: fingerprint };
 }

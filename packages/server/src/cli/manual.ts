@@ -46,6 +46,21 @@ export const manual: Manual = {
     ],
     "audit key": [{ line: "audit key", does: "print the key that verifies exported logs" }],
     "audit prune": [{ line: "audit prune --older-than 365d", does: "remove what is older than a year, after asking" }],
+    "invite create": [
+      { line: "invite create --expires 2d --note 'for Bob'", does: "a token that registers one person" },
+      { line: "invite create --uses 30 >class.invite", does: "one for thirty; the token alone is on stdout" },
+    ],
+    "invite list": [{ line: "invite list", does: "which there are, and how often each was used" }],
+    "invite revoke": [{ line: "invite revoke inv_34", does: "withdraw the one whose id begins so" }],
+    "user reset-password": [
+      { line: "user reset-password alice >alice.token", does: "she sets a new password with it, and with a code" },
+    ],
+    "user reset-factors": [
+      {
+        line: "user reset-factors alice >alice.token",
+        does: "she replaces a lost phone with it, and with her password",
+      },
+    ],
     "stretch show": [{ line: "stretch show", does: "how many accounts are on which generation" }],
     "stretch raise": [{ line: "stretch raise", does: "go one generation up" }],
     "identity show": [{ line: "identity show", does: "print the fingerprint, and whom clients take for this server" }],

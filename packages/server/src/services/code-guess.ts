@@ -71,7 +71,6 @@ export async function judgeCode(
   const weighed = await weigh(context, tx, peer, codeCase, guess);
   if (weighed.kind !== "right") return weighed;
   const { spent, budget, device, refuse } = weighed;
-  if ("token" in guess) await deleteResetToken(tx, spent.account.id, "factors");
   const code = { amr: spent.amr, by: spent.by } as CodeVerified;
   if (budget.failures >= CODE_FAILURES_MAX) {
     const about = aboutAccount(spent.account);
@@ -81,6 +80,7 @@ export async function judgeCode(
   await putAccount(tx, nameIndex, stored);
   if (device !== undefined && budget.failures > 0) await putDevice(tx, { ...device, codeBudget: untouchedBudget });
   if (stored.disabledAt !== undefined) return refuseDisabled(refuse);
+  if ("token" in guess) await deleteResetToken(tx, stored.id, "factors");
   return { kind: "right", code, account: stored, device: device && { ...device, codeBudget: untouchedBudget } };
 }
 

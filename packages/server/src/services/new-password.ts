@@ -1,6 +1,7 @@
 import { parseVerifier, type Verifier } from "@postern/shared/srp/parse";
 import type { SealedWriteTransaction } from "../barrier/barrier.js";
 import type { Account } from "../records/account.js";
+import { deleteResetToken } from "../records/reset-token.js";
 import { getStretchCensus } from "../records/stretch-census.js";
 import { endSessionsBut } from "./sessions.js";
 import { countAccount, isInUse } from "./stretching.js";
@@ -31,7 +32,8 @@ export function renewalOf({ generation, verifier }: StretchedVerifier): Renewal 
 
 /**
  * An account with another password, for the caller to store in the same transaction: all its sessions end with the old
- * one, and its devices are known no more, but for one that the caller makes known under the new one.
+ * one, as does a token to reset it, and its devices are known no more, but for one that the caller
+ * makes known under the new one.
  */
 export async function renewPassword(
   tx: SealedWriteTransaction,
@@ -40,5 +42,7 @@ export async function renewPassword(
 ): Promise<Account> {
   await countAccount(tx, { from: old.stretch, to: generation });
   await endSessionsBut(tx, old.id);
+  // Who knows the password, or has just set one, needs no token for it any more.
+  await deleteResetToken(tx, old.id, "password");
   return { ...old, verifier, stretch: generation, passwordVersion: old.passwordVersion + 1 };
 }

@@ -4,7 +4,7 @@ import type { AccountId } from "@postern/shared/ids";
 import { type Identity, parseName } from "@postern/shared/names/name";
 import type { Salt } from "@postern/shared/srp/parse";
 import { type Account, findAccount, findHeadOrDummy, putAccount } from "../records/account.js";
-import { deleteResetToken, resetOwner } from "../records/reset-token.js";
+import { resetOwner } from "../records/reset-token.js";
 import { getStretchCensus } from "../records/stretch-census.js";
 import { judgeCode, refusalOf } from "./code-guess.js";
 import { aboutAccount, audit, type Peer, pseudonym, type ServiceContext, type Told } from "./context.js";
@@ -121,7 +121,6 @@ export async function resetPassword(
     const renewed = await renewPassword(tx, verdict.account, renewal);
     await putAccount(tx, nameIndex, renewed);
     await forgetDevicesBut(tx, renewed, undefined);
-    await deleteResetToken(tx, renewed.id, "password");
     await audit(context, tx, peer, {
       ...aboutAccount(renewed),
       ...finished,

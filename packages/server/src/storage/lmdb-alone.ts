@@ -1,4 +1,5 @@
-import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { PosternError } from "@postern/shared/errors";
 
@@ -11,7 +12,8 @@ import { PosternError } from "@postern/shared/errors";
  *   still those that it opened.
  *
  * So of two at the same moment at least one sees the other, and gives way. The table forgets who was killed, and a
- * notice counts only while the process that it names lives.
+ * notice counts only while the process that it names lives: this very one, not a later one of the same id. Process ids
+ * are those of one machine or container: what another container has open is not seen here.
  */
 
 const NOTICE = "-alone";
@@ -35,7 +37,7 @@ export async function alone<T>(
     if (others.length > 0) throw inUse(`${path} is open in process ${others.join(", ")}`);
     return await work();
   } finally {
-    rmSync(notice, { force: true });
+    notice.remove();
   }
 }
 
@@ -77,38 +79,89 @@ function inUse(detail: string): PosternError {
   return new PosternError("store_in_use", { detail });
 }
 
+/** What a notice says: who placed it, and something that no other notice says. */
+interface Notice {
+  readonly pid: number;
+  /** When that process began, in ticks since the machine did, and which run of the machine that was; "" if unknown. */
+  readonly began: string;
+  readonly nonce: string;
+}
+
 /** Whole when it is seen: it is written under another name first. */
-function putNotice(path: string): string {
-  const notice = `${path}${NOTICE}`;
-  if (isNoticed(path)) throw refusal(path);
-  rmSync(notice, { force: true });
-  const draft = `${notice}.${process.pid}`;
+function putNotice(path: string): { remove(): void } {
+  const place = `${path}${NOTICE}`;
+  const own: Notice = { pid: process.pid, began: beginOf(process.pid), nonce: randomBytes(8).toString("hex") };
+  const draft = `${place}.${own.nonce}`;
   try {
-    writeFileSync(draft, `${process.pid}\n`, { mode: 0o600 });
-    linkSync(draft, notice);
+    writeFileSync(draft, `${own.pid} ${own.began} ${own.nonce}\n`, { mode: 0o600 });
+    takeAwayStale(path, `${draft}.old`);
+    linkSync(draft, place);
   } catch (cause) {
+    if (cause instanceof PosternError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === "EEXIST") throw refusal(path);
-    throw new PosternError("store_unwritable", { detail: notice, cause });
+    throw new PosternError("store_unwritable", { detail: place, cause });
   } finally {
     rmSync(draft, { force: true });
   }
-  return notice;
+  return {
+    remove: () => {
+      if (noticeAt(place)?.nonce === own.nonce) rmSync(place, { force: true });
+    },
+  };
+}
+
+/** A notice whose process has ended is moved away first: of two who find it, one takes it, and neither the other's own. */
+function takeAwayStale(path: string, aside: string): void {
+  if (isNoticed(path)) throw refusal(path);
+  try {
+    renameSync(`${path}${NOTICE}`, aside);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw cause;
+  }
+  const taken = noticeAt(aside);
+  if (taken !== undefined && isAlive(taken)) {
+    // Somebody else was faster, and this is theirs: it goes back.
+    renameSync(aside, `${path}${NOTICE}`);
+    throw refusal(path);
+  }
+  rmSync(aside, { force: true });
 }
 
 function isNoticed(path: string): boolean {
+  const notice = noticeAt(`${path}${NOTICE}`);
+  return notice !== undefined && isAlive(notice);
+}
+
+function noticeAt(place: string): Notice | undefined {
   try {
-    return isAlive(Number(readFileSync(`${path}${NOTICE}`, "latin1")));
+    const [pid = "", began = "", nonce = ""] = readFileSync(place, "latin1").trimEnd().split(" ");
+    return { pid: Number(pid), began, nonce };
   } catch {
-    return false;
+    return undefined;
   }
 }
 
-function isAlive(pid: number): boolean {
+function isAlive({ pid, began }: Notice): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  const now = beginOf(pid);
+  if (began !== "" && now !== "" && began !== now) return false;
   try {
     process.kill(pid, 0);
     return true;
   } catch (thrown) {
     return (thrown as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Tells one process from a later one of the same id, as in a container, where each server is process 1. proc(5). */
+function beginOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+    return `${boot}:${ticks}`;
+  } catch {
+    return "";
   }
 }

@@ -67,6 +67,7 @@ export class LmdbEnvironment {
   /** Runs `use` on a snapshot of what is committed now, by any process. */
   async read<T>(use: (database: Database, snapshot: Snapshot) => Promise<T>): Promise<T> {
     const database = this.#database ?? (await this.#reopen());
+    this.#refuseReplaced();
     const snapshot = this.#takeSnapshot(database);
     const reader = use(database, snapshot).finally(() => snapshot.done());
     this.#readers.add(reader);

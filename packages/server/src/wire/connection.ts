@@ -16,7 +16,15 @@ import { type StepContext, stateAfter, takeStep } from "./steps.js";
 const MAX_UNREAD_BYTES = 64 * 1024;
 
 /** States of something that a few more calls will finish. */
-const midway: ReadonlySet<Awaits> = new Set(["verifier", "first-code", "proof", "code", "factor-code"]);
+const midway: ReadonlySet<Awaits> = new Set([
+  "verifier",
+  "first-code",
+  "proof",
+  "code",
+  "reset-code",
+  "replacement-code",
+  "factor-code",
+]);
 
 /** What a code is refused with that was not looked at. */
 const turnedAway: ReadonlySet<ErrorCode> = new Set(["throttled", "codes_locked"]);

@@ -154,6 +154,26 @@ describe("being alone with a store", () => {
     expect(await contentOf(directory)).toBe("mine");
   });
 
+  it("is not kept from anybody by the notice of a process that has ended, though another has its id by now", async () => {
+    const directory = await temporaryDirectory();
+    await makeStore(directory, "old");
+    const notice = join(directory, "store.mdb-alone");
+    writeFileSync(notice, `${process.pid} another-run-of-the-machine:1 00\n`);
+    expect(await contentOf(directory)).toBe("old");
+    await replaceBy(directory, "new");
+    expect(await contentOf(directory)).toBe("new");
+    expect(existsSync(notice)).toBe(false);
+  });
+
+  it("ends without taking away what another one has put there meanwhile", async () => {
+    const directory = await temporaryDirectory();
+    const storage = await openLmdbStorage({ directory, create: true, mapSize });
+    const notice = join(directory, "store.mdb-alone");
+    await storage.alone(async () => writeFileSync(notice, "1 another 00\n"));
+    expect(existsSync(notice)).toBe(true);
+    await storage.close();
+  });
+
   it("leaves no notice when what it was for fails", async () => {
     const directory = await temporaryDirectory();
     const storage = await openLmdbStorage({ directory, create: true, mapSize });
@@ -172,6 +192,10 @@ describe("a file that was moved, or replaced, while it is open", () => {
     renameSync(file, join(directory, "elsewhere"));
     await rejectsWith(put(storage, "two"), "store_failed");
     await rejectsWith(put(storage, "two"), "store_failed");
+    await rejectsWith(
+      storage.read(async () => "what was there"),
+      "store_failed",
+    );
     expect(existsSync(file)).toBe(false);
     await makeStore(directory, "another");
     await rejectsWith(put(storage, "two"), "store_failed");
