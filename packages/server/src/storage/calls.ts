@@ -1,6 +1,19 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { PosternError } from "@postern/shared/errors";
 
+/** A `fn` of a storage's, and the one of another storage's that it was called from. */
+interface Running {
+  readonly of: Calls;
+  readonly outer: Running | undefined;
+  over: boolean;
+}
+
+/**
+ * One for all storages, for ever: Node hands each of them on with every promise of the process, also one whose storage
+ * was closed long ago.
+ */
+const running = new AsyncLocalStorage<Running>();
+
 /**
  * What every storage does around its calls: refuse them inside of a running `fn` and after `close`, and let `close`
  * wait for those under way.
@@ -9,7 +22,6 @@ import { PosternError } from "@postern/shared/errors";
  * from a call that someone else makes meanwhile; keeping that context costs less than can be measured beside a commit.
  */
 export class Calls {
-  readonly #context = new AsyncLocalStorage<{ running: boolean }>();
   readonly #underWay = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
@@ -28,11 +40,11 @@ export class Calls {
 
   /** Runs a caller's `fn`, so that calls made from inside of it are known as nested until it ends. */
   async within<T>(fn: () => Promise<T>): Promise<T> {
-    const context = { running: true };
+    const context: Running = { of: this, outer: stillRunning(running.getStore()), over: false };
     try {
-      return await this.#context.run(context, fn);
+      return await running.run(context, fn);
     } finally {
-      context.running = false;
+      context.over = true;
     }
   }
 
@@ -44,8 +56,16 @@ export class Calls {
   }
 
   #refuseNested(): void {
-    if (this.#context.getStore()?.running) {
-      throw new PosternError("bug", { detail: "a storage call inside of a transaction" });
+    for (let at = running.getStore(); at !== undefined; at = at.outer) {
+      if (at.of === this && !at.over)
+        throw new PosternError("bug", { detail: "a storage call inside of a transaction" });
     }
   }
+}
+
+/** Without what is over: work that goes on behind a `fn` would otherwise keep all that it ever ran in. */
+function stillRunning(innermost: Running | undefined): Running | undefined {
+  let at = innermost;
+  while (at?.over === true) at = at.outer;
+  return at;
 }
