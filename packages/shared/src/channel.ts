@@ -22,16 +22,32 @@ const labels = {
 /** Whose MAC it is: the one who sends it. */
 export type ChannelDirection = keyof typeof labels;
 
+interface MacInputs {
+  readonly key: Uint8Array;
+  readonly exporter: Uint8Array;
+  /** For the bug that another length is. */
+  readonly what: string;
+}
+
+/** HMAC-SHA256(key, label | exporter): what all MACs over a connection are. */
+function macOver(label: Buffer, { key, exporter, what }: MacInputs): Buffer {
+  if (key.length !== KEY_BYTES || exporter.length !== channelExporter.bytes) {
+    throw new PosternError("bug", { detail: `${what} takes a key and an exporter value of 32 bytes` });
+  }
+  return createHmac("sha256", key).update(label).update(exporter).digest();
+}
+
+function isMac(mac: Uint8Array, right: () => Buffer): boolean {
+  return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(right(), mac);
+}
+
 /**
  * HMAC-SHA256(K, label | exporter), 32 bytes: K of 32 bytes out of SRP, the exporter's value of 32 bytes out of TLS.
  *
  * @throws PosternError `bug` for another length: an empty exporter would bind to nothing
  */
 export function channelMac(direction: ChannelDirection, key: Uint8Array, exporter: Uint8Array): Buffer {
-  if (key.length !== KEY_BYTES || exporter.length !== channelExporter.bytes) {
-    throw new PosternError("bug", { detail: "a channel MAC takes a key and an exporter value of 32 bytes" });
-  }
-  return createHmac("sha256", key).update(labels[direction]).update(exporter).digest();
+  return macOver(labels[direction], { key, exporter, what: "a channel MAC" });
 }
 
 /** Compares in constant time; false for another length. */
@@ -41,7 +57,7 @@ export function verifyChannelMac(
   exporter: Uint8Array,
   mac: Uint8Array,
 ): boolean {
-  return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(channelMac(direction, key, exporter), mac);
+  return isMac(mac, () => channelMac(direction, key, exporter));
 }
 
 const sessionLabels = {
@@ -57,10 +73,7 @@ const sessionLabels = {
  * @throws PosternError `bug` for another length
  */
 export function sessionMac(direction: ChannelDirection, key: Uint8Array, exporter: Uint8Array): Buffer {
-  if (key.length !== KEY_BYTES || exporter.length !== channelExporter.bytes) {
-    throw new PosternError("bug", { detail: "a session MAC takes a key and an exporter value of 32 bytes" });
-  }
-  return createHmac("sha256", key).update(sessionLabels[direction]).update(exporter).digest();
+  return macOver(sessionLabels[direction], { key, exporter, what: "a session MAC" });
 }
 
 /** Compares in constant time; false for another length. */
@@ -70,7 +83,7 @@ export function verifySessionMac(
   exporter: Uint8Array,
   mac: Uint8Array,
 ): boolean {
-  return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(sessionMac(direction, key, exporter), mac);
+  return isMac(mac, () => sessionMac(direction, key, exporter));
 }
 
 const resetLabels = {
@@ -86,10 +99,7 @@ const resetLabels = {
  * @throws PosternError `bug` for another length
  */
 export function resetMac(direction: ChannelDirection, key: Uint8Array, exporter: Uint8Array): Buffer {
-  if (key.length !== KEY_BYTES || exporter.length !== channelExporter.bytes) {
-    throw new PosternError("bug", { detail: "a reset MAC takes a key and an exporter value of 32 bytes" });
-  }
-  return createHmac("sha256", key).update(resetLabels[direction]).update(exporter).digest();
+  return macOver(resetLabels[direction], { key, exporter, what: "a reset MAC" });
 }
 
 /** Compares in constant time; false for another length. */
@@ -99,7 +109,7 @@ export function verifyResetMac(
   exporter: Uint8Array,
   mac: Uint8Array,
 ): boolean {
-  return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(resetMac(direction, key, exporter), mac);
+  return isMac(mac, () => resetMac(direction, key, exporter));
 }
 
 /** A known device's secret, which it got at a full login. */
@@ -122,5 +132,5 @@ export function deviceMac(secret: Uint8Array, exporter: Uint8Array): Buffer {
 
 /** Compares in constant time; false for another length. */
 export function verifyDeviceMac(secret: Uint8Array, exporter: Uint8Array, mac: Uint8Array): boolean {
-  return mac.length === CHANNEL_MAC_BYTES && timingSafeEqual(deviceMac(secret, exporter), mac);
+  return isMac(mac, () => deviceMac(secret, exporter));
 }
