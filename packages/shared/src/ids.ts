@@ -13,6 +13,10 @@ export const idPrefixes = {
   device: "dev",
   key: "key",
   invite: "inv",
+  application: "app",
+  otp: "otp",
+  totp: "totp",
+  hotp: "hotp",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;
@@ -24,6 +28,7 @@ export type FactorId = Id<"factor">;
 export type DeviceId = Id<"device">;
 export type KeyId = Id<"key">;
 export type InviteId = Id<"invite">;
+export type ApplicationId = Id<"application">;
 
 const ID_BYTES = 16;
 

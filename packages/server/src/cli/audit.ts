@@ -93,6 +93,6 @@ function fieldsOf({ personal, commitments, prev, time, ...row }: AuditRow) {
 function lineOf({ index, time, event, outcome, reason, personal }: AuditRow): TerminalText {
   const when = new Date(time).toISOString().slice(0, 19).replace("T", " ");
   const what = reason === undefined ? outcome : `${outcome}: ${reason}`;
-  const who = [personal.name ?? "-", personal.address ?? "-"].join(" ");
+  const who = [personal.name ?? personal.subject ?? "-", personal.address ?? "-"].join(" ");
   return say`${String(index).padStart(4)} ${when} ${event.padEnd(15)} ${what.padEnd(22)} ${who}`;
 }

@@ -9,7 +9,7 @@ import { z } from "zod";
  */
 
 /** The personal fields that an event can carry. */
-export const personalFields = ["name", "address", "client"] as const;
+export const personalFields = ["name", "address", "client", "subject"] as const;
 export type PersonalField = (typeof personalFields)[number];
 
 export const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -27,6 +27,8 @@ const entrySchema = z.strictObject({
   session: z.string().optional(),
   /** The device that the person came from, where it is known by a secret of its own. */
   device: z.string().optional(),
+  /** `app_…`, the application that asked for it. */
+  application: z.string().optional(),
   commitments: z.partialRecord(z.enum(personalFields), hash),
 });
 export type AuditEntry = z.infer<typeof entrySchema>;
@@ -38,8 +40,9 @@ export function chainOrigin(node: string): string {
 
 /** The entry's text is what is hashed, stored and exported: its members in this order, no white space, no absent one. */
 export function entryText(entry: AuditEntry): string {
-  const { index, prev, time, event, outcome, reason, account, session, device, commitments } = entry;
-  return JSON.stringify({ index, prev, time, event, outcome, reason, account, session, device, commitments });
+  const { index, prev, time, event, outcome, reason, account, session, device, application, commitments } = entry;
+  const own = { index, prev, time, event, outcome, reason, account, session, device, application, commitments };
+  return JSON.stringify(own);
 }
 
 export function entryHash(text: string): string {

@@ -24,6 +24,8 @@ export interface AuditEvent extends Pick<AuditEntry, "event" | "outcome" | "time
   readonly session?: string;
   /** `dev_…`, where the person came from a device that proved itself. */
   readonly device?: string;
+  /** `app_…`, where an application asked for it. */
+  readonly application?: string;
   readonly personal?: Partial<Record<PersonalField, string>>;
 }
 

@@ -1,4 +1,4 @@
-import type { AccountId, DeviceId, NodeId, SessionId } from "@postern/shared/ids";
+import type { AccountId, ApplicationId, DeviceId, NodeId, SessionId } from "@postern/shared/ids";
 import type { Barrier, SealedWriteTransaction } from "../barrier/barrier.js";
 import type { Account } from "../records/account.js";
 import { type AuditEvent, appendAudit } from "../records/audit-log.js";
@@ -37,6 +37,9 @@ export interface Told extends Pick<AuditEvent, "event" | "outcome"> {
   readonly account?: AccountId | undefined;
   readonly session?: SessionId | undefined;
   readonly device?: DeviceId | undefined;
+  readonly application?: ApplicationId | undefined;
+  /** Whom an application means, in its own words. */
+  readonly subject?: string | undefined;
 }
 
 /** What it takes to append to the chain of a store. */
@@ -47,7 +50,7 @@ export async function audit(
   context: AuditContext,
   tx: SealedWriteTransaction,
   peer: Peer | undefined,
-  { event, outcome, name, reason, account, session, device }: Told,
+  { event, outcome, name, reason, account, session, device, application, subject }: Told,
 ): Promise<void> {
   const told: AuditEvent = {
     event,
@@ -57,8 +60,10 @@ export async function audit(
     ...(account !== undefined && { account }),
     ...(session !== undefined && { session }),
     ...(device !== undefined && { device }),
+    ...(application !== undefined && { application }),
     personal: {
       ...(name !== undefined && { name }),
+      ...(subject !== undefined && { subject }),
       ...(peer !== undefined && { address: peer.address, client: peer.client }),
     },
   };
