@@ -4,6 +4,7 @@ import { deadlines } from "@postern/shared/messages";
 import type { ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
+import { plainAddress } from "./address-key.js";
 import type { Barrier } from "./barrier/barrier.js";
 import { listenHttp, type MetricsPage } from "./http/listener.js";
 import { leafExpiresAt, tlsCredentials } from "./identity/leaf-certificate.js";
@@ -23,7 +24,6 @@ import { auditLength, auditService, readSettings } from "./services/store.js";
 import { ensureStretchCensus } from "./services/stretching.js";
 import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
-import { plainAddress } from "./wire/address-key.js";
 import type { AdmissionLimits } from "./wire/admission.js";
 import { listenWire, type ShownIdentity, type WireListener } from "./wire/listener.js";
 
