@@ -590,6 +590,36 @@ export const errors = {
     hint: "`posternd start --metrics` says which addresses may read them",
   },
 
+  // Applications and their API keys.
+  api_key_invalid: {
+    rpc: -32100,
+    http: 401,
+    exit: refused,
+    message: "the API key is not valid",
+    hint: "it may have expired, or been rotated or revoked: ask the server's operator for another one",
+  },
+  scope_missing: {
+    rpc: -32101,
+    http: 403,
+    exit: refused,
+    message: "the API key is not for this",
+    hint: "its scopes were chosen when it was made: ask the server's operator for a key that has this one",
+  },
+  application_unknown: {
+    rpc: -32102,
+    http: 404,
+    exit: refused,
+    message: "there is no application of that id",
+    hint: "`posternd apikey applications` shows the ids",
+  },
+  api_key_ended: {
+    rpc: -32103,
+    http: 409,
+    exit: refused,
+    message: "the API key has ended, or has a successor already",
+    hint: "`posternd apikey create --application` makes another one for the same application",
+  },
+
   bug: {
     rpc: -32099,
     http: 500,
