@@ -1,12 +1,10 @@
 import { PosternError } from "@postern/shared/errors";
-import { type ApplicationId, type Id, idPrefixes } from "@postern/shared/ids";
+import { type Id, idPrefixes } from "@postern/shared/ids";
 import type { Barrier } from "../../barrier/barrier.js";
+import type { Caller } from "./api-keys.js";
 
 /** Which application asks: all that it makes belongs to it, and to none of its keys. */
-export interface Owner {
-  readonly application: ApplicationId;
-  readonly applicationName: string;
-}
+export type Owner = Pick<Caller, "application" | "applicationName">;
 
 declare const subject: unique symbol;
 
