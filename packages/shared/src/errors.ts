@@ -457,6 +457,50 @@ export const errors = {
     hint: "try again; the server's log says more",
   },
 
+  // Known-answer challenges.
+  challenge_unknown: {
+    rpc: -32150,
+    http: 404,
+    exit: refused,
+    message: "this application has no challenge of that id",
+    hint: "a challenge is kept for seven days after its end",
+  },
+  challenge_ended: {
+    rpc: -32151,
+    http: 409,
+    exit: refused,
+    message: "the challenge has ended",
+    hint: "nothing was changed; GET tells how it ended",
+  },
+  birth_date_impossible: {
+    rpc: -32152,
+    http: 422,
+    exit: usage,
+    message: "that is no date on which a person can have been born",
+    hint: "write a day that there was as YYYY-MM-DD, from 1900-01-01 until today",
+  },
+  question_invalid: {
+    rpc: -32153,
+    http: 422,
+    exit: usage,
+    message: "that question cannot be asked",
+    hint: "a text of 1 to 300 characters, answers of 1 to 100 that differ by more than case and spaces; no controls, and nothing that does not show",
+  },
+  locale_unknown: {
+    rpc: -32154,
+    http: 422,
+    exit: usage,
+    message: "this server has no pages in that language",
+    hint: "leave it out, and the page is in a language of the person's browser",
+  },
+  reply_to_refused: {
+    rpc: -32155,
+    http: 422,
+    exit: usage,
+    message: "a page cannot send anybody to that link",
+    hint: "https:// to a host of the server's --reply-to-hosts, or a link of whatsapp:, tg:, fb-messenger:, sms: or tel:",
+  },
+
   // The operator's store.
   admin_password_wrong: {
     rpc: -32060,
