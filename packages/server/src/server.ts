@@ -127,13 +127,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const page = metrics && options.metricsReaders && pageOf(metrics, options.metricsReaders);
   const draining = () => state.draining;
   const credentials = httpCertificate ?? shown.credentials;
-  const http =
-    options.http && (await listenHttp({ ...options.http, credentials, services, log, draining, metrics: page }));
+  const about = { name: "posternd", version };
+  const shared = { credentials, services, server: about, log, draining, metrics: page };
+  const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
   try {
     await auditService(barrier, node, tools, "server.start");
-    const context = { services, server: { name: "posternd", version } };
+    const context = { services, server: about };
     const refused = metrics?.refused;
     wire = await listenWire({ ...options.listen, shown, limits, exempt, context, log, refused });
   } catch (thrown) {

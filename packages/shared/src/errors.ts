@@ -60,6 +60,22 @@ export const errors = {
 
   not_found: { rpc: -32006, http: 404, exit: unreachable, message: "there is nothing here" },
 
+  // The HTTPS API.
+  media_type: {
+    rpc: -32110,
+    http: 415,
+    exit: unreachable,
+    message: "the body is of a type that is not taken here",
+    hint: "send it with the header Content-Type: application/json",
+  },
+  invalid_input: {
+    rpc: -32111,
+    http: 422,
+    exit: usage,
+    message: "the request does not have the form that the API takes",
+    hint: "`errors` says where; /docs and /openapi.json tell the form of every request",
+  },
+
   // Registration.
   registration_closed: {
     rpc: -32010,
