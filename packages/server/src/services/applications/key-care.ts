@@ -15,7 +15,7 @@ export async function listApiKeys({ barrier }: { readonly barrier: Barrier }): P
 }
 
 export interface Rotation {
-  /** Milliseconds for which the old key still works, unless it expires before. */
+  /** Milliseconds for which the old key still works, unless it expires before; 0 revokes it. */
   readonly overlap: number;
   /** Milliseconds, of the new key; undefined for one that does not expire; left out, that of the old one. */
   readonly lifetime?: number | undefined;
@@ -38,7 +38,9 @@ export function rotateApiKey(
     const lifetime = "lifetime" in wish ? wish.lifetime : lifetimeOf(key);
     const made = await drawKey(context, tx, { ...key, lifetime });
     const expiresAt = Math.min(now + overlap, key.expiresAt ?? Number.POSITIVE_INFINITY);
-    const old = { ...key, expiresAt, successor: made.key.id };
+    // Revoked, it stays so whatever is done to the clock.
+    const ended = overlap === 0 ? { revokedAt: now } : {};
+    const old = { ...key, expiresAt, successor: made.key.id, ...ended };
     await putApiKey(tx, old);
     const told = { event: "apikey.rotate", outcome: "done", application: key.application } as const;
     await audit(context, tx, undefined, { ...told, reason: `${id} by ${made.key.id}` });
