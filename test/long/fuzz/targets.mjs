@@ -18,7 +18,7 @@ const files = {
   addresses: ["server-address", "fingerprint"],
   srp: ["srp-values"],
   sessions: ["session-secret"],
-  tokens: ["operator-token"],
+  tokens: ["operator-token", "api-key"],
   barrier: ["barrier-header", "envelope", "keyring", "admin-password"],
   records: ["records", "audit-entry", "audit-chain"],
   "store-file": ["store-file", "store-open"],
