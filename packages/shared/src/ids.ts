@@ -14,6 +14,7 @@ export const idPrefixes = {
   key: "key",
   invite: "inv",
   application: "app",
+  apiKey: "pk",
   otp: "otp",
   totp: "totp",
   hotp: "hotp",
@@ -29,6 +30,7 @@ export type DeviceId = Id<"device">;
 export type KeyId = Id<"key">;
 export type InviteId = Id<"invite">;
 export type ApplicationId = Id<"application">;
+export type ApiKeyId = Id<"apiKey">;
 
 const ID_BYTES = 16;
 

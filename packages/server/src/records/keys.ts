@@ -21,6 +21,7 @@ export const prefixes = {
   oneTimeCode: 0x19,
   authenticator: 0x1a,
   idempotency: 0x1b,
+  application: 0x1c,
   auditHead: 0x20,
   auditEntry: 0x21,
   auditFields: 0x22,
