@@ -1,4 +1,4 @@
-import type { AccountId, ApplicationId, DeviceId, NodeId, SessionId } from "@postern/shared/ids";
+import type { AccountId, ApplicationId, ChallengeId, DeviceId, NodeId, SessionId } from "@postern/shared/ids";
 import type { Barrier, SealedWriteTransaction } from "../barrier/barrier.js";
 import type { Account } from "../records/account.js";
 import { type AuditEvent, appendAudit } from "../records/audit-log.js";
@@ -38,6 +38,7 @@ export interface Told extends Pick<AuditEvent, "event" | "outcome"> {
   readonly session?: SessionId | undefined;
   readonly device?: DeviceId | undefined;
   readonly application?: ApplicationId | undefined;
+  readonly challenge?: ChallengeId | undefined;
   /** Whom an application means, in its own words. */
   readonly subject?: string | undefined;
 }
@@ -50,7 +51,7 @@ export async function audit(
   context: AuditContext,
   tx: SealedWriteTransaction,
   peer: Peer | undefined,
-  { event, outcome, name, reason, account, session, device, application, subject }: Told,
+  { event, outcome, name, reason, account, session, device, application, challenge, subject }: Told,
 ): Promise<void> {
   const told: AuditEvent = {
     event,
@@ -61,6 +62,7 @@ export async function audit(
     ...(session !== undefined && { session }),
     ...(device !== undefined && { device }),
     ...(application !== undefined && { application }),
+    ...(challenge !== undefined && { challenge }),
     personal: {
       ...(name !== undefined && { name }),
       ...(subject !== undefined && { subject }),
