@@ -66,7 +66,7 @@ export const errors = {
     http: 415,
     exit: unreachable,
     message: "the body is of a type that is not taken here",
-    hint: "send it with the header Content-Type: application/json",
+    hint: "send JSON with the header Content-Type: application/json; /docs says where it is a form",
   },
   invalid_input: {
     rpc: -32111,
@@ -74,6 +74,14 @@ export const errors = {
     exit: usage,
     message: "the request does not have the form that the API takes",
     hint: "`errors` says where; /docs and /openapi.json tell the form of every request",
+  },
+
+  access_token_invalid: {
+    rpc: -32130,
+    http: 401,
+    exit: refused,
+    message: "the person's token is missing, over, for another service, or of a session that has ended",
+    hint: "`postern token --audience NAME` gives a new one",
   },
 
   // Registration.

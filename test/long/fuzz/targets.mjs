@@ -19,6 +19,7 @@ const files = {
   srp: ["srp-values"],
   sessions: ["session-secret"],
   tokens: ["operator-token", "api-key"],
+  "signed-tokens": ["signed-token"],
   barrier: ["barrier-header", "envelope", "keyring", "admin-password"],
   records: ["records", "audit-entry", "audit-chain"],
   "store-file": ["store-file", "store-open"],
