@@ -31,9 +31,8 @@ export async function watchCodes(output: Output, key: OtpauthTotp, { times, host
       const code = totpCode(key.secret, step, key);
       if (!drawn) printStep(output, code, untilNextStep(host.now(), key.period));
       if (!drawn && shown + 1 === times) return;
-      await throughStep(step, key.period, host, ending.signal, (left) => {
-        if (drawn) stdout.write(lineOf(code, left, showsColour(stdout, env)));
-      });
+      const draw = (left: number) => stdout.write(lineOf(code, left, showsColour(stdout, env)));
+      await throughStep(step, key.period, { host, signal: ending.signal, ...(drawn && { tell: draw }) });
     }
   } finally {
     for (const name of endingSignals) signals.off(name, cancel);
@@ -53,19 +52,20 @@ function printStep(output: Output, code: string, millisecondsLeft: number): void
   output.result({ code, expires_in: Math.ceil(millisecondsLeft / 1000) }, say`${code}`);
 }
 
-/** Waits until the step is over, and tells how many seconds are left at each whole one. */
-async function throughStep(
-  step: number,
-  period: number,
-  { now, sleep }: OtpHost,
-  signal: AbortSignal,
-  tell: (secondsLeft: number) => void,
-): Promise<void> {
-  while (stepAt(now(), period) === step) {
-    const left = untilNextStep(now(), period);
+interface Waiting {
+  readonly host: OtpHost;
+  readonly signal: AbortSignal;
+  /** Told at each whole second how many are left. */
+  readonly tell?: (secondsLeft: number) => void;
+}
+
+/** Waits until the step is over: a timer may fire some milliseconds before its time, so the clock has the last word. */
+async function throughStep(step: number, period: number, { host, signal, tell }: Waiting): Promise<void> {
+  while (stepAt(host.now(), period) === step) {
+    const left = untilNextStep(host.now(), period);
     const seconds = Math.ceil(left / 1000);
-    tell(seconds);
-    await sleep(left - (seconds - 1) * 1000, signal);
+    tell?.(seconds);
+    await host.sleep(tell === undefined ? left : left - (seconds - 1) * 1000, signal);
   }
 }
 
