@@ -14,7 +14,7 @@ const files = {
   frames: ["strict-json", "line-splitter", "rpc-request", "rpc-reply"],
   messages: ["method-parameters", "method-results"],
   names: ["name", "escape"],
-  otp: ["otpauth-uri", "base32-secret", "recovery-code", "typed-code"],
+  otp: ["otpauth-uri", "base32-secret", "encoded-secret", "authenticator-export", "recovery-code", "typed-code"],
   addresses: ["server-address", "fingerprint"],
   srp: ["srp-values"],
   sessions: ["session-secret"],
