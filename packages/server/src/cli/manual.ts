@@ -83,7 +83,10 @@ export const manual: Manual = {
     ],
     "stretch show": [{ line: "stretch show", does: "how many accounts are on which generation" }],
     "stretch raise": [{ line: "stretch raise", does: "go one generation up" }],
-    "identity show": [{ line: "identity show", does: "print the fingerprint, and whom clients take for this server" }],
+    "identity show": [
+      { line: "identity show", does: "print the fingerprint, and whom clients take for this server" },
+      { line: "identity show --pem >postern-identity.pem", does: "a file for curl --cacert, nginx and others" },
+    ],
     "identity rotate": [
       { line: "identity rotate", does: "replace the identity; clients follow at their next login" },
       { line: "identity rotate --no-successor", does: "replace one that may have been stolen" },

@@ -9,7 +9,7 @@ import type { ChainHead } from "../records/audit-chain.js";
 import { type AuditRow, auditHead, type DamagedRow, readAudit } from "../records/audit-log.js";
 import type { Budget } from "../records/budget.js";
 import { scanDevices } from "../records/device.js";
-import { findLogLevel, type StoredLogLevel } from "../records/log-level.js";
+import type { StoredLogLevel } from "../records/log-level.js";
 import type { Presence } from "../records/presence.js";
 import { scanSessions } from "../records/session.js";
 import { scanStrangerCounters } from "../records/stranger-counter.js";
@@ -19,6 +19,7 @@ import { AUDIT_PAGE } from "./audit-pages.js";
 import { budgetState, CODE_FAILURES_MAX } from "./budget.js";
 import type { KeyView } from "./key-schedule.js";
 import { isLive } from "./live-session.js";
+import { storedLogLevel } from "./log-level.js";
 import { runningServers } from "./presence.js";
 import { storedIdentityOf } from "./server-identity.js";
 import { listSigningKeys } from "./signing-keys.js";
@@ -76,7 +77,7 @@ export async function readStatus(barrier: Barrier, now: number): Promise<StoreSt
     apiKeys: (await listApiKeys({ barrier })).filter((key) => isUsable(key, now)).length,
     budgets: await readBudgets(barrier, now),
     signingKeys: await listSigningKeys({ barrier, now: () => now }),
-    logLevel: await barrier.read(findLogLevel),
+    logLevel: await storedLogLevel(barrier, now),
     ...(await lastService(barrier, { node, length: audit.length })),
     servers: await runningServers(barrier, now),
   };
