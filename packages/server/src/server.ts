@@ -4,6 +4,7 @@ import { deadlines } from "@postern/shared/messages";
 import type { ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
+import { plainAddress } from "./address-key.js";
 import type { Barrier } from "./barrier/barrier.js";
 import { listenHttp, type MetricsPage } from "./http/listener.js";
 import { leafExpiresAt, tlsCredentials } from "./identity/leaf-certificate.js";
@@ -23,7 +24,6 @@ import { auditLength, auditService, readSettings } from "./services/store.js";
 import { ensureStretchCensus } from "./services/stretching.js";
 import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
-import { plainAddress } from "./wire/address-key.js";
 import type { AdmissionLimits } from "./wire/admission.js";
 import { listenWire, type ShownIdentity, type WireListener } from "./wire/listener.js";
 
@@ -127,13 +127,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const page = metrics && options.metricsReaders && pageOf(metrics, options.metricsReaders);
   const draining = () => state.draining;
   const credentials = httpCertificate ?? shown.credentials;
-  const http =
-    options.http && (await listenHttp({ ...options.http, credentials, services, log, draining, metrics: page }));
+  const about = { name: "posternd", version };
+  const { storeUsage } = options;
+  const shared = { credentials, services, server: about, log, draining, metrics: page, storeUsage };
+  const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
   try {
     await auditService(barrier, node, tools, "server.start");
-    const context = { services, server: { name: "posternd", version } };
+    const context = { services, server: about };
     const refused = metrics?.refused;
     wire = await listenWire({ ...options.listen, shown, limits, exempt, context, log, refused });
   } catch (thrown) {

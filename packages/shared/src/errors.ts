@@ -60,6 +60,30 @@ export const errors = {
 
   not_found: { rpc: -32006, http: 404, exit: unreachable, message: "there is nothing here" },
 
+  // The HTTPS API.
+  media_type: {
+    rpc: -32110,
+    http: 415,
+    exit: unreachable,
+    message: "the body is of a type that is not taken here",
+    hint: "send JSON with the header Content-Type: application/json; /docs says where it is a form",
+  },
+  invalid_input: {
+    rpc: -32111,
+    http: 422,
+    exit: usage,
+    message: "the request does not have the form that the API takes",
+    hint: "`errors` says where; /docs and /openapi.json tell the form of every request",
+  },
+
+  access_token_invalid: {
+    rpc: -32130,
+    http: 401,
+    exit: refused,
+    message: "the person's token is missing, over, for another service, or of a session that has ended",
+    hint: "`postern token --audience NAME` gives a new one",
+  },
+
   // Registration.
   registration_closed: {
     rpc: -32010,
@@ -538,6 +562,36 @@ export const errors = {
     exit: refused,
     message: "the metrics are not for this address",
     hint: "`posternd start --metrics` says which addresses may read them",
+  },
+
+  // Applications and their API keys.
+  api_key_invalid: {
+    rpc: -32100,
+    http: 401,
+    exit: refused,
+    message: "the API key is not valid",
+    hint: "it may have expired, or been rotated or revoked: ask the server's operator for another one",
+  },
+  scope_missing: {
+    rpc: -32101,
+    http: 403,
+    exit: refused,
+    message: "the API key is not for this",
+    hint: "its scopes were chosen when it was made: ask the server's operator for a key that has this one",
+  },
+  application_unknown: {
+    rpc: -32102,
+    http: 404,
+    exit: refused,
+    message: "there is no application of that id",
+    hint: "`posternd apikey applications` shows the ids",
+  },
+  api_key_ended: {
+    rpc: -32103,
+    http: 409,
+    exit: refused,
+    message: "the API key has ended, or has a successor already",
+    hint: "`posternd apikey create --application` makes another one for the same application",
   },
 
   bug: {
