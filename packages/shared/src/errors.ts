@@ -399,6 +399,21 @@ export const errors = {
     exit: usage,
     message: "that is not a one-time password secret or otpauth URI",
   },
+  otp_expired: { rpc: -32140, http: 422, exit: refused, message: "the code has expired" },
+  export_invalid: {
+    rpc: -32141,
+    http: 422,
+    exit: usage,
+    message: "that is not an authenticator's export",
+    hint: "nothing was printed; scan its QR code anew, and give all of the text",
+  },
+  export_incomplete: {
+    rpc: -32142,
+    http: 422,
+    exit: refused,
+    message: "the export is not whole",
+    hint: "what is there was printed; its app shows one QR code after another: scan those that are missing",
+  },
 
   // The operator's store.
   admin_password_wrong: {

@@ -3,6 +3,7 @@ import { stepAt } from "@postern/shared/otp/totp";
 import type { SealedWriteTransaction } from "../barrier/barrier.js";
 import { type Account, changeAccounts, type Factor } from "../records/account.js";
 import { type RecordKind, recordRange } from "../records/keys.js";
+import { revokeAllApiKeys } from "./applications/key-care.js";
 import { type AuditContext, audit } from "./context.js";
 
 /** Records of a transaction. */
@@ -12,8 +13,8 @@ const PAGE = 256;
 const ended = ["session", "invite", "resetToken", "presence"] as const satisfies readonly RecordKind[];
 
 /**
- * Ends what an earlier state of the store would bring back to life: sessions; invites and reset tokens; recovery codes; codes of authenticators
- * that may have been used meanwhile. TOTP begins behind every step that could be accepted up to now; HOTP, of which
+ * Ends what an earlier state of the store would bring back to life: sessions; invites and reset tokens; API keys, of
+ * which any may have been revoked since; recovery codes; codes of authenticators that may have been used meanwhile. TOTP begins behind every step that could be accepted up to now; HOTP, of which
  * nobody can say how far it has come, with two codes in a row. And records that it was restored.
  *
  * It goes a page a transaction. What makes it one step is that the store is put in place only when all of it is done.
@@ -23,6 +24,7 @@ export async function settleRestored(context: AuditContext, backupTime: number):
   for (const kind of ended) {
     while ((await barrier.transact((tx) => deletePage(tx, kind))) === PAGE);
   }
+  await revokeAllApiKeys(context);
   let accounts = 0;
   let after: Buffer | undefined;
   do {
