@@ -133,6 +133,8 @@ export interface ServerOptions {
   readonly metricsReaders?: (address: string) => boolean;
   readonly onLogLevel?: (level: string | undefined) => void;
   readonly httpCertificate?: OwnCertificate;
+  /** Issuer of the tokens; by default the address of the HTTPS port. */
+  readonly publicUrl?: string;
   /** The port to listen on; by default one that the system chooses. */
   readonly port?: number;
 }
@@ -170,7 +172,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     http: options.http === true ? loopback(0) : undefined,
     httpCertificate: options.httpCertificate,
     registration: options.registration ?? "open",
-    publicUrl: undefined,
+    publicUrl: options.publicUrl,
     log,
     now: clock.now,
     metricsReaders: options.metricsReaders,
