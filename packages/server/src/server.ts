@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from "./metrics.js";
 import type { LogLevel } from "./records/log-level.js";
 import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
+import type { Deliver } from "./services/applications/delivery.js";
 import { runErasures } from "./services/audit-erasure.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
@@ -41,6 +42,8 @@ export interface ServerOptions {
   readonly log: Log;
   /** For how many milliseconds audit entries are kept. Undefined: for good. */
   readonly auditRetention?: number | undefined;
+  /** Sends one-time codes by mail. Undefined: this server sends none. */
+  readonly deliver?: Deliver | undefined;
   /** Stand in for the system in tests. */
   readonly now?: () => number;
   readonly random?: (size: number) => Buffer;

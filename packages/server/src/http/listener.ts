@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
+import type { Deliver } from "../services/applications/delivery.js";
 import type { ServiceContext } from "../services/context.js";
 import { addApi } from "./api/index.js";
 import { addOpenApi } from "./api/openapi.js";
@@ -22,6 +23,8 @@ export interface HttpOptions {
   readonly draining?: (() => boolean) | undefined;
   /** Undefined: there is no `/metrics`. */
   readonly metrics?: MetricsPage | undefined;
+  /** Undefined: this server sends no mail. */
+  readonly deliver?: Deliver | undefined;
 }
 
 export interface HttpListener {

@@ -40,7 +40,7 @@ const MAX_URI_LENGTH = 2048;
  * `otpauth://TYPE/ISSUER:ACCOUNT?issuer=ISSUER&secret=BASE32`, and behind it each parameter that is not at its default; a
  * HOTP's counter always. Issuer and account are percent-encoded down to the unreserved characters of RFC 3986, so that
  * neither can add a parameter, nor a quote end a shell's word. Throws `otp_invalid` for what `parseOtpauthUri` would
- * not read back as it was: an empty account, a name that `isName` refuses, a parameter out of its limits.
+ * not read back as it was: an empty account, a name that `isOtpauthName` refuses, a parameter out of its limits.
  */
 export function otpauthUri(otpauth: Otpauth): string {
   if (!isSound(otpauth)) throw new PosternError("otp_invalid");
@@ -143,8 +143,8 @@ function isSound(otpauth: Otpauth): boolean {
     Object.hasOwn(otpAlgorithms, algorithm) &&
     isWithin(digits, digitLimits) &&
     isWithin(secret.length, secretLimits) &&
-    isName(issuer) &&
-    isName(account) &&
+    isOtpauthName(issuer) &&
+    isOtpauthName(account) &&
     account !== "" &&
     (otpauth.type === "totp"
       ? isWithin(otpauth.period, periodLimits)
@@ -157,10 +157,10 @@ function isWithin(value: number, limits: { readonly least: number; readonly most
 }
 
 /**
- * At most 128 bytes of UTF-8, without a colon (it separates the label), a control character, a line or paragraph
+ * What an issuer or an account may be: at most 128 bytes of UTF-8, without a colon (it separates the label), a control character, a line or paragraph
  * separator or half of a surrogate pair, and without white space at either end.
  */
-function isName(text: string): boolean {
+export function isOtpauthName(text: string): boolean {
   return (
     Buffer.byteLength(text) <= MAX_NAME_BYTES && text === text.trim() && !/[:\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)
   );
