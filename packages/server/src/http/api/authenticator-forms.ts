@@ -134,7 +134,8 @@ export const codeBody = z.strictObject({ code });
 
 export const resyncBody = z.strictObject({
   codes: z
-    .tuple([code, code])
+    .array(code)
+    .length(2)
     .describe(`Two codes in a row, the earlier first, of the next ${HOTP_RESYNC_RANGE} that the device can show.`),
 });
 

@@ -38,10 +38,9 @@ import {
   unknown,
   verdictSchema,
 } from "./credentials.js";
-import type { ApiParts } from "./index.js";
 
 /** `/v1/totp` and `/v1/hotp`: authenticators, one of a kind for each subject. */
-export function addAuthenticatorRoutes(app: App, { services }: ApiParts): void {
+export function addAuthenticatorRoutes(app: App, services: ServiceContext): void {
   addTotpCreation(app, services);
   addHotpCreation(app, services);
   addResync(app, services);
@@ -169,7 +168,8 @@ function addResync(app: App, services: ServiceContext): void {
       },
     },
     async (request, answer) => {
-      const typed = { id: request.params.id, codes: request.body.codes };
+      const [first = "", second = ""] = request.body.codes;
+      const typed = { id: request.params.id, codes: [first, second] as const };
       return sendVerdict(answer, await resyncAuthenticator(services, peerOf(request), callerOf(request), typed));
     },
   );

@@ -63,7 +63,14 @@ export const issueBody = z
       .describe("So many wrong tries, and it is dead. Beside it the subject's own limit counts on over all its codes."),
     delivery: z
       .strictObject({
-        mail: z.email().max(254).describe("Where it goes: at most five mails an hour to one subject."),
+        mail: z
+          .string()
+          .max(254)
+          .refine((text) => /^[!-?A-~]+@[!-?A-~]+$/.test(text), "name@example.org alone, in ASCII")
+          .meta({
+            description: "Where it goes: at most five mails an hour to one subject.",
+            examples: ["ann@example.org"],
+          }),
         purpose: z
           .string()
           .refine((text) => isOneLine(text, PURPOSE_LENGTH_MAX), `one line of 1 to ${PURPOSE_LENGTH_MAX} characters`)

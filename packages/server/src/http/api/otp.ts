@@ -23,8 +23,8 @@ import {
   verdictSchema,
   versionsOf,
 } from "./credentials.js";
-import type { ApiParts } from "./index.js";
 import { codeBody, issueBody, issuedSchema, shownSchema, told } from "./otp-forms.js";
+import type { ApiParts } from "./parts.js";
 
 const id = idPattern("otp");
 const params = z.strictObject({ id });
