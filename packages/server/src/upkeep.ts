@@ -2,6 +2,7 @@ import { expiryNotice, type OwnCertificate } from "./identity/own-certificate.js
 import type { Log } from "./log.js";
 import { attempt } from "./repeat.js";
 import { sweepIdempotency } from "./services/applications/idempotency.js";
+import { sweepApiKeys } from "./services/applications/key-care.js";
 import { sweepOneTimeCodes } from "./services/applications/one-time-code-care.js";
 import { keepAuditFor } from "./services/audit-retention.js";
 import type { ServiceContext } from "./services/context.js";
@@ -18,6 +19,7 @@ const sweeps = [
   sweepSessions,
   sweepInvites,
   sweepResetTokens,
+  sweepApiKeys,
   sweepOneTimeCodes,
   sweepIdempotency,
 ];

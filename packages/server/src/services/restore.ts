@@ -6,6 +6,7 @@ import { changeAuthenticators } from "../records/applications/authenticator.js";
 import { changeOneTimeCodes } from "../records/applications/one-time-code.js";
 import { type RecordKind, recordRange } from "../records/keys.js";
 import { settledAuthenticator } from "./applications/authenticator-care.js";
+import { revokeAllApiKeys } from "./applications/key-care.js";
 import { settledCode } from "./applications/one-time-code-care.js";
 import { type AuditContext, audit } from "./context.js";
 
@@ -16,10 +17,11 @@ const PAGE = 256;
 const ended = ["session", "invite", "resetToken", "idempotency", "presence"] as const satisfies readonly RecordKind[];
 
 /**
- * Ends what an earlier state of the store would bring back to life: sessions; invites and reset tokens; recovery codes;
- * one-time codes of applications; codes of authenticators, people's and applications', that may have been used
- * meanwhile. TOTP begins behind every step that could be accepted up to now; HOTP, of which nobody can say how far it
- * has come, with two codes in a row. And records that it was restored.
+ * Ends what an earlier state of the store would bring back to life: sessions; invites and reset tokens; API keys, of
+ * which any may have been revoked since; recovery codes; one-time codes of applications; codes of authenticators,
+ * people's and applications', that may have been used meanwhile. TOTP begins behind every step that could be accepted
+ * up to now; HOTP, of which nobody can say how far it has come, with two codes in a row. And records that it was
+ * restored.
  *
  * It goes a page a transaction. What makes it one step is that the store is put in place only when all of it is done.
  */
@@ -28,6 +30,7 @@ export async function settleRestored(context: AuditContext, backupTime: number):
   for (const kind of ended) {
     while ((await barrier.transact((tx) => deletePage(tx, kind))) === PAGE);
   }
+  await revokeAllApiKeys(context);
   let accounts = 0;
   await everyPage(async (after) => {
     const page = await barrier.transact((tx) =>
