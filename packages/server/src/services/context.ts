@@ -19,6 +19,8 @@ export interface ServiceContext {
   readonly issuer: () => string;
   /** Hears each event of the audit log once it is durable, to count it: without names, addresses and ids. */
   readonly heard?: ((event: HeardEvent) => void) | undefined;
+  /** Hears that a callback is in the outbox, once that is durable: whoever delivers need not look for it. */
+  readonly enqueued?: (() => void) | undefined;
 }
 
 /** What is counted of an event. */
