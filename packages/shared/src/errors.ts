@@ -717,6 +717,50 @@ export const errors = {
     hint: "`posternd apikey create --application` makes another one for the same application",
   },
 
+  // Callbacks: where an application is told of its challenges.
+  callback_unknown: {
+    rpc: -32160,
+    http: 422,
+    exit: refused,
+    message: "there is no such callback",
+    hint: "`posternd callback list` shows the callbacks of every application, and `callback create` makes one",
+  },
+  callback_exists: {
+    rpc: -32161,
+    http: 409,
+    exit: refused,
+    message: "the application has a callback of that name already",
+    hint: "`posternd callback list` shows it; delete it first, or choose another name",
+  },
+  callback_url_invalid: {
+    rpc: -32162,
+    http: 422,
+    exit: usage,
+    message: "a callback cannot go to that URL",
+    hint: "https://HOST/PATH, the host in its plain form, placeholders such as {result} only in path and query values",
+  },
+  callback_host_refused: {
+    rpc: -32163,
+    http: 422,
+    exit: refused,
+    message: "callbacks may not go to that host",
+    hint: "name it in --callback-hosts: `host` for port 443, `host:port` for another",
+  },
+  callback_value_invalid: {
+    rpc: -32164,
+    http: 422,
+    exit: refused,
+    message: "the callback's URL needs a value that is missing, or cannot stand there",
+    hint: "1 to 256 characters, no controls, and not only dots",
+  },
+  too_many_callbacks: {
+    rpc: -32165,
+    http: 409,
+    exit: refused,
+    message: "the application has as many callbacks as it can have",
+    hint: "delete one that is not used",
+  },
+
   bug: {
     rpc: -32099,
     http: 500,
