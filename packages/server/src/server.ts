@@ -131,7 +131,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const draining = () => state.draining;
   const credentials = httpCertificate ?? shown.credentials;
   const about = { name: "posternd", version };
-  const shared = { credentials, services, server: about, log, draining, metrics: page, deliver };
+  const { storeUsage } = options;
+  const shared = { credentials, services, server: about, log, draining, metrics: page, storeUsage, deliver };
   const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);

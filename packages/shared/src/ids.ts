@@ -18,6 +18,7 @@ export const idPrefixes = {
   otp: "otp",
   totp: "totp",
   hotp: "hotp",
+  challenge: "chl",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;
@@ -30,6 +31,7 @@ export type DeviceId = Id<"device">;
 export type KeyId = Id<"key">;
 export type InviteId = Id<"invite">;
 export type ApplicationId = Id<"application">;
+export type ChallengeId = Id<"challenge">;
 export type ApiKeyId = Id<"apiKey">;
 
 const ID_BYTES = 16;

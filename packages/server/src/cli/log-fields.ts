@@ -73,6 +73,7 @@ const secretForms: readonly RegExp[] = [
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
   /otpauth:\/\/[^\s"']+/gi,
   /\bpss_[0-9a-f_]+/gi,
+  /\bpk_[0-9a-f]{32}_[\w-]+/gi,
   /\beyJ[\w-]*\.[\w-]*\.?[\w-]*/g,
   // User and password of a URL.
   /(?<=:\/\/)[^\s/@]+(?=@)/g,

@@ -8,6 +8,7 @@ import Fastify, {
   type RawServerDefault,
 } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { isOfType } from "./media-type.js";
 import { early } from "./problems.js";
 
 /** What routes are added to: their schemas are zod's, and say what a handler gets and gives. */
@@ -62,11 +63,13 @@ export interface Credentials {
 /** What is no page loads nothing, and stands in no frame. */
 const NOTHING = "default-src 'none'; frame-ancestors 'none'";
 
+const JSON_TYPE = "application/json";
+
 /** The one parser of bodies: JSON of which no two parsers can disagree, by its one name. */
 function takeStrictJson(app: App): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
-    if (!isPlainJson(request.headers["content-type"])) return done(new PosternError("media_type"), undefined);
+  app.addContentTypeParser(JSON_TYPE, { parseAs: "buffer" }, (request, body, done) => {
+    if (!isOfType(request.headers["content-type"], JSON_TYPE)) return done(new PosternError("media_type"), undefined);
     if (body.length === 0) return done(null, undefined);
     try {
       done(null, parseStrictJson(body as Buffer, { lines: true }));
@@ -74,9 +77,4 @@ function takeStrictJson(app: App): void {
       done(thrown as Error, undefined);
     }
   });
-}
-
-/** JSON is UTF-8 (RFC 8259 section 8.1): another charset, or any other parameter, would be read in two ways. */
-function isPlainJson(type: string | undefined): boolean {
-  return /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i.test(type ?? "");
 }

@@ -1,30 +1,23 @@
 import type { AddressInfo } from "node:net";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
-import type { Deliver } from "../services/applications/delivery.js";
-import type { ServiceContext } from "../services/context.js";
 import { addApi } from "./api/index.js";
 import { addOpenApi } from "./api/openapi.js";
+import type { ApiParts } from "./api/parts.js";
 import { type Credentials, createApp, within } from "./app.js";
 import { addHealth, addMetrics, type MetricsPage } from "./health.js";
 import { addProblems } from "./problems.js";
 
 export type { MetricsPage } from "./health.js";
 
-export interface HttpOptions {
+export interface HttpOptions extends ApiParts {
   readonly host: string;
   readonly port: number;
   /** PEM. */
   readonly credentials: Credentials;
-  readonly services: ServiceContext;
-  readonly server: { readonly name: string; readonly version: string };
   readonly log: Log;
-  /** Whether the server is being stopped: then it is not ready. */
-  readonly draining?: (() => boolean) | undefined;
   /** Undefined: there is no `/metrics`. */
   readonly metrics?: MetricsPage | undefined;
-  /** Undefined: no codes go out by mail. */
-  readonly deliver?: Deliver | undefined;
 }
 
 export interface HttpListener {

@@ -16,7 +16,7 @@ import { lookAtPort } from "./ports.js";
 import { failed, judgeVersions, lookAtDirectory, lookAtFile, lookInside } from "./store.js";
 
 /** What needs the admin password, in words. */
-const inside = "the audit log, the clock against it, the certificate, the servers that run";
+const inside = "the audit log, the clock against it, the certificate, the API keys, the servers that run";
 
 /**
  * Looks at everything that it can, whatever it finds on the way, and says of each what to do.
