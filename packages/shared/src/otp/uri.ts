@@ -43,7 +43,7 @@ const OTHER_NAME = /^[a-z0-9._~-]+$/;
  * `otpauth://TYPE/ISSUER:ACCOUNT?issuer=ISSUER&secret=BASE32`, and behind it each parameter that is not at its default; a
  * HOTP's counter always. Issuer and account are percent-encoded down to the unreserved characters of RFC 3986, so that
  * neither can add a parameter, nor a quote end a shell's word. Throws `otp_invalid` for what `parseOtpauthUri` would
- * not read back as it was: an empty account, a name that `isName` refuses, a parameter out of its limits.
+ * not read back as it was: an empty account, a name that `isOtpauthName` refuses, a parameter out of its limits.
  */
 export function otpauthUri(otpauth: Otpauth, limits: OtpLimits = enrolmentLimits): string {
   if (!isSound(otpauth, limits)) throw new PosternError("otp_invalid");
@@ -152,8 +152,8 @@ function isSound(otpauth: Otpauth, limits: OtpLimits): boolean {
     Object.hasOwn(otpAlgorithms, algorithm) &&
     isWithin(digits, limits.digits) &&
     isWithin(secret.length, limits.secretBytes) &&
-    isName(issuer) &&
-    isName(account) &&
+    isOtpauthName(issuer) &&
+    isOtpauthName(account) &&
     account !== "" &&
     (otpauth.type === "totp"
       ? isWithin(otpauth.period, limits.period)
@@ -166,10 +166,10 @@ function isWithin(value: number, { least, most }: Range): boolean {
 }
 
 /**
- * At most 128 bytes of UTF-8, without a colon (it separates the label), a control character, a line or paragraph
- * separator or half of a surrogate pair, and without white space at either end.
+ * What an issuer or an account may be: at most 128 bytes of UTF-8, without a colon (it separates the label), a control
+ * character, a line or paragraph separator or half of a surrogate pair, and without white space at either end.
  */
-function isName(text: string): boolean {
+export function isOtpauthName(text: string): boolean {
   return (
     Buffer.byteLength(text) <= MAX_NAME_BYTES && text === text.trim() && !/[:\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)
   );
