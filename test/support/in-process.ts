@@ -134,6 +134,8 @@ export interface ServerOptions {
   readonly metricsReaders?: (address: string) => boolean;
   readonly onLogLevel?: (level: string | undefined) => void;
   readonly httpCertificate?: OwnCertificate;
+  /** Issuer of the tokens; by default the address of the HTTPS port. */
+  readonly publicUrl?: string;
   /** Stands in for a mail server. */
   readonly deliver?: Deliver;
   /** The port to listen on; by default one that the system chooses. */
@@ -174,7 +176,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     httpCertificate: options.httpCertificate,
     deliver: options.deliver,
     registration: options.registration ?? "open",
-    publicUrl: undefined,
+    publicUrl: options.publicUrl,
     log,
     now: clock.now,
     metricsReaders: options.metricsReaders,

@@ -40,10 +40,10 @@ export interface ServerOptions {
   /** Where other services reach the HTTPS port: `iss` of the tokens. Undefined: the address it listens on. */
   readonly publicUrl: string | undefined;
   readonly log: Log;
-  /** For how many milliseconds audit entries are kept. Undefined: for good. */
-  readonly auditRetention?: number | undefined;
   /** Sends one-time codes by mail. Undefined: this server sends none. */
   readonly deliver?: Deliver | undefined;
+  /** For how many milliseconds audit entries are kept. Undefined: for good. */
+  readonly auditRetention?: number | undefined;
   /** Stand in for the system in tests. */
   readonly now?: () => number;
   readonly random?: (size: number) => Buffer;
@@ -110,7 +110,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const keeper = await IdentityKeeper.open({ barrier, ...tools, hosts });
   const shown = shownBy(keeper);
   let { httpCertificate } = options;
-  const { publicUrl, limits = defaultLimits, exempt = () => false } = options;
+  const { publicUrl, limits = defaultLimits, exempt = () => false, deliver } = options;
   let issuer = publicUrl ?? issuerAt(options.http ?? options.listen);
   const state = { draining: false };
   let wire: WireListener;
@@ -131,7 +131,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const draining = () => state.draining;
   const credentials = httpCertificate ?? shown.credentials;
   const about = { name: "posternd", version };
-  const { storeUsage, deliver } = options;
+  const { storeUsage } = options;
   const shared = { credentials, services, server: about, log, draining, metrics: page, storeUsage, deliver };
   const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);

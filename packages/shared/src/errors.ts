@@ -391,6 +391,20 @@ export const errors = {
     message: "that is not a range of addresses",
     hint: "write ranges as 10.0.0.0/8,::1/128, or off",
   },
+  mail_address_invalid: {
+    rpc: -32135,
+    http: 422,
+    exit: usage,
+    message: "that is not a mail address",
+    hint: "write name@example.org alone, without a person's name; only the domain may have other than ASCII characters",
+  },
+  mail_not_sent: {
+    rpc: -32136,
+    http: 502,
+    exit: unreachable,
+    message: "the mail server did not take the mail",
+    hint: '`posternd doctor` tries the server, `posternd mail test` a mail; see "Mail" in docs/operations.md',
+  },
   cancelled: { rpc: -32057, http: 400, exit: cancelled, message: "cancelled" },
   otp_wrong: { rpc: -32073, http: 422, exit: refused, message: "the code is not right" },
   otp_invalid: {

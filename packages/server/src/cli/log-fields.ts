@@ -15,6 +15,7 @@ export const logFields = {
   connections: "how many connections were waited for, or were cut off",
   seconds: "for how long they may go on",
   fingerprint: "of the identity that is shown from now on",
+  why: "why a mail was not sent: the mail server's reply code and to which command, or what became of the connection",
   expires: "when your own certificate ends",
 } as const satisfies Record<string, string>;
 

@@ -59,7 +59,7 @@ export const manual: Manual = {
         does: "a key for a new application, good for a year; the key alone is on stdout",
       },
       {
-        line: "apikey create --name 'shop, reports' --scope session --application app_…",
+        line: "apikey create --name reports --scope admin --application app_…",
         does: "another one for an application that is there",
       },
     ],

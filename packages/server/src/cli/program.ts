@@ -11,6 +11,7 @@ import { serverOptions } from "./config/options.js";
 import { reread, settleBefore, withOptions } from "./config/resolve.js";
 import { addIdentity } from "./identity/commands.js";
 import { addKeeping } from "./keeping/commands.js";
+import { addMail } from "./mail/commands.js";
 import { manual } from "./manual.js";
 import { addPeople } from "./people/commands.js";
 import { addRunning } from "./running/commands.js";
@@ -44,6 +45,7 @@ export function buildProgram(output: Output): Command {
   addApiKeys(program, output);
   addIdentity(program, output);
   addKeeping(program, output);
+  addMail(program, output);
   addConfig(program, output);
   addRunning(program, output);
   addCompletion(program, output);

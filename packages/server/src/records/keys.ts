@@ -25,7 +25,7 @@ export const prefixes = {
   challengePage: 0x1d,
   callback: 0x1e,
   outbox: 0x1f,
-  application: 0x1c,
+  application: 0x30,
   auditHead: 0x20,
   auditEntry: 0x21,
   auditFields: 0x22,
