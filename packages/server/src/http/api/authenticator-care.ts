@@ -66,7 +66,10 @@ export function addCare<K extends "totp" | "hotp">(
         description: "A code is valid once. Whatever it is worth, the reply is 200, and says so in `result`.",
         body: codeBody,
         response: {
-          200: reply("What the code is worth", verdictSchema),
+          200: reply(
+            "What the code is worth; with a header `Retry-After` where it was throttled for a while",
+            verdictSchema,
+          ),
           ...unknown,
           422: problem("`invalid_input`, `code_malformed`: it is no such code, and nothing was counted"),
         },
@@ -132,6 +135,7 @@ export function addCare<K extends "totp" | "hotp">(
       const which = { kind, id: idOf(request) as ShownAuthenticator["id"], versions };
       await removeAuthenticator(services, peerOf(request), callerOf(request), which);
       answer.code(204);
+      return null;
     },
   );
 

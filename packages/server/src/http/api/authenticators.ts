@@ -30,6 +30,7 @@ import {
 } from "./authenticator-forms.js";
 import { callerOf, problem } from "./authorize.js";
 import {
+  CREATED_HEADERS,
   idempotencyHeader,
   noQuery,
   reply,
@@ -71,7 +72,7 @@ function addTotpCreation(app: App, services: ServiceContext): void {
         operationId: "createTotp",
         summary: "Makes an authenticator that goes by time (RFC 6238)",
         body: totpBody,
-        response: { 201: reply("It is made", totpCreated), ...createdReplies },
+        response: { 201: reply(`It is made; ${CREATED_HEADERS}`, totpCreated), ...createdReplies },
       },
     },
     async (request, answer) => {
@@ -99,7 +100,7 @@ function addHotpCreation(app: App, services: ServiceContext): void {
         operationId: "createHotp",
         summary: "Makes an authenticator that goes by a counter (RFC 4226)",
         body: hotpBody,
-        response: { 201: reply("It is made", hotpCreated), ...createdReplies },
+        response: { 201: reply(`It is made; ${CREATED_HEADERS}`, hotpCreated), ...createdReplies },
       },
     },
     async (request, answer) => {
@@ -162,7 +163,10 @@ function addResync(app: App, services: ServiceContext): void {
         querystring: noQuery,
         body: resyncBody,
         response: {
-          200: reply("What the two codes are worth", verdictSchema),
+          200: reply(
+            "What the two codes are worth; with a header `Retry-After` where it was throttled for a while",
+            verdictSchema,
+          ),
           ...unknown,
           422: problem("`invalid_input`, `code_malformed`: nothing was counted"),
         },
