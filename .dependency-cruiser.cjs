@@ -23,7 +23,7 @@ const server = {
     cli: ["services", "records", "barrier", "identity", "mail"],
     wire: ["services", "records", "identity"],
     http: ["services", "records"],
-    web: ["services", "records"],
+    web: ["http", "services", "records"],
     services: ["records", "barrier", "identity"],
     records: ["barrier"],
     barrier: ["storage"],

@@ -6,11 +6,13 @@ import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
 import { plainAddress } from "./address-key.js";
 import type { Barrier } from "./barrier/barrier.js";
+import type { App } from "./http/app.js";
 import { listenHttp, type MetricsPage } from "./http/listener.js";
 import { leafExpiresAt, tlsCredentials } from "./identity/leaf-certificate.js";
 import type { OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
 import { createMetrics, type Metrics } from "./metrics.js";
+import type { PageLanguages } from "./page-texts.js";
 import type { LogLevel } from "./records/log-level.js";
 import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
@@ -25,6 +27,8 @@ import { auditLength, auditService, readSettings } from "./services/store.js";
 import { ensureStretchCensus } from "./services/stretching.js";
 import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
+import { Languages } from "./web/languages.js";
+import { addPages } from "./web/routes.js";
 import type { AdmissionLimits } from "./wire/admission.js";
 import { listenWire, type ShownIdentity, type WireListener } from "./wire/listener.js";
 
@@ -44,6 +48,8 @@ export interface ServerOptions {
   readonly deliver?: Deliver | undefined;
   /** For how many milliseconds audit entries are kept. Undefined: for good. */
   readonly auditRetention?: number | undefined;
+  /** Languages of pages beside those that come with the server, or in their place. */
+  readonly pageLanguages?: PageLanguages | undefined;
   /** Stand in for the system in tests. */
   readonly now?: () => number;
   readonly random?: (size: number) => Buffer;
@@ -135,7 +141,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const about = { name: "posternd", version };
   const { storeUsage } = options;
   const door = { exempt, trusted: options.trustedProxy };
-  const shared = { credentials, door, services, server: about, log, draining, metrics: page, storeUsage, deliver };
+  const languages = new Languages(options.pageLanguages);
+  const pages = (app: App) => addPages(app, { services, languages });
+  const shared = {
+    credentials,
+    door,
+    pages,
+    services,
+    server: about,
+    log,
+    draining,
+    metrics: page,
+    storeUsage,
+    deliver,
+  };
   const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);

@@ -84,6 +84,14 @@ export const errors = {
     hint: "`postern token --audience NAME` gives a new one",
   },
 
+  page_texts_invalid: {
+    rpc: -32113,
+    http: 500,
+    exit: usage,
+    message: "the texts of pages cannot be used",
+    hint: "docs/challenges.md tells the members of such a file",
+  },
+
   // Registration.
   registration_closed: {
     rpc: -32010,

@@ -21,6 +21,7 @@ import {
   readMailSettings,
   warningAbout,
 } from "./mail/settings.js";
+import { readPageTexts } from "./page-texts.js";
 import { parsePublicUrl } from "./public-url.js";
 import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgain } from "./signals.js";
 import { parseDrain } from "./spans.js";
@@ -36,6 +37,7 @@ export interface StartOptions extends StoreOptions, MailOptions {
   readonly publicUrl?: string;
   readonly addressLimits?: string;
   readonly trustedProxy?: string;
+  readonly pageTexts?: string;
   readonly metrics: string;
   readonly auditRetention?: string;
   readonly drain: string;
@@ -58,6 +60,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
   const proxies = options.trustedProxy === undefined ? undefined : parseTrustedProxies(options.trustedProxy);
+  const pageLanguages = options.pageTexts === undefined ? undefined : await readPageTexts(options.pageTexts);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const readers = parseMetricsReaders(options.metrics);
@@ -78,6 +81,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
       publicUrl,
       exempt: exempt?.covers,
       trustedProxy: proxies?.covers,
+      pageLanguages,
     };
     const { directory } = locationOf(output, options);
     const watched = {

@@ -4,7 +4,7 @@ import type { Log } from "../log.js";
 import { addApi } from "./api/index.js";
 import { addOpenApi } from "./api/openapi.js";
 import type { ApiParts } from "./api/parts.js";
-import { type Credentials, createApp, within } from "./app.js";
+import { type App, type Credentials, createApp, within } from "./app.js";
 import type { DoorOptions } from "./door.js";
 import { addHealth, addMetrics, type MetricsPage } from "./health.js";
 import { addProblems } from "./problems.js";
@@ -18,6 +18,8 @@ export interface HttpOptions extends ApiParts {
   readonly credentials: Credentials;
   readonly log: Log;
   readonly door?: DoorOptions | undefined;
+  /** Adds what is no API: pages for people. */
+  readonly pages?: ((app: App) => Promise<void>) | undefined;
   /** Undefined: there is no `/metrics`. */
   readonly metrics?: MetricsPage | undefined;
 }
@@ -40,6 +42,7 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
     addHealth(routes, services, draining);
     if (options.metrics !== undefined) addMetrics(routes, options.metrics);
     await addApi(routes, options);
+    await options.pages?.(routes);
   });
   await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
     throw listenError(cause, { host, port });

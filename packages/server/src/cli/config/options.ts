@@ -112,6 +112,12 @@ export const serverOptions: readonly OptionFacts[] = [
     check: async (value) => (await import("../address-limits.js")).parseTrustedProxies(value),
   },
   {
+    key: "page-texts",
+    value: "<dir>",
+    what: "texts of challenge pages in further languages: files such as fr.json",
+    unset: "English and Spanish",
+  },
+  {
     key: "metrics",
     value: "<off|ranges>",
     what: "which addresses may read /metrics on the HTTPS port",
