@@ -16,6 +16,9 @@ import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
 import type { Deliver } from "./services/applications/delivery.js";
 import { runErasures } from "./services/audit-erasure.js";
+import { expireChallenges } from "./services/challenges/expire.js";
+import { BUILT_IN_LOCALES } from "./services/challenges/locale.js";
+import { DEFAULT_REPLY_TO_HOSTS, parseReplyToHosts, type ReplyToHosts } from "./services/challenges/reply-to.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
 import { LOG_LEVEL_POLL_MS, storedLogLevel } from "./services/log-level.js";
@@ -42,6 +45,8 @@ export interface ServerOptions {
   readonly log: Log;
   /** Sends one-time codes by mail. Undefined: this server sends none. */
   readonly deliver?: Deliver | undefined;
+  /** Where pages of challenges may send people. */
+  readonly replyToHosts?: ReplyToHosts | undefined;
   /** For how many milliseconds audit entries are kept. Undefined: for good. */
   readonly auditRetention?: number | undefined;
   /** Stand in for the system in tests. */
@@ -132,7 +137,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const credentials = httpCertificate ?? shown.credentials;
   const about = { name: "posternd", version };
   const { storeUsage } = options;
-  const shared = { credentials, services, server: about, log, draining, metrics: page, storeUsage, deliver };
+  const { replyToHosts = parseReplyToHosts(DEFAULT_REPLY_TO_HOSTS) } = options;
+  const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, locales: BUILT_IN_LOCALES };
+  const shared = { ...parts, credentials, log, metrics: page };
   const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
@@ -179,6 +186,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const background = [
     repeat(HOUR_MS, () => keepUp(services, [renew, expiry], auditRetention, log)),
     repeat(MINUTE_MS, () => attempt(() => runErasures(services), log)),
+    repeat(MINUTE_MS, () => attempt(() => expireChallenges(services), log)),
     repeat(IDENTITY_CHECK_MS, attemptQuietly(takeUpIdentity, log)),
     every(PRESENCE_MS, appear),
     every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),

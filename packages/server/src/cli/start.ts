@@ -7,6 +7,7 @@ import { expiryNotice, type OwnCertificate } from "../identity/own-certificate.j
 import type { Log } from "../log.js";
 import type { Mailer } from "../mail/mailer.js";
 import type { RunningServer } from "../server.js";
+import { parseReplyToHosts } from "../services/challenges/reply-to.js";
 import type { RegistrationMode } from "../services/context.js";
 import { storeUsage } from "../store.js";
 import { type Exemption, parseAddressLimits, parseMetricsReaders } from "./address-limits.js";
@@ -34,6 +35,7 @@ export interface StartOptions extends StoreOptions, MailOptions {
   readonly httpKey?: string;
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
+  readonly replyToHosts: string;
   readonly addressLimits?: string;
   readonly metrics: string;
   readonly auditRetention?: string;
@@ -59,6 +61,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const readers = parseMetricsReaders(options.metrics);
+  const replyToHosts = parseReplyToHosts(options.replyToHosts);
   const drainMs = parseDrain(options.drain);
   const store = await unsealOrCreateStore(output, options);
   let how: Stop = "asked";
@@ -69,7 +72,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
     const { registration } = options;
     if (exempt !== undefined) warnOf(exempt, output, log);
     const mailer = mail && (await openMailerOf(mail, log));
-    const addresses = { listen, http, httpCertificate, publicUrl, exempt: exempt?.covers };
+    const addresses = { listen, http, httpCertificate, publicUrl, replyToHosts, exempt: exempt?.covers };
     const { directory } = locationOf(output, options);
     const watched = {
       metricsReaders: readers?.covers,
