@@ -18,6 +18,8 @@ import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
 import type { Deliver } from "./services/applications/delivery.js";
 import { runErasures } from "./services/audit-erasure.js";
+import { expireChallenges } from "./services/challenges/expire.js";
+import { DEFAULT_REPLY_TO_HOSTS, parseReplyToHosts, type ReplyToHosts } from "./services/challenges/reply-to.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
 import { LOG_LEVEL_POLL_MS, storedLogLevel } from "./services/log-level.js";
@@ -46,6 +48,8 @@ export interface ServerOptions {
   readonly log: Log;
   /** Sends one-time codes by mail. Undefined: this server sends none. */
   readonly deliver?: Deliver | undefined;
+  /** Where pages of challenges may send people. */
+  readonly replyToHosts?: ReplyToHosts | undefined;
   /** For how many milliseconds audit entries are kept. Undefined: for good. */
   readonly auditRetention?: number | undefined;
   /** Languages of pages beside those that come with the server, or in their place. */
@@ -143,18 +147,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const door = { exempt, trusted: options.trustedProxy };
   const languages = new Languages(options.pageLanguages);
   const pages = (app: App) => addPages(app, { services, languages });
-  const shared = {
-    credentials,
-    door,
-    pages,
-    services,
-    server: about,
-    log,
-    draining,
-    metrics: page,
-    storeUsage,
-    deliver,
-  };
+  const { replyToHosts = parseReplyToHosts(DEFAULT_REPLY_TO_HOSTS) } = options;
+  const locales = languages.tags;
+  const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, locales };
+  const shared = { ...parts, credentials, door, pages, log, metrics: page };
   const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
@@ -201,6 +197,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const background = [
     repeat(HOUR_MS, () => keepUp(services, [renew, expiry], auditRetention, log)),
     repeat(MINUTE_MS, () => attempt(() => runErasures(services), log)),
+    repeat(MINUTE_MS, () => attempt(() => expireChallenges(services), log)),
     repeat(IDENTITY_CHECK_MS, attemptQuietly(takeUpIdentity, log)),
     every(PRESENCE_MS, appear),
     every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),

@@ -543,7 +543,7 @@ export const errors = {
     http: 422,
     exit: usage,
     message: "a page cannot send anybody to that link",
-    hint: "https:// to a host of the server's --reply-to-hosts, or a link of whatsapp:, tg:, fb-messenger:, sms: or tel:",
+    hint: "https:// to a host of the server's --reply-to-hosts, or a link of whatsapp:, tg:, fb-messenger:, sgnl:, sms: or tel:",
   },
 
   // The operator's store.

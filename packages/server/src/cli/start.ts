@@ -7,6 +7,7 @@ import { expiryNotice, type OwnCertificate } from "../identity/own-certificate.j
 import type { Log } from "../log.js";
 import type { Mailer } from "../mail/mailer.js";
 import type { RunningServer } from "../server.js";
+import { parseReplyToHosts } from "../services/challenges/reply-to.js";
 import type { RegistrationMode } from "../services/context.js";
 import { storeUsage } from "../store.js";
 import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
@@ -35,6 +36,7 @@ export interface StartOptions extends StoreOptions, MailOptions {
   readonly httpKey?: string;
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
+  readonly replyToHosts: string;
   readonly addressLimits?: string;
   readonly trustedProxy?: string;
   readonly pageTexts?: string;
@@ -64,6 +66,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const readers = parseMetricsReaders(options.metrics);
+  const replyToHosts = parseReplyToHosts(options.replyToHosts);
   const drainMs = parseDrain(options.drain);
   const store = await unsealOrCreateStore(output, options);
   let how: Stop = "asked";
@@ -79,6 +82,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
       http,
       httpCertificate,
       publicUrl,
+      replyToHosts,
       exempt: exempt?.covers,
       trustedProxy: proxies?.covers,
       pageLanguages,

@@ -96,6 +96,14 @@ export const serverOptions: readonly OptionFacts[] = [
     check: async (value) => (await import("@postern/shared/mail-address")).parseMailAddress(value),
   },
   {
+    key: "reply-to-hosts",
+    value: "<hosts>",
+    what: "where pages of challenges may send people by https, such as wa.me,bot.example:8443",
+    fallback: "wa.me,api.whatsapp.com,t.me,m.me,signal.me",
+    list: true,
+    check: async (value) => (await import("../../services/challenges/reply-to.js")).parseReplyToHosts(value),
+  },
+  {
     key: "address-limits",
     value: "<off|ranges>",
     what: "which addresses have no limits of their own: ranges such as 10.0.0.0/8,::1/128, or with off all",

@@ -9,6 +9,7 @@ const tags = [
   { name: "otp", description: "Random one-time codes, given to the caller or sent by mail" },
   { name: "totp", description: "Authenticators that go by time (RFC 6238)" },
   { name: "hotp", description: "Authenticators that go by a counter (RFC 4226)" },
+  { name: "challenges", description: "Pages that ask a person what they know, once" },
   { name: "sessions", description: "Who is logged in: tokens of people, for other services" },
   { name: "admin", description: "The server itself" },
   { name: "health", description: "For supervisors and balancers; without a key" },
@@ -61,7 +62,8 @@ export async function addOpenApi(app: App, { version }: { version: string }): Pr
       info: {
         title: "Postern",
         version,
-        description: "One-time passwords, sessions and administration of a Postern server, for other applications.",
+        description:
+          "One-time passwords, known-answer challenges, sessions and administration of a Postern server, for other applications.",
         license: { name: "MIT", identifier: "MIT" },
       },
       tags,

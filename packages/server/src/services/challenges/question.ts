@@ -30,7 +30,7 @@ export const ownLimits = { text: 300, option: 100, decoys: { least: 1, most: 9 }
 
 /** No two options may look alike: who is right must not depend on which of them is taken. @throws PosternError `question_invalid` */
 export function parseOwnQuestion({ text, answer, decoys }: OwnTexts): OwnQuestion {
-  const asked = { text: text.normalize("NFC"), answer: answer.normalize("NFC"), decoys: decoys.map(normalized) };
+  const asked: OwnTexts = { text: normalized(text), answer: normalized(answer), decoys: decoys.map(normalized) };
   const options = [asked.answer, ...asked.decoys];
   const isFit =
     isOneLine(asked.text, ownLimits.text) &&
