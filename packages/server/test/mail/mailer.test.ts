@@ -45,7 +45,14 @@ function open(url: string, options: Partial<MailerOptions> = {}): Opened {
   return { ...mailer, log };
 }
 
-async function opened(server: SMTPServerOptions = {}, { user = "", scheme = "smtp", query = "", ...options } = {}) {
+interface Client extends Partial<MailerOptions> {
+  readonly scheme?: string;
+  readonly user?: string;
+  readonly query?: string;
+}
+
+async function opened(server: SMTPServerOptions = {}, client: Client = {}) {
+  const { user = "", scheme = "smtp", query = "", ...options } = client;
   const running = await startMailServer(server);
   const mailer = open(`${scheme}://${user}127.0.0.1:${running.port}${query}`, options);
   return { server: running, mailer };

@@ -11,8 +11,9 @@ import { verifyAuthenticator } from "../../services/applications/authenticator-v
 import type { ShownAuthenticator, ShownOf } from "../../services/applications/shown-authenticator.js";
 import type { ServiceContext } from "../../services/context.js";
 import type { App } from "../app.js";
+import { peerOf } from "../peer.js";
 import { codeBody, type hotpShown, type totpShown } from "./authenticator-forms.js";
-import { callerOf, peerOf, problem } from "./authorize.js";
+import { callerOf, problem } from "./authorize.js";
 import {
   etag,
   ifMatchHeader,

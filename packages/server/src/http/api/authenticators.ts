@@ -15,6 +15,7 @@ import type { ShownOf } from "../../services/applications/shown-authenticator.js
 import { parseSubject } from "../../services/applications/subject.js";
 import type { ServiceContext } from "../../services/context.js";
 import type { App } from "../app.js";
+import { peerOf } from "../peer.js";
 import { addCare } from "./authenticator-care.js";
 import {
   hotpBody,
@@ -27,7 +28,7 @@ import {
   totpCreated,
   totpShown,
 } from "./authenticator-forms.js";
-import { callerOf, peerOf, problem } from "./authorize.js";
+import { callerOf, problem } from "./authorize.js";
 import {
   CREATED_HEADERS,
   idempotencyHeader,

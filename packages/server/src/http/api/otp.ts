@@ -6,7 +6,8 @@ import { verifyCode } from "../../services/applications/one-time-code-verify.js"
 import { issueCode } from "../../services/applications/one-time-codes.js";
 import { parseSubject } from "../../services/applications/subject.js";
 import type { App } from "../app.js";
-import { callerOf, peerOf, problem } from "./authorize.js";
+import { peerOf } from "../peer.js";
+import { callerOf, problem } from "./authorize.js";
 import {
   CREATED_HEADERS,
   etag,
