@@ -1,3 +1,4 @@
+import { isMailAddress } from "@postern/shared/mail-address";
 import { z } from "zod";
 import { codeLimits } from "../../services/applications/one-time-codes.js";
 import type { ShownCode } from "../../services/applications/shown-code.js";
@@ -7,7 +8,8 @@ import { failures, instant, iso, locked, subject, version } from "./credentials.
 /** What comes in and goes out of one-time codes; times in ISO 8601, spans in seconds. */
 
 const { digits, attempts, lifetimeMs } = codeLimits;
-const PURPOSE_LENGTH_MAX = 80;
+/** A line of the mail. */
+const PURPOSE_LENGTH_MAX = 78;
 
 const facts = {
   id: z.string().meta({
@@ -66,9 +68,9 @@ export const issueBody = z
         mail: z
           .string()
           .max(254)
-          .refine((text) => /^[!-?A-~]+@[!-?A-~]+$/.test(text), "name@example.org alone, in ASCII")
+          .refine(isMailAddress, "name@example.org alone, the name in ASCII")
           .meta({
-            description: "Where it goes: at most five mails an hour to one subject.",
+            description: "Where it goes, name@example.org alone: at most five mails an hour to one subject.",
             examples: ["ann@example.org"],
           }),
         purpose: z
