@@ -138,6 +138,8 @@ export interface ServerOptions {
   readonly publicUrl?: string;
   /** Whose word on who is behind them is taken on the HTTPS port; by default nobody's. */
   readonly trustedProxy?: (address: string) => boolean;
+  /** Where pages may send people; by default the hosts of the product's default. */
+  readonly replyToHosts?: ReadonlySet<string>;
   /** Stands in for a mail server. */
   readonly deliver?: Deliver;
   /** The port to listen on; by default one that the system chooses. */
@@ -177,6 +179,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     http: options.http === true ? loopback(0) : undefined,
     httpCertificate: options.httpCertificate,
     deliver: options.deliver,
+    replyToHosts: options.replyToHosts,
     trustedProxy: options.trustedProxy,
     registration: options.registration ?? "open",
     publicUrl: options.publicUrl,
