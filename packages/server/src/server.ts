@@ -50,6 +50,8 @@ export interface ServerOptions {
   readonly limits?: AdmissionLimits;
   /** Whether an address has no limits of its own; by default every one has them. */
   readonly exempt?: ((address: string) => boolean) | undefined;
+  /** Proxies in front of the HTTPS port, whose word on who is behind them is taken, in the spelling of `plainAddress`. */
+  readonly trustedProxy?: ((address: string) => boolean) | undefined;
   /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
   readonly metricsReaders?: ((address: string) => boolean) | undefined;
   /** What the store's file takes, and what its disk has left. */
@@ -132,7 +134,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const credentials = httpCertificate ?? shown.credentials;
   const about = { name: "posternd", version };
   const { storeUsage } = options;
-  const shared = { credentials, services, server: about, log, draining, metrics: page, storeUsage, deliver };
+  const door = { exempt, trusted: options.trustedProxy };
+  const shared = { credentials, door, services, server: about, log, draining, metrics: page, storeUsage, deliver };
   const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);

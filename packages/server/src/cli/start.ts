@@ -9,7 +9,7 @@ import type { Mailer } from "../mail/mailer.js";
 import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
 import { storeUsage } from "../store.js";
-import { type Exemption, parseAddressLimits, parseMetricsReaders } from "./address-limits.js";
+import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
 import type { LogFormat, LogLevel } from "./logger.js";
@@ -35,6 +35,7 @@ export interface StartOptions extends StoreOptions, MailOptions {
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
   readonly addressLimits?: string;
+  readonly trustedProxy?: string;
   readonly metrics: string;
   readonly auditRetention?: string;
   readonly drain: string;
@@ -56,6 +57,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const mail = await readMailAtStart(output, options);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
+  const proxies = options.trustedProxy === undefined ? undefined : parseTrustedProxies(options.trustedProxy);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const readers = parseMetricsReaders(options.metrics);
@@ -69,7 +71,14 @@ export async function startCommand(output: Output, options: StartOptions, reread
     const { registration } = options;
     if (exempt !== undefined) warnOf(exempt, output, log);
     const mailer = mail && (await openMailerOf(mail, log));
-    const addresses = { listen, http, httpCertificate, publicUrl, exempt: exempt?.covers };
+    const addresses = {
+      listen,
+      http,
+      httpCertificate,
+      publicUrl,
+      exempt: exempt?.covers,
+      trustedProxy: proxies?.covers,
+    };
     const { directory } = locationOf(output, options);
     const watched = {
       metricsReaders: readers?.covers,

@@ -104,6 +104,14 @@ export const serverOptions: readonly OptionFacts[] = [
     check: async (value) => (await import("../address-limits.js")).parseAddressLimits(value),
   },
   {
+    key: "trusted-proxy",
+    value: "<ranges>",
+    what: "proxies in front of the HTTPS port, whose X-Forwarded-For is believed: ranges such as 10.0.0.2/32",
+    unset: "none: the address is the socket's",
+    list: true,
+    check: async (value) => (await import("../address-limits.js")).parseTrustedProxies(value),
+  },
+  {
     key: "metrics",
     value: "<off|ranges>",
     what: "which addresses may read /metrics on the HTTPS port",
