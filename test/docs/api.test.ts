@@ -2,17 +2,27 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { errors, isErrorCode } from "@postern/shared/errors";
+import { type ErrorCode, errors, isErrorCode } from "@postern/shared/errors";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createBarrier } from "../../packages/server/src/barrier/barrier.js";
 import { initialiseStore } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
 import { entered } from "../support/entered.js";
 import { adminPassword, Clock, startInProcess, type TestServer, temporaryDirectory } from "../support/in-process.js";
+import { type ApiDocument, type Operation, routesOf } from "../support/openapi.js";
 import { commandOf } from "../support/programs.js";
 import { leastStretch } from "../support/ready-store.js";
 import { page, root } from "./pages.js";
-import { folded, Names, partsOf, Shell, unfolded, withoutBallast, withoutFigures, withoutShift } from "./played-page.js";
+import {
+  folded,
+  Names,
+  partsOf,
+  Shell,
+  unfolded,
+  withoutBallast,
+  withoutFigures,
+  withoutShift,
+} from "./played-page.js";
 
 /**
  * Plays docs/api.md against a server. With POSTERN_WRITE_PAGE=1 what was printed is written into the page, as after a
@@ -31,7 +41,8 @@ if (!hasCurl) console.warn("no curl of 7.82 or newer is installed: docs/api.md i
 
 function curlVersion(): number {
   try {
-    const [, major = "0", minor = "0"] = /^curl (\d+)\.(\d+)/.exec(execFileSync("curl", ["--version"], { encoding: "utf8" })) ?? [];
+    const [, major = "0", minor = "0"] =
+      /^curl (\d+)\.(\d+)/.exec(execFileSync("curl", ["--version"], { encoding: "utf8" })) ?? [];
     return Number(major) + Number(minor) / 100;
   } catch {
     return 0;
@@ -94,7 +105,11 @@ function programs(folder: string, clock: Clock, token: string): () => NodeJS.Pro
 }
 
 /** What the page would be by this run; each part of it goes through `onCommand` with what was printed. */
-async function played(text: string, at: Desk, onCommand: (command: string, shown: string, said: string) => void): Promise<string> {
+async function played(
+  text: string,
+  at: Desk,
+  onCommand: (command: string, shown: string, said: string) => void,
+): Promise<string> {
   const { clock, names, shell, shift } = at;
   const lines: string[] = [];
   for (const part of partsOf(text)) {
@@ -110,16 +125,50 @@ async function played(text: string, at: Desk, onCommand: (command: string, shown
   return lines.join("\n");
 }
 
-describe(PATH, () => {
-  const { text } = page(PATH);
+/** The calls that commands make, as the description of the API names them. */
+function callsIn(command: string): string[] {
+  return [...command.matchAll(/\bcurl ([^|]*?)"?\$api(\/[^\s"?;]*)/g)].map(([, options = "", path = ""]) => {
+    const [, method = /--json|-d /.test(options) ? "POST" : "GET"] = /-X ([A-Z]+)/.exec(options) ?? [];
+    return `${method} ${path.replaceAll(/\$[a-z]+|\b[a-z]+_[0-9a-f]{32}/g, "{id}")}`;
+  });
+}
 
-  it.skipIf(!hasCurl)("shows what each command prints, one after another", async () => {
-    let count = 0;
-    const after = await played(text, await desk(), (command, shown, said) => {
-      count += 1;
+describe(PATH, () => {
+  const { text, prose } = page(PATH);
+
+  it.skipIf(!hasCurl)("shows what each command prints, one after another, and has every call with a key", async () => {
+    const at = await desk();
+    const calls = new Set<string>();
+    const after = await played(text, at, (command, shown, said) => {
+      for (const call of callsIn(command)) calls.add(call);
       if (!writes) expect(withoutFigures(said), command).toBe(withoutFigures(shown));
     });
-    expect(count).toBeGreaterThan(40);
     if (writes) writeFileSync(join(root, PATH), after);
+    const document = JSON.parse(await at.shell.run("curl -K shop.curl $api/openapi.json")) as ApiDocument;
+    const told = routesOf(document).filter(({ operation }) => operation.security !== undefined);
+    expect([...calls].sort()).toEqual(told.map(({ method, path }) => `${method} ${path}`).sort());
+    const refusals = routesOf(document).flatMap(({ operation }) =>
+      Object.values(operation.responses).filter(isProblem),
+    );
+    const codes = refusals.flatMap(({ description = "" }) => codesIn(description));
+    expect(codes.filter((code) => !rows.has(code))).toEqual([]);
+  });
+
+  /** The table of codes. */
+  const rows = new Map(
+    [...prose.matchAll(/^\| ([0-9, ]+) \| (`[a-z_`, ]+) \|/gm)].flatMap(([, status = "", codes = ""]) =>
+      codesIn(codes).map((code) => [code, status.split(", ").map(Number)] as const),
+    ),
+  );
+
+  it("lists codes of the table of errors, each with its status", () => {
+    expect(rows.size).toBeGreaterThan(15);
+    for (const [code, statuses] of rows) expect(statuses, code).toContain(errors[code].http);
   });
 });
+
+const isProblem = ({ content = {} }: Operation["responses"][string]) => "application/problem+json" in content;
+
+function codesIn(text: string): ErrorCode[] {
+  return [...text.matchAll(/`([a-z_]+)`/g)].map(([, code = ""]) => code).filter((code) => isErrorCode(code));
+}

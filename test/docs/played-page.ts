@@ -90,7 +90,10 @@ function cut(_name: string, value: unknown): unknown {
 /** What is another one in each run, by its kind. */
 const varying: Readonly<Record<string, RegExp>> = {
   ...Object.fromEntries(
-    ["app", "key", "otp", "totp", "hotp", "acc", "ses"].map((kind) => [kind, new RegExp(`\\b${kind}_[0-9a-f]{32}\\b`, "g")]),
+    ["app", "key", "otp", "totp", "hotp", "acc", "ses"].map((kind) => [
+      kind,
+      new RegExp(`\\b${kind}_[0-9a-f]{32}\\b`, "g"),
+    ]),
   ),
   apiKey: /\bpk_[0-9a-f]{32}_[\w-]{43}/g,
   code: /(?<="code":")\d{4,10}(?=")|^\d{6}$/gm,
@@ -141,7 +144,10 @@ function replaced(text: string, pairs: readonly (readonly [string, string])[]): 
   const byWord = new Map(pairs);
   if (byWord.size === 0) return text;
   const words = [...byWord.keys()].map((word) => word.replaceAll(/[+./]/g, "\\$&")).join("|");
-  return text.replaceAll(new RegExp(`(?<![0-9A-Za-z])(?:${words})(?![0-9A-Za-z])`, "g"), (word) => byWord.get(word) ?? word);
+  return text.replaceAll(
+    new RegExp(`(?<![0-9A-Za-z])(?:${words})(?![0-9A-Za-z])`, "g"),
+    (word) => byWord.get(word) ?? word,
+  );
 }
 
 /** Times of a run that began `shift` milliseconds after the page, as those of the page. */
@@ -149,8 +155,12 @@ export function withoutShift(text: string, shift: number): string {
   const moved = (time: number) => new Date(time - shift).toISOString();
   return text
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, (time) => moved(Date.parse(time)))
-    .replaceAll(/(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g, (_, day, hour) =>
-      `${moved(Date.parse(`${day}T${hour}.000Z`)).slice(0, 19).replace("T", " ")} UTC`,
+    .replaceAll(
+      /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g,
+      (_, day, hour) =>
+        `${moved(Date.parse(`${day}T${hour}.000Z`))
+          .slice(0, 19)
+          .replace("T", " ")} UTC`,
     )
     .replaceAll(/(?<="(?:exp|iat|auth_time)":)\d+/g, (seconds) => String(Number(seconds) - shift / 1000));
 }
