@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createBarrier } from "../../packages/server/src/barrier/barrier.js";
 import { initialiseStore } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
+import { storeUsage } from "../../packages/server/src/store.js";
 import { entered } from "../support/entered.js";
 import { adminPassword, Clock, startInProcess, type TestServer, temporaryDirectory } from "../support/in-process.js";
 import { type ApiDocument, type Operation, routesOf } from "../support/openapi.js";
@@ -79,7 +80,14 @@ async function served(directory: string, clock: Clock): Promise<TestServer> {
   const barrier = await createBarrier(storage, adminPassword, leastStretch);
   await initialiseStore(barrier, { now: clock.now, random: randomBytes }, ["localhost"]);
   onTestFinished(() => barrier.close());
-  return startInProcess({ clock, storage, barrier }, { http: true, deliver: async () => undefined });
+  return startInProcess(
+    { clock, storage, barrier },
+    {
+      http: true,
+      deliver: async () => undefined,
+      storeUsage: () => storeUsage(directory),
+    },
+  );
 }
 
 /** `posternd` and `postern` as a person has them in the PATH, at the time of the server's clock. */
@@ -118,8 +126,10 @@ async function played(
       const shown = unfolded(part.printed);
       const said = withoutShift(withoutBallast(await shell.run(names.toServer(part.command))), shift);
       names.learn(shown, said);
-      onCommand(part.command, shown, names.toPage(said));
-      lines.push(`$ ${part.command}`, ...(said === "" ? [] : names.toPage(said).split("\n").flatMap(folded)));
+      const told = names.toPage(said);
+      onCommand(part.command, shown, told);
+      const same = withoutFigures(told) === withoutFigures(shown);
+      lines.push(`$ ${part.command}`, ...(same ? part.printed : told.split("\n").flatMap(folded)));
     } else lines.push(...(part.kind === "text" ? part.lines : [part.line]));
   }
   return lines.join("\n");

@@ -140,6 +140,8 @@ export interface ServerOptions {
   readonly trustedProxy?: (address: string) => boolean;
   /** Stands in for a mail server. */
   readonly deliver?: Deliver;
+  /** What the store takes of its disk; by default nothing is said of it. */
+  readonly storeUsage?: () => Promise<{ readonly bytes: number; readonly free: number }>;
   /** The port to listen on; by default one that the system chooses. */
   readonly port?: number;
 }
@@ -177,6 +179,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     http: options.http === true ? loopback(0) : undefined,
     httpCertificate: options.httpCertificate,
     deliver: options.deliver,
+    storeUsage: options.storeUsage,
     trustedProxy: options.trustedProxy,
     registration: options.registration ?? "open",
     publicUrl: options.publicUrl,
