@@ -59,7 +59,7 @@ function sendProblem(reply: FastifyReply, problem: Problem) {
 /** What helps here, where the table speaks of the programs of the wire. */
 const hints: { readonly [code in ErrorCode]?: { readonly hint: string } } = {
   bad_request: {
-    hint: "a body is well-formed JSON without a member twice, or, where it is a form, without a parameter twice",
+    hint: "a body is one JSON object without a member twice, or, where it is a form, one without a parameter twice",
   },
 };
 
