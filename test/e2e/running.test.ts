@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => Promise.all([operator.close(), alice.close()]));
 
 const run = (...args: string[]) =>
-  operator.run("posternd", [...args, "--config", config, "--admin-password-file", passwordFile]);
+  operator.hosted("posternd", [...args, "--config", config, "--admin-password-file", passwordFile]);
 
 function scrape(path: string): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
@@ -90,7 +90,7 @@ describe("a server that runs", () => {
     await logged(/"connections":1,"seconds":40,"msg":"waiting for what is under way"/);
     const ready = await scrape("/readyz");
     expect([ready.status, JSON.parse(ready.body)]).toMatchObject([503, { code: "shutting_down" }]);
-    const late = await alice.run("postern", [
+    const late = await alice.hosted("postern", [
       "login",
       "alice",
       ...at(server),
@@ -125,7 +125,7 @@ describe("a server with nobody to wait for", () => {
   it("shows as none that runs, in status, and its ports as free", async () => {
     const { stdout } = await run("status", "--json");
     expect(onlyLine(stdout)).toMatchObject({ servers: [], last_stop: expect.stringMatching(/Z$/) });
-    const doctor = await operator.run("posternd", ["doctor", "--listen", server.listen, "--http", "off"]);
+    const doctor = await operator.hosted("posternd", ["doctor", "--listen", server.listen, "--http", "off"]);
     expect(doctor.stdout).toMatch(/^\[ok\] listen: .* is free$/m);
     expect(doctor.stderr).toContain("Skipped:");
   });
@@ -134,12 +134,12 @@ describe("a server with nobody to wait for", () => {
 describe("a configuration file that is not understood", () => {
   it("stops every command with its line, and the doctor says so among the rest", async () => {
     const bad = operator.write("bad.toml", '\nlissten = "a:1"\n');
-    const started = await operator.run("posternd", ["start", "--config", bad, "--json"]);
+    const started = await operator.hosted("posternd", ["start", "--config", bad, "--json"]);
     expect([started.code, onlyLine(started.stdout)]).toMatchObject([2, { error: { code: "config_invalid" } }]);
     expect(started.stdout).toContain(
       `${join(operator.home, "bad.toml")}:2: unknown key \\"lissten\\"; did you mean \\"listen\\"?`,
     );
-    const doctor = await operator.run("posternd", ["doctor", "--config", bad]);
+    const doctor = await operator.hosted("posternd", ["doctor", "--config", bad]);
     expect(doctor.code).toBe(1);
     expect(doctor.stdout).toMatch(/^\[fail\] config: /m);
     expect(doctor.stdout).toMatch(/^\[ok\] node: /m);
@@ -149,7 +149,7 @@ describe("a configuration file that is not understood", () => {
     const { mkdirSync } = await import("node:fs");
     mkdirSync(operator.config, { recursive: true });
     writeFileSync(join(operator.config, "posternd.toml"), 'registration = "closed"\n', { mode: 0o600 });
-    const { stdout } = await operator.run("posternd", ["config", "show"]);
+    const { stdout } = await operator.hosted("posternd", ["config", "show"]);
     expect(stdout).toMatch(/^registration = "closed" +# line 1$/m);
   });
 });

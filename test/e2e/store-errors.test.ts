@@ -143,7 +143,7 @@ describe.concurrent("a command line that is not understood ends with exit code 2
   ] as const;
   it.for(lines)("`%s`", async ([line, reason]) => {
     const [program, ...args] = line.split(" ") as ["postern" | "posternd", ...string[]];
-    const { code, stdout, stderr } = await operator.run(program, args);
+    const { code, stdout, stderr } = await operator.hosted(program, args);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(/^error: /);
     expect(stderr).toContain(reason);
