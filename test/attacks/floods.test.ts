@@ -223,7 +223,7 @@ describe("posternd --address-limits", () => {
     ["none", ["--address-limits", "none"], {}],
     ["::1/64,localhost", [], { POSTERND_ADDRESS_LIMITS: "::1/64,localhost" }],
   ])("of %s is a usage error with a hint, before a store is made", async (_text, args, env) => {
-    const ended = await machine.run("posternd", ["start", "--init", "--json", ...args], { env });
+    const ended = await machine.hosted("posternd", ["start", "--init", "--json", ...args], { env });
     const hint = "write ranges as 10.0.0.0/8,::1/128, or off";
     expect(onlyLine(ended.stdout)).toMatchObject({ error: { code: "address_range_invalid", hint } });
     expect([ended.code, ended.stderr]).toEqual([2, ""]);

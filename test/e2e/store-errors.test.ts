@@ -18,7 +18,7 @@ afterAll(() => operator.close());
 /** Starts a server on this data directory, which is expected to fail. */
 async function start(data: string, ...options: string[]) {
   const args = ["start", "--data", data, "--listen", "127.0.0.1:0", "--http", "off", "--json", ...options];
-  const { code, stdout } = await operator.run("posternd", args);
+  const { code, stdout } = await operator.hosted("posternd", args);
   const { error } = onlyLine(stdout) as { error?: { code: string; message: string } };
   return { code, error: error?.code, message: error?.message };
 }
