@@ -98,7 +98,7 @@ export class Machine {
 
   /**
    * Runs a program to its end in a process that is kept for many commands. All of the program is the same but for
-   * Node's own: signals, a terminal, and the process's start and end need `run`.
+   * Node's own: signals, a terminal, what Node reads at its start (NODE_…), and that start and its end need `run`.
    */
   hosted(program: "postern" | "posternd", args: readonly string[], options: HostedOptions = {}): Promise<Ended> {
     const { stdin = "null", env = {} } = options;

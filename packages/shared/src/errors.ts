@@ -60,6 +60,30 @@ export const errors = {
 
   not_found: { rpc: -32006, http: 404, exit: unreachable, message: "there is nothing here" },
 
+  // The HTTPS API.
+  media_type: {
+    rpc: -32110,
+    http: 415,
+    exit: unreachable,
+    message: "the body is of a type that is not taken here",
+    hint: "send JSON with the header Content-Type: application/json; /docs says where it is a form",
+  },
+  invalid_input: {
+    rpc: -32111,
+    http: 422,
+    exit: usage,
+    message: "the request does not have the form that the API takes",
+    hint: "`errors` says where; /docs and /openapi.json tell the form of every request",
+  },
+
+  access_token_invalid: {
+    rpc: -32130,
+    http: 401,
+    exit: refused,
+    message: "the person's token is missing, over, for another service, or of a session that has ended",
+    hint: "`postern token --audience NAME` gives a new one",
+  },
+
   // Registration.
   registration_closed: {
     rpc: -32010,
@@ -367,6 +391,20 @@ export const errors = {
     message: "that is not a range of addresses",
     hint: "write ranges as 10.0.0.0/8,::1/128, or off",
   },
+  mail_address_invalid: {
+    rpc: -32135,
+    http: 422,
+    exit: usage,
+    message: "that is not a mail address",
+    hint: "write name@example.org alone, without a person's name; only the domain may have other than ASCII characters",
+  },
+  mail_not_sent: {
+    rpc: -32136,
+    http: 502,
+    exit: unreachable,
+    message: "the mail server did not take the mail",
+    hint: '`posternd doctor` tries the server, `posternd mail test` a mail; see "Mail" in docs/operations.md',
+  },
   cancelled: { rpc: -32057, http: 400, exit: cancelled, message: "cancelled" },
   otp_wrong: { rpc: -32073, http: 422, exit: refused, message: "the code is not right" },
   otp_invalid: {
@@ -374,6 +412,86 @@ export const errors = {
     http: 422,
     exit: usage,
     message: "that is not a one-time password secret or otpauth URI",
+  },
+  otp_expired: { rpc: -32140, http: 422, exit: refused, message: "the code has expired" },
+  export_invalid: {
+    rpc: -32141,
+    http: 422,
+    exit: usage,
+    message: "that is not an authenticator's export",
+    hint: "nothing was printed; scan its QR code anew, and give all of the text",
+  },
+  export_incomplete: {
+    rpc: -32142,
+    http: 422,
+    exit: refused,
+    message: "the export is not whole",
+    hint: "what is there was printed; its app shows one QR code after another: scan those that are missing",
+  },
+
+  // What applications keep for their subjects.
+  subject_invalid: {
+    rpc: -32120,
+    http: 422,
+    exit: usage,
+    message: "that subject cannot be used",
+    hint: "1 to 128 characters, without control characters, separators of lines and what does not show",
+  },
+  secret_invalid: {
+    rpc: -32121,
+    http: 422,
+    exit: usage,
+    message: "that secret cannot be used",
+    hint: "base32 (RFC 4648) of 16 to 128 bytes",
+  },
+  code_malformed: {
+    rpc: -32122,
+    http: 422,
+    exit: usage,
+    message: "that is no code of this credential: nothing was counted",
+    hint: "it has as many ASCII digits as the credential says, and nothing else",
+  },
+  credential_unknown: {
+    rpc: -32123,
+    http: 404,
+    exit: refused,
+    message: "this application has nothing of that id",
+    hint: "it may have ended, or been deleted",
+  },
+  credential_exists: {
+    rpc: -32124,
+    http: 409,
+    exit: refused,
+    message: "this subject has one already",
+    hint: "delete it first: its secret is not shown again",
+  },
+  version_mismatch: {
+    rpc: -32125,
+    http: 412,
+    exit: refused,
+    message: "it has changed since that version",
+    hint: "nothing was done; look at it again",
+  },
+  idempotency_mismatch: {
+    rpc: -32126,
+    http: 422,
+    exit: usage,
+    message: "this idempotency key was used for another request",
+    hint: "nothing was done; take a new key for each request, and the same one only for its repeats",
+  },
+  mail_unavailable: {
+    rpc: -32127,
+    http: 422,
+    exit: refused,
+    message: "this server sends no mail",
+    hint: "have the code in the reply, or ask the server's operator (`posternd start --smtp`)",
+  },
+  mail_failed: {
+    rpc: -32128,
+    http: 502,
+    exit: unreachable,
+    message: "the mail could not be sent, and its code is withdrawn",
+    hint: "try again; the server's log says more",
   },
 
   // The operator's store.
@@ -523,6 +641,36 @@ export const errors = {
     exit: refused,
     message: "the metrics are not for this address",
     hint: "`posternd start --metrics` says which addresses may read them",
+  },
+
+  // Applications and their API keys.
+  api_key_invalid: {
+    rpc: -32100,
+    http: 401,
+    exit: refused,
+    message: "the API key is not valid",
+    hint: "it may have expired, or been rotated or revoked: ask the server's operator for another one",
+  },
+  scope_missing: {
+    rpc: -32101,
+    http: 403,
+    exit: refused,
+    message: "the API key is not for this",
+    hint: "its scopes were chosen when it was made: ask the server's operator for a key that has this one",
+  },
+  application_unknown: {
+    rpc: -32102,
+    http: 404,
+    exit: refused,
+    message: "there is no application of that id",
+    hint: "`posternd apikey applications` shows the ids",
+  },
+  api_key_ended: {
+    rpc: -32103,
+    http: 409,
+    exit: refused,
+    message: "the API key has ended, or has a successor already",
+    hint: "`posternd apikey create --application` makes another one for the same application",
   },
 
   bug: {

@@ -14,9 +14,11 @@ export const idPrefixes = {
   key: "key",
   invite: "inv",
   application: "app",
+  apiKey: "pk",
   otp: "otp",
   totp: "totp",
   hotp: "hotp",
+  challenge: "chl",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;
@@ -29,6 +31,8 @@ export type DeviceId = Id<"device">;
 export type KeyId = Id<"key">;
 export type InviteId = Id<"invite">;
 export type ApplicationId = Id<"application">;
+export type ChallengeId = Id<"challenge">;
+export type ApiKeyId = Id<"apiKey">;
 
 const ID_BYTES = 16;
 

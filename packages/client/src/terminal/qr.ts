@@ -6,7 +6,10 @@
  * do not read. So the colours stay under NO_COLOR: here they are the content. Where two modules are equal the
  * background alone shows them, since a full block leaves seams in some fonts.
  */
-import { type QrMatrix, qrMatrix } from "./qr-matrix.js";
+import { type QrMatrix, qrMatrix } from "@postern/shared/qr/matrix";
+
+/** The standard asks for four; in a terminal, where room is short, one was enough for every reader that we tried. */
+const QUIET_ZONE = 1;
 
 const DARK = 16;
 const LIGHT = 231;
@@ -22,12 +25,12 @@ export interface QrSize {
 
 /** How much room `drawQr(text)` takes. */
 export function qrSize(text: string): QrSize {
-  return sizeOf(qrMatrix(text));
+  return sizeOf(qrMatrix(text, QUIET_ZONE));
 }
 
 /** The QR code of a text, dark on light, as lines joined by `\n`; each line ends with the terminal's colours reset. */
 export function drawQr(text: string): string {
-  const matrix = qrMatrix(text);
+  const matrix = qrMatrix(text, QUIET_ZONE);
   const { rows } = sizeOf(matrix);
   return Array.from({ length: rows }, (_, row) => drawLine(matrix[2 * row] ?? [], matrix[2 * row + 1] ?? [])).join(
     "\n",

@@ -1,8 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
+import { readers } from "../../../../test/support/qr-readers.js";
 import { type Enrolment, enrolmentScreen } from "../../src/terminal/enrolment-screen.js";
 import { drawQr } from "../../src/terminal/qr.js";
-import { readers } from "./readers.js";
+
 import { backgrounds, pictureOf } from "./terminal-picture.js";
 import { SECRET, uriFor } from "./uris.js";
 

@@ -1,9 +1,10 @@
 import { stripVTControlCharacters } from "node:util";
+import { qrMatrix } from "@postern/shared/qr/matrix";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { readers } from "../../../../test/support/qr-readers.js";
 import { drawQr, qrSize } from "../../src/terminal/qr.js";
-import { qrMatrix } from "../../src/terminal/qr-matrix.js";
-import { readers } from "./readers.js";
+
 import { backgrounds, pictureOf } from "./terminal-picture.js";
 import { uriFor } from "./uris.js";
 
@@ -51,7 +52,7 @@ describe("a drawn QR code", () => {
         const lines = drawQr(text).split("\n").map(stripVTControlCharacters);
         expect(qrSize(text)).toEqual({ columns: lines[0]?.length, rows: lines.length });
         expect(new Set(lines.map((line) => line.length)).size).toBe(1);
-        const matrix = qrMatrix(text);
+        const matrix = qrMatrix(text, 1);
         const edges = [matrix.at(0), matrix.at(-1), matrix.map((row) => row.at(0)), matrix.map((row) => row.at(-1))];
         expect(edges.flat().some((dark) => dark)).toBe(false);
       }),

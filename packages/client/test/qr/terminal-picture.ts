@@ -1,5 +1,7 @@
 /** What a terminal makes of a text with SGR colours and half blocks, as pixels, so that QR readers can look at it. */
 
+import type { Picture } from "../../../../test/support/qr-readers.js";
+
 const CELL_WIDTH = 8;
 const CELL_HEIGHT = 16;
 
@@ -14,13 +16,6 @@ export const backgrounds = {
   dark: { ink: 204, paper: 30 },
   light: { ink: 40, paper: 250 },
 } as const satisfies Record<string, Background>;
-
-export interface Picture {
-  readonly width: number;
-  readonly height: number;
-  /** One byte a pixel. */
-  readonly grey: Uint8Array;
-}
 
 interface Cell {
   readonly character: string;
@@ -90,16 +85,4 @@ function palette(index: number): Grey {
   if (index === 16) return 0;
   if (index === 231) return 255;
   throw new Error(`colour ${index} may be changed by a theme`);
-}
-
-/** Four bytes a pixel, as jsqr reads them. */
-export function rgba({ grey }: Picture): Uint8ClampedArray {
-  return Uint8ClampedArray.from({ length: grey.length * 4 }, (_, index) =>
-    index % 4 === 3 ? 255 : (grey[index >> 2] ?? 0),
-  );
-}
-
-/** A PGM file (netpbm P5). */
-export function pgm({ width, height, grey }: Picture): Buffer {
-  return Buffer.concat([Buffer.from(`P5\n${width} ${height}\n255\n`), grey]);
 }

@@ -29,6 +29,8 @@ const entrySchema = z.strictObject({
   device: z.string().optional(),
   /** `app_…`, the application that asked for it. */
   application: z.string().optional(),
+  /** `chl_…`, the page that it is about. */
+  challenge: z.string().optional(),
   commitments: z.partialRecord(z.enum(personalFields), hash),
 });
 export type AuditEntry = z.infer<typeof entrySchema>;
@@ -40,8 +42,22 @@ export function chainOrigin(node: string): string {
 
 /** The entry's text is what is hashed, stored and exported: its members in this order, no white space, no absent one. */
 export function entryText(entry: AuditEntry): string {
-  const { index, prev, time, event, outcome, reason, account, session, device, application, commitments } = entry;
-  const own = { index, prev, time, event, outcome, reason, account, session, device, application, commitments };
+  const { index, prev, time, event, outcome, reason, account, session, device, application, challenge, commitments } =
+    entry;
+  const own = {
+    index,
+    prev,
+    time,
+    event,
+    outcome,
+    reason,
+    account,
+    session,
+    device,
+    application,
+    challenge,
+    commitments,
+  };
   return JSON.stringify(own);
 }
 

@@ -26,6 +26,8 @@ export interface AuditEvent extends Pick<AuditEntry, "event" | "outcome" | "time
   readonly device?: string;
   /** `app_…`, where an application asked for it. */
   readonly application?: string;
+  /** `chl_…`, the page that it is about. */
+  readonly challenge?: string;
   readonly personal?: Partial<Record<PersonalField, string>>;
 }
 

@@ -1,4 +1,4 @@
-import type { AccountId, ApplicationId, DeviceId, NodeId, SessionId } from "@postern/shared/ids";
+import type { AccountId, ApplicationId, ChallengeId, DeviceId, NodeId, SessionId } from "@postern/shared/ids";
 import type { Barrier, SealedWriteTransaction } from "../barrier/barrier.js";
 import type { Account } from "../records/account.js";
 import { type AuditEvent, appendAudit } from "../records/audit-log.js";
@@ -17,9 +17,15 @@ export interface ServiceContext {
   readonly registration: RegistrationMode;
   /** `iss` of the tokens that this server signs. */
   readonly issuer: () => string;
-  /** Hears each event of the audit log once it is durable, to count it: without names, addresses and ids. */
+  /**
+   * Hears each event of the audit log once it is durable, to count it: without names, addresses and ids. And each API
+   * key that is refused (`refusedKey`), of which the log does not tell.
+   */
   readonly heard?: ((event: HeardEvent) => void) | undefined;
 }
+
+/** What a refused API key is heard as. */
+export const refusedKey = "apikey.use";
 
 /** What is counted of an event. */
 export type HeardEvent = Pick<AuditEvent, "event" | "outcome" | "reason">;
@@ -38,6 +44,7 @@ export interface Told extends Pick<AuditEvent, "event" | "outcome"> {
   readonly session?: SessionId | undefined;
   readonly device?: DeviceId | undefined;
   readonly application?: ApplicationId | undefined;
+  readonly challenge?: ChallengeId | undefined;
   /** Whom an application means, in its own words. */
   readonly subject?: string | undefined;
 }
@@ -50,7 +57,7 @@ export async function audit(
   context: AuditContext,
   tx: SealedWriteTransaction,
   peer: Peer | undefined,
-  { event, outcome, name, reason, account, session, device, application, subject }: Told,
+  { event, outcome, name, reason, account, session, device, application, challenge, subject }: Told,
 ): Promise<void> {
   const told: AuditEvent = {
     event,
@@ -61,6 +68,7 @@ export async function audit(
     ...(session !== undefined && { session }),
     ...(device !== undefined && { device }),
     ...(application !== undefined && { application }),
+    ...(challenge !== undefined && { challenge }),
     personal: {
       ...(name !== undefined && { name }),
       ...(subject !== undefined && { subject }),

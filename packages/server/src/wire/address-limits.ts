@@ -1,4 +1,4 @@
-import { addressKey, plainAddress } from "./address-key.js";
+import { addressKey, plainAddress } from "../address-key.js";
 
 /** Logins and registrations that an address may begin at once; then they come back one by one, so many a minute. */
 export const STARTS_A_MINUTE = 30;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { nextAfter, recordKey, recordRange } from "../../src/records/keys.js";
+import { nextAfter, prefixes, recordKey, recordRange } from "../../src/records/keys.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
 
 const keysOf = (entries: readonly { key: Buffer }[]) => entries.map(({ key }) => key.toString("hex"));
@@ -45,4 +45,10 @@ describe("the range of a record's kind", () => {
     expect(Buffer.compare(recordKey("session", Buffer.of(0xff, 0xff, 0xff)), to)).toBe(-1);
     expect(Buffer.compare(to, recordKey("strangerCounter"))).toBeLessThanOrEqual(0);
   });
+});
+
+it("no two kinds of record stand under one byte, and the first and last of them are free", () => {
+  const bytes = Object.values(prefixes);
+  expect(new Set(bytes).size).toBe(bytes.length);
+  for (const byte of bytes) expect(byte > 0 && byte < 0xff).toBe(true);
 });

@@ -28,13 +28,22 @@ const escapes: ReadonlyMap<string, string> = new Map(
  * - a name twice in one object, or the name `__proto__`;
  * - nesting deeper than `maxDepth`;
  * - numbers that are not integers of at most 2^53-1 either side, written plainly: no fraction, exponent or `-0`;
- * - white space other than space and tab (a line ends with `\n` alone, never `\r\n`);
+ * - white space other than space and tab (a line ends with `\n` alone, never `\r\n`), unless `lines` are allowed;
  * - anything but an object at the top, or any byte behind it.
  */
-export function parseStrictJson(line: Uint8Array, { maxDepth = MAX_DEPTH }: { maxDepth?: number } = {}): JsonObject {
+export function parseStrictJson(
+  line: Uint8Array,
+  { maxDepth = MAX_DEPTH, lines = false }: Strictness = {},
+): JsonObject {
   if (!isUtf8(line)) throw refusal("not UTF-8");
   const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString("utf8");
-  return new Reader(text, maxDepth).message();
+  return new Reader(text, maxDepth, lines ? " \t\n\r" : " \t").message();
+}
+
+export interface Strictness {
+  readonly maxDepth?: number;
+  /** Whether the text may be of several lines, as a body of HTTP may. */
+  readonly lines?: boolean;
 }
 
 function refusal(detail: string): PosternError {
@@ -45,12 +54,14 @@ function refusal(detail: string): PosternError {
 class Reader {
   readonly #text: string;
   readonly #maxDepth: number;
+  readonly #whiteSpace: string;
   #at = 0;
   #depth = 0;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, whiteSpace: string) {
     this.#text = text;
     this.#maxDepth = maxDepth;
+    this.#whiteSpace = whiteSpace;
   }
 
   message(): JsonObject {
@@ -180,7 +191,7 @@ class Reader {
   /** The next character behind white space; undefined at the end. */
   #peek(): string | undefined {
     let next = this.#text[this.#at];
-    while (next === " " || next === "\t") {
+    while (next !== undefined && this.#whiteSpace.includes(next)) {
       this.#at += 1;
       next = this.#text[this.#at];
     }

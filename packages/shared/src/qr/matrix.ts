@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { PosternError } from "@postern/shared/errors";
+import { PosternError } from "../errors.js";
 
 /** The part of qrcode-terminal's QR model that Postern uses; the package brings no types. */
 interface QrModel {
@@ -20,17 +20,18 @@ const AUTOMATIC = -1;
 /** What version 40-L holds in byte mode (ISO/IEC 18004, table 7). */
 export const MAX_QR_BYTES = 2953;
 
-/** Light modules around the symbol. The standard asks for four; one was enough for every reader that we tried. */
-const QUIET_ZONE = 1;
+/** Light modules around the symbol (ISO/IEC 18004, 6.3.8). */
+export const QUIET_ZONE = 4;
 
 /** The modules of a QR code with its quiet zone, row by row: true is dark. */
 export type QrMatrix = readonly (readonly boolean[])[];
 
 /**
- * Encodes up to 2953 bytes of UTF-8 in byte mode at error correction level L: a screen has no dirt on it.
+ * Encodes up to 2953 bytes of UTF-8 in byte mode at error correction level L: a screen has no dirt on it. `quietZone` is
+ * how many light modules surround the symbol.
  * @throws `otp_invalid` when there are more.
  */
-export function qrMatrix(text: string): QrMatrix {
+export function qrMatrix(text: string, quietZone = QUIET_ZONE): QrMatrix {
   const bytes = Buffer.from(text);
   if (bytes.length > MAX_QR_BYTES) throw new PosternError("otp_invalid", { detail: "it is too long for a QR code" });
   const model = new QrModel(AUTOMATIC, errorCorrection.L);
@@ -38,10 +39,10 @@ export function qrMatrix(text: string): QrMatrix {
   model.addData(bytes.toString("latin1"));
   model.make();
   const modules = model.getModuleCount();
-  const side = modules + 2 * QUIET_ZONE;
+  const side = modules + 2 * quietZone;
   const isInside = (index: number) => index >= 0 && index < modules;
   const isDark = (row: number, column: number) => isInside(row) && isInside(column) && model.isDark(row, column);
-  return square(side, (row, column) => isDark(row - QUIET_ZONE, column - QUIET_ZONE));
+  return square(side, (row, column) => isDark(row - quietZone, column - quietZone));
 }
 
 function square(side: number, at: (row: number, column: number) => boolean): QrMatrix {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { addressKey, plainAddress } from "../../src/wire/address-key.js";
+import { addressKey, plainAddress } from "../src/address-key.js";
 
 const hex = (groups: readonly number[]) => groups.map((group) => group.toString(16)).join(":");
 const group = fc.integer({ min: 0, max: 0xffff });

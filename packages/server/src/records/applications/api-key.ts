@@ -1,0 +1,56 @@
+import type { ApiKeyId, ApplicationId } from "@postern/shared/ids";
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
+import { bytes, instant, recordCodec } from "../codec.js";
+import { getIntact, scanIntact } from "../intact.js";
+import { idBytes, recordKey, recordRange } from "../keys.js";
+
+/** What a key can be for: each is the first segment of paths of the API. */
+export const scopes = ["otp", "totp", "hotp", "challenge", "session", "admin"] as const;
+export type Scope = (typeof scopes)[number];
+
+/** An API key as the store keeps it: of its secret only a hash. */
+const schema = z.strictObject({
+  id: z.custom<ApiKeyId>((value) => typeof value === "string"),
+  application: z.custom<ApplicationId>((value) => typeof value === "string"),
+  /** That of the application's record, so that one read tells who calls; nothing changes it. */
+  applicationName: z.string(),
+  name: z.string(),
+  /** SHA-256 of the key's secret. */
+  hash: bytes(32),
+  scopes: z.array(z.enum(scopes)),
+  createdAt: instant,
+  /** From then on it is worth nothing; without it, never. */
+  expiresAt: instant.optional(),
+  /** The key that takes its place, at the latest when this one expires. */
+  successor: z.custom<ApiKeyId>((value) => typeof value === "string").optional(),
+  revokedAt: instant.optional(),
+  /** To the minute: a use is noted no more often. */
+  lastUsedAt: instant.optional(),
+});
+export type ApiKey = z.infer<typeof schema>;
+
+const codec = recordCodec(schema, { format: 1 });
+
+export const apiKeyKey = (id: ApiKeyId) => recordKey("apiKey", idBytes(id));
+
+/** A damaged record is no key. */
+export function findApiKey(tx: SealedReadTransaction, id: ApiKeyId): Promise<ApiKey | undefined> {
+  return getIntact(tx, apiKeyKey(id), codec.decode);
+}
+
+export async function putApiKey(tx: SealedWriteTransaction, key: ApiKey): Promise<void> {
+  await tx.put(apiKeyKey(key.id), codec.encode(key));
+}
+
+/** One page of them in the order of their ids, with the keys of the damaged ones, and the key to go on from. */
+export async function scanApiKeys(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit?: number,
+): Promise<{ keys: ApiKey[]; damaged: readonly Buffer[]; next: Buffer | undefined }> {
+  const range = recordRange("apiKey");
+  const scanned = { ...range, from: after ?? range.from, ...(limit !== undefined && { limit }) };
+  const { records, ...rest } = await scanIntact(tx, scanned, codec.decode);
+  return { keys: records.map(({ value }) => value), ...rest };
+}
