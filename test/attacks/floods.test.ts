@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { clientEphemeral } from "@postern/shared/srp/client";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { eventually } from "../support/eventually.js";
 import { SECOND, startInProcess, startWire, type TestLimits } from "../support/in-process.js";
 import { logIn, provePassword, registered } from "../support/person.js";
 import { Machine, onlyLine, type Server } from "../support/programs.js";
@@ -9,11 +10,6 @@ import { connectRaw, gone, type Reply, type Target, WireClient } from "../suppor
 const STARTS = 30;
 const PLACES = 8;
 const limited = { limits: { byAddress: true } satisfies TestLimits };
-
-/** Waits, a turn of the event loop at a time, until something holds; the test's own limit ends it otherwise. */
-async function eventually(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
-}
 
 /** A login that is begun, and no more: the reply. */
 async function start(client: WireClient, name = "nobody"): Promise<Reply | undefined> {

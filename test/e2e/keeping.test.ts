@@ -240,7 +240,7 @@ describe("posternd rekey", () => {
       }
     });
     const first = operator.start("posternd", withPassword("rekey", "--data", data));
-    while (!first.stderr.includes("Sealing")) await new Promise((resolve) => setImmediate(resolve));
+    await first.says(/Sealing/);
     expect((await first.stop("SIGKILL")).code).toBe(137);
     const counts = await barrier.countTerms();
     await barrier.close();

@@ -30,11 +30,6 @@ function scrape(path: string): Promise<{ status: number | undefined; body: strin
   });
 }
 
-/** Waits until the server's log has a line; it is written at once, but seen when it comes over the pipe. */
-async function logged(pattern: RegExp): Promise<void> {
-  while (!pattern.test(server.process.stderr)) await new Promise((resolve) => setImmediate(resolve));
-}
-
 describe("a server that runs", () => {
   it("shows in status, with its store; and to the doctor, who finds its ports taken by it", async () => {
     const { code, stdout } = await run("status", "--json");
@@ -75,19 +70,19 @@ describe("a server that runs", () => {
   it("takes up another log level from the store, and from its file at SIGHUP", async () => {
     const { code, stdout } = await run("log-level", "set", "debug", "--for", "1h");
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^All servers of this store log at debug, until /)]);
-    await logged(/"logLevel":"debug","from":"store"/);
+    await server.process.says(/"logLevel":"debug","from":"store"/);
     expect((await run("log-level", "clear")).code).toBe(0);
-    await logged(/"logLevel":"info","from":"start"/);
+    await server.process.says(/"logLevel":"info","from":"start"/);
     writeFileSync(config, 'log-level = "debug"\nlog-format = "json"\ndrain = "40s"\n');
     server.process.signal("SIGHUP");
-    await logged(/"logLevel":"debug","from":"reload"/);
+    await server.process.says(/"logLevel":"debug","from":"reload"/);
   });
 
   it("finishes, when it is stopped, the login of a person who is between password and code", async () => {
     const login = new Terminal(alice, "postern", ["login", "alice", ...at(server), "--password-file", "password"]);
     await login.shows("? Code");
     server.process.signal("SIGTERM");
-    await logged(/"connections":1,"seconds":40,"msg":"waiting for what is under way"/);
+    await server.process.says(/"connections":1,"seconds":40,"msg":"waiting for what is under way"/);
     const ready = await scrape("/readyz");
     expect([ready.status, JSON.parse(ready.body)]).toMatchObject([503, { code: "shutting_down" }]);
     const late = await alice.hosted("postern", [
@@ -115,7 +110,7 @@ describe("a server with nobody to wait for", () => {
     const login = new Terminal(alice, "postern", ["login", "alice", ...at(server), "--password-file", "password"]);
     await login.shows("? Code");
     server.process.signal("SIGTERM");
-    await logged(/waiting for what is under way/);
+    await server.process.says(/waiting for what is under way/);
     expect((await server.process.stop("SIGTERM")).code).toBe(0);
     expect(server.process.stderr).toMatch(/"connections":1,"msg":"cut off"/);
     login.press("ctrl-c");
