@@ -142,6 +142,8 @@ export interface ServerOptions {
   readonly replyToHosts?: ReadonlySet<string>;
   /** Stands in for a mail server. */
   readonly deliver?: Deliver;
+  /** What the store takes of its disk; by default nothing is said of it. */
+  readonly storeUsage?: () => Promise<{ readonly bytes: number; readonly free: number }>;
   /** The port to listen on; by default one that the system chooses. */
   readonly port?: number;
 }
@@ -180,6 +182,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     httpCertificate: options.httpCertificate,
     deliver: options.deliver,
     replyToHosts: options.replyToHosts,
+    storeUsage: options.storeUsage,
     trustedProxy: options.trustedProxy,
     registration: options.registration ?? "open",
     publicUrl: options.publicUrl,

@@ -220,7 +220,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     drain: async (limit) => {
       state.draining = true;
-      const drained = wire.drain();
+      const drained = Promise.all([wire.drain(), http?.settled()]);
       // What a stop waits for must not wait for the store.
       void attempt(sayPresent, log);
       await Promise.race([drained, limit]);

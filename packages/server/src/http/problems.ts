@@ -56,8 +56,15 @@ function sendProblem(reply: FastifyReply, problem: Problem) {
     .send(problem);
 }
 
-function problemOf(code: ErrorCode, more: Partial<Problem> = {}): Problem {
-  const { http, message, hint }: { http: number; message: string; hint?: string } = errors[code];
+/** What helps here, where the table speaks of the programs of the wire. */
+const hints: { readonly [code in ErrorCode]?: { readonly hint: string } } = {
+  bad_request: {
+    hint: "a body is one JSON object without a member twice, or, where it is a form, one without a parameter twice",
+  },
+};
+
+export function problemOf(code: ErrorCode, more: Partial<Problem> = {}): Problem {
+  const { http, message, hint }: { http: number; message: string; hint?: string } = { ...errors[code], ...hints[code] };
   return { title: message, status: http, code, ...(hint !== undefined && { hint }), ...more };
 }
 

@@ -56,7 +56,9 @@ describe("a body is JSON that no two parsers read differently", () => {
     ["an array at the top", '["text"]'],
     ["more than one value", '{"text":"a"}{"text":"b"}'],
   ])("refuses %s", async (_what, payload) => {
-    expect(await post(payload)).toMatchObject({ status: 400, body: { code: "bad_request", status: 400 } });
+    const refused = await post(payload);
+    expect(refused).toMatchObject({ status: 400, body: { code: "bad_request", status: 400 } });
+    expect(refused.body.hint).toContain("one JSON object");
   });
 
   it.each([
@@ -70,6 +72,14 @@ describe("a body is JSON that no two parsers read differently", () => {
   ])("refuses the type %s (attack 64)", async (type) => {
     expect(await post('{"text":"a"}', type)).toMatchObject({ status: 415, body: { code: "media_type" } });
   });
+
+  it.each(["application/x-www-form-urlencoded", "text/plain"])(
+    "looks at no type where there is no body: %s",
+    async (type) => {
+      expect(await post("", type, "/things/1")).toMatchObject({ status: 200 });
+      expect(await post(" ", type, "/things/1")).toMatchObject({ status: 415 });
+    },
+  );
 
   it.each(["application/json", "Application/JSON;charset=UTF-8", 'application/json; charset="utf-8"'])(
     "takes the type %s",
