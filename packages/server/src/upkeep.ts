@@ -2,6 +2,7 @@ import { expiryNotice, type OwnCertificate } from "./identity/own-certificate.js
 import type { Log } from "./log.js";
 import { attempt } from "./repeat.js";
 import { keepAuditFor } from "./services/audit-retention.js";
+import { sweepDeadLetters } from "./services/challenges/dead-letters.js";
 import type { ServiceContext } from "./services/context.js";
 import { sweepInvites } from "./services/invites.js";
 import { sweepResetTokens } from "./services/reset-tokens.js";
@@ -23,7 +24,7 @@ export async function keepUp(
 ): Promise<void> {
   const rotate = () => keepSigningKeys(services);
   const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
-  const sweeps = [sweepStrangerCounters, sweepSessions, sweepInvites, sweepResetTokens].map(
+  const sweeps = [sweepStrangerCounters, sweepSessions, sweepInvites, sweepResetTokens, sweepDeadLetters].map(
     (sweep) => () => sweep(services),
   );
   for (const task of [...ofCertificates, rotate, ...sweeps, retain]) await attempt(task, log);

@@ -9,7 +9,7 @@ import { type AuditContext, audit } from "./context.js";
 const PAGE = 256;
 
 /** What somebody may have used, lost or ended since the backup was made; and servers that ran on the store of then. */
-const ended = ["session", "invite", "resetToken", "presence"] as const satisfies readonly RecordKind[];
+const ended = ["session", "invite", "resetToken", "presence", "outbox"] as const satisfies readonly RecordKind[];
 
 /**
  * Ends what an earlier state of the store would bring back to life: sessions; invites and reset tokens; recovery codes; codes of authenticators
