@@ -20,7 +20,7 @@ Visitor.prototype.visitStatement = function visitAnyStatement(statement) {
 const server = {
   folder: "packages/server/src",
   rooms: {
-    cli: ["services", "records", "barrier", "identity", "outward"],
+    cli: ["services", "records", "barrier", "identity", "mail", "outward"],
     wire: ["services", "records", "identity"],
     http: ["services", "records"],
     web: ["services", "records"],
@@ -29,6 +29,7 @@ const server = {
     barrier: ["storage"],
     storage: [],
     identity: [],
+    mail: [],
     outward: [],
   },
   /** Files beside the rooms that build what the rooms offer: they may import every room, and only cli imports them. */

@@ -3,6 +3,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { unsealBackup } from "../../packages/server/src/barrier/backup-reader.js";
 import { findBackup, restoreBarrier } from "../../packages/server/src/barrier/barrier.js";
 import { recordRange } from "../../packages/server/src/records/keys.js";
+import { authenticateKey, createApiKey } from "../../packages/server/src/services/applications/api-keys.js";
+import { listApiKeys, revokeApiKey } from "../../packages/server/src/services/applications/key-care.js";
 import { verifyTrail } from "../../packages/server/src/services/audit-trail.js";
 import { backUp } from "../../packages/server/src/services/backup.js";
 import { createInvite } from "../../packages/server/src/services/invites.js";
@@ -121,6 +123,24 @@ describe("a restored store", () => {
       ...(await tx.scan(recordRange("resetToken"))),
     ]);
     expect(left).toEqual([]);
+  });
+
+  it("takes no API key: any may have been revoked since; its application is there, for a new one", async () => {
+    const server = await startInProcess();
+    const wish = { name: "shop", scopes: ["otp" as const], lifetime: undefined };
+    const { key, text } = await createApiKey(server.context, wish);
+    for (let more = 0; more < 300; more++)
+      await createApiKey(server.context, { ...wish, application: key.application });
+    const bytes = await backupOf(server);
+    await revokeApiKey(server.context, key.id);
+    const again = await contextOf(await restored(bytes, server.clock));
+    await expect(authenticateKey(again, text)).rejects.toMatchObject({ code: "api_key_invalid" });
+    const now = server.clock.now();
+    const keys = await listApiKeys(again);
+    expect(keys).toHaveLength(301);
+    expect(keys.filter(({ revokedAt }) => revokedAt !== now)).toEqual([]);
+    const next = await createApiKey(again, { ...wish, application: key.application });
+    expect(await authenticateKey(again, next.text)).toMatchObject({ application: key.application });
   });
 
   it("keeps a step that was used in the future, by a clock that ran ahead", async () => {

@@ -1,6 +1,9 @@
+import { spawnSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createIdentity } from "../../packages/server/src/identity/identity-key.js";
 import { adminPassword, Machine, onlyLine, type RunOptions, type Server } from "../support/programs.js";
 import { Terminal } from "../support/terminal.js";
 import { type Account, loginArgs, registerByScript } from "./account.js";
@@ -15,6 +18,23 @@ beforeAll(async () => {
   alice = await registerByScript(person, server, "alice");
 });
 afterAll(() => Promise.all([operator.close(), person.close()]));
+
+const fetchInPython = `
+import ssl, sys, urllib.request
+context = ssl.create_default_context(cafile=sys.argv[2])
+context.verify_flags |= ssl.VERIFY_X509_STRICT
+print(urllib.request.urlopen(sys.argv[1], context=context).read().decode())
+`;
+
+/** Other programs that fetch a page, and verify who gives it by a file of certificates. */
+const verifiers = [
+  { name: "curl", command: "curl", argsOf: (url: string, file: string) => ["-sS", "--cacert", file, url] },
+  { name: "Python", command: "python3", argsOf: (url: string, file: string) => ["-c", fetchInPython, url, file] },
+].filter(({ name, command }) => {
+  const installed = spawnSync(command, ["--version"]).error === undefined;
+  if (!installed) console.info(`${name} is not installed: it is not asked whether it verifies the HTTPS port`);
+  return installed;
+});
 
 const identity = (args: readonly string[], options?: RunOptions) =>
   operator.run("posternd", ["identity", ...args, "--admin-password-file", passwordFile], options);
@@ -50,6 +70,25 @@ describe("posternd identity, while the server runs,", () => {
     const { code, stdout, stderr } = await identity(["show"]);
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(new RegExp(`^${server.fingerprint.replaceAll("+", "\\+")}\n {2}since 20`));
+  });
+
+  it("prints its certificate alone, and with its fingerprint for scripts", async () => {
+    const { code, stdout, stderr } = await identity(["show", "--pem"]);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n$/);
+    const forScripts = await identity(["show", "--pem", "--json"]);
+    expect(onlyLine(forScripts.stdout)).toEqual({ fingerprint: server.fingerprint, certificate: stdout });
+  });
+
+  it.each(verifiers)("is verified by $name with that certificate, and not with another one", async (verifier) => {
+    const fetchBy = (pem: string) => {
+      const args = verifier.argsOf(`https://${server.http}/livez`, operator.write("identity.pem", pem));
+      return spawnSync(verifier.command, args, { encoding: "utf8" });
+    };
+    const { status, stdout, stderr } = fetchBy((await identity(["show", "--pem"])).stdout);
+    expect([status, stdout.trim(), stderr]).toEqual([0, '{"status":"ok"}', ""]);
+    const { certificateDer } = await createIdentity({ now: Date.now() });
+    expect(fetchBy(new X509Certificate(certificateDer).toString())).toMatchObject({ stdout: "" });
   });
 
   it("asks before it rotates, and does nothing without a yes or a terminal", async () => {

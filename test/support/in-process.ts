@@ -12,6 +12,7 @@ import type { Log } from "../../packages/server/src/log.js";
 import type { ChainVerdict } from "../../packages/server/src/records/audit-chain.js";
 import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
 import { defaultLimits, type RunningServer, startServer } from "../../packages/server/src/server.js";
+import type { Deliver } from "../../packages/server/src/services/applications/delivery.js";
 import { auditTrail, verifyTrail } from "../../packages/server/src/services/audit-trail.js";
 import type { RegistrationMode, ServiceContext } from "../../packages/server/src/services/context.js";
 import { currentIdentity } from "../../packages/server/src/services/server-identity.js";
@@ -133,6 +134,12 @@ export interface ServerOptions {
   readonly metricsReaders?: (address: string) => boolean;
   readonly onLogLevel?: (level: string | undefined) => void;
   readonly httpCertificate?: OwnCertificate;
+  /** Issuer of the tokens; by default the address of the HTTPS port. */
+  readonly publicUrl?: string;
+  /** Whose word on who is behind them is taken on the HTTPS port; by default nobody's. */
+  readonly trustedProxy?: (address: string) => boolean;
+  /** Stands in for a mail server. */
+  readonly deliver?: Deliver;
   /** The port to listen on; by default one that the system chooses. */
   readonly port?: number;
 }
@@ -169,8 +176,10 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     listen: loopback(options.port ?? 0),
     http: options.http === true ? loopback(0) : undefined,
     httpCertificate: options.httpCertificate,
+    deliver: options.deliver,
+    trustedProxy: options.trustedProxy,
     registration: options.registration ?? "open",
-    publicUrl: undefined,
+    publicUrl: options.publicUrl,
     log,
     now: clock.now,
     metricsReaders: options.metricsReaders,

@@ -5,3 +5,8 @@ export interface Log {
   warn(facts: object, message: string): void;
   error(facts: object, message: string): void;
 }
+
+const unheard = () => undefined;
+
+/** For commands that say themselves what there is to say. */
+export const silentLog: Log = { debug: unheard, info: unheard, warn: unheard, error: unheard };

@@ -6,7 +6,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
  * in nothing: who may read this could try names, and watch.
  */
 export interface Metrics {
-  /** Counts an event of the audit log. */
+  /** Counts an event of the audit log, or an API key that was refused. */
   heard(event: { readonly event: string; readonly outcome: string; readonly reason?: string }): void;
   /** Counts what a peer was refused with. */
   refused(code: string): void;
@@ -52,6 +52,7 @@ const reasons = {
     "invite_used",
     "invite_revoked",
   ]),
+  apiKey: new Set(["malformed", "unknown", "wrong_secret", "expired", "rotated", "revoked"]),
 } as const;
 
 /** Events in which a code is given, or a token in its place. */
@@ -89,6 +90,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const codes = count("second_factor_failures_total", "Codes that were refused, in whatever call", ["reason"]);
   const registrations = count("registrations_total", "Registrations", ["outcome"]);
   const events = count("audit_events_total", "Events of the audit log", ["event", "outcome"]);
+  const apiKeys = count("api_key_refusals_total", "API keys that were refused", ["reason"]);
   const refusals = count("refusals_total", "Refusals on the wire port, by error code", ["code"]);
 
   gauge("build_info", "1; what runs", (self) => self.set({ version: sources.version, node: process.version }, 1), [
@@ -115,6 +117,8 @@ export function createMetrics(sources: MetricSources): Metrics {
 
   return {
     heard: ({ event, outcome, reason = "" }) => {
+      // The one that is no event of the log.
+      if (event === "apikey.use") return apiKeys.inc({ reason: knownOf(reasons.apiKey, reason) });
       events.inc({ event, outcome });
       if (event === "login") logins.inc({ outcome });
       if (event === "login.password") logins.inc({ outcome: passwordOutcome(reason) });

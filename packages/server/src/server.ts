@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from "./metrics.js";
 import type { LogLevel } from "./records/log-level.js";
 import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
+import type { Deliver } from "./services/applications/delivery.js";
 import { runErasures } from "./services/audit-erasure.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
@@ -39,6 +40,8 @@ export interface ServerOptions {
   /** Where other services reach the HTTPS port: `iss` of the tokens. Undefined: the address it listens on. */
   readonly publicUrl: string | undefined;
   readonly log: Log;
+  /** Sends one-time codes by mail. Undefined: this server sends none. */
+  readonly deliver?: Deliver | undefined;
   /** For how many milliseconds audit entries are kept. Undefined: for good. */
   readonly auditRetention?: number | undefined;
   /** Stand in for the system in tests. */
@@ -47,6 +50,8 @@ export interface ServerOptions {
   readonly limits?: AdmissionLimits;
   /** Whether an address has no limits of its own; by default every one has them. */
   readonly exempt?: ((address: string) => boolean) | undefined;
+  /** Proxies in front of the HTTPS port, whose word on who is behind them is taken, in the spelling of `plainAddress`. */
+  readonly trustedProxy?: ((address: string) => boolean) | undefined;
   /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
   readonly metricsReaders?: ((address: string) => boolean) | undefined;
   /** What the store's file takes, and what its disk has left. */
@@ -107,7 +112,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const keeper = await IdentityKeeper.open({ barrier, ...tools, hosts });
   const shown = shownBy(keeper);
   let { httpCertificate } = options;
-  const { publicUrl, limits = defaultLimits, exempt = () => false } = options;
+  const { publicUrl, limits = defaultLimits, exempt = () => false, deliver } = options;
   let issuer = publicUrl ?? issuerAt(options.http ?? options.listen);
   const state = { draining: false };
   let wire: WireListener;
@@ -128,7 +133,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const draining = () => state.draining;
   const credentials = httpCertificate ?? shown.credentials;
   const about = { name: "posternd", version };
-  const shared = { credentials, services, server: about, log, draining, metrics: page };
+  const { storeUsage } = options;
+  const door = { exempt, trusted: options.trustedProxy };
+  const shared = { credentials, door, services, server: about, log, draining, metrics: page, storeUsage, deliver };
   const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);

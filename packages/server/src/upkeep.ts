@@ -1,6 +1,9 @@
 import { expiryNotice, type OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
 import { attempt } from "./repeat.js";
+import { sweepIdempotency } from "./services/applications/idempotency.js";
+import { sweepApiKeys } from "./services/applications/key-care.js";
+import { sweepOneTimeCodes } from "./services/applications/one-time-code-care.js";
 import { keepAuditFor } from "./services/audit-retention.js";
 import { sweepDeadLetters } from "./services/challenges/dead-letters.js";
 import type { ServiceContext } from "./services/context.js";
@@ -11,6 +14,17 @@ import { keepSigningKeys } from "./services/signing-keys.js";
 import { sweepStrangerCounters } from "./services/stranger-counters.js";
 
 const DAY_MS = 86_400_000;
+
+const sweeps = [
+  sweepStrangerCounters,
+  sweepSessions,
+  sweepInvites,
+  sweepResetTokens,
+  sweepApiKeys,
+  sweepOneTimeCodes,
+  sweepIdempotency,
+  sweepDeadLetters,
+];
 
 /**
  * What a server does by itself now and then: renews its leaf and the key that signs tokens, and forgets what has
@@ -24,10 +38,8 @@ export async function keepUp(
 ): Promise<void> {
   const rotate = () => keepSigningKeys(services);
   const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
-  const sweeps = [sweepStrangerCounters, sweepSessions, sweepInvites, sweepResetTokens, sweepDeadLetters].map(
-    (sweep) => () => sweep(services),
-  );
-  for (const task of [...ofCertificates, rotate, ...sweeps, retain]) await attempt(task, log);
+  const tasks = [...ofCertificates, rotate, ...sweeps.map((sweep) => () => sweep(services)), retain];
+  for (const task of tasks) await attempt(task, log);
 }
 
 /** Logs once a day that the operator's certificate comes to its end, and at once of another one. */

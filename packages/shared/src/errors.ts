@@ -66,7 +66,7 @@ export const errors = {
     http: 415,
     exit: unreachable,
     message: "the body is of a type that is not taken here",
-    hint: "send it with the header Content-Type: application/json",
+    hint: "send JSON with the header Content-Type: application/json; /docs says where it is a form",
   },
   invalid_input: {
     rpc: -32111,
@@ -74,6 +74,14 @@ export const errors = {
     exit: usage,
     message: "the request does not have the form that the API takes",
     hint: "`errors` says where; /docs and /openapi.json tell the form of every request",
+  },
+
+  access_token_invalid: {
+    rpc: -32130,
+    http: 401,
+    exit: refused,
+    message: "the person's token is missing, over, for another service, or of a session that has ended",
+    hint: "`postern token --audience NAME` gives a new one",
   },
 
   // Registration.
@@ -383,6 +391,20 @@ export const errors = {
     message: "that is not a range of addresses",
     hint: "write ranges as 10.0.0.0/8,::1/128, or off",
   },
+  mail_address_invalid: {
+    rpc: -32135,
+    http: 422,
+    exit: usage,
+    message: "that is not a mail address",
+    hint: "write name@example.org alone, without a person's name; only the domain may have other than ASCII characters",
+  },
+  mail_not_sent: {
+    rpc: -32136,
+    http: 502,
+    exit: unreachable,
+    message: "the mail server did not take the mail",
+    hint: '`posternd doctor` tries the server, `posternd mail test` a mail; see "Mail" in docs/operations.md',
+  },
   cancelled: { rpc: -32057, http: 400, exit: cancelled, message: "cancelled" },
   otp_wrong: { rpc: -32073, http: 422, exit: refused, message: "the code is not right" },
   otp_invalid: {
@@ -390,6 +412,86 @@ export const errors = {
     http: 422,
     exit: usage,
     message: "that is not a one-time password secret or otpauth URI",
+  },
+  otp_expired: { rpc: -32140, http: 422, exit: refused, message: "the code has expired" },
+  export_invalid: {
+    rpc: -32141,
+    http: 422,
+    exit: usage,
+    message: "that is not an authenticator's export",
+    hint: "nothing was printed; scan its QR code anew, and give all of the text",
+  },
+  export_incomplete: {
+    rpc: -32142,
+    http: 422,
+    exit: refused,
+    message: "the export is not whole",
+    hint: "what is there was printed; its app shows one QR code after another: scan those that are missing",
+  },
+
+  // What applications keep for their subjects.
+  subject_invalid: {
+    rpc: -32120,
+    http: 422,
+    exit: usage,
+    message: "that subject cannot be used",
+    hint: "1 to 128 characters, without control characters, separators of lines and what does not show",
+  },
+  secret_invalid: {
+    rpc: -32121,
+    http: 422,
+    exit: usage,
+    message: "that secret cannot be used",
+    hint: "base32 (RFC 4648) of 16 to 128 bytes",
+  },
+  code_malformed: {
+    rpc: -32122,
+    http: 422,
+    exit: usage,
+    message: "that is no code of this credential: nothing was counted",
+    hint: "it has as many ASCII digits as the credential says, and nothing else",
+  },
+  credential_unknown: {
+    rpc: -32123,
+    http: 404,
+    exit: refused,
+    message: "this application has nothing of that id",
+    hint: "it may have ended, or been deleted",
+  },
+  credential_exists: {
+    rpc: -32124,
+    http: 409,
+    exit: refused,
+    message: "this subject has one already",
+    hint: "delete it first: its secret is not shown again",
+  },
+  version_mismatch: {
+    rpc: -32125,
+    http: 412,
+    exit: refused,
+    message: "it has changed since that version",
+    hint: "nothing was done; look at it again",
+  },
+  idempotency_mismatch: {
+    rpc: -32126,
+    http: 422,
+    exit: usage,
+    message: "this idempotency key was used for another request",
+    hint: "nothing was done; take a new key for each request, and the same one only for its repeats",
+  },
+  mail_unavailable: {
+    rpc: -32127,
+    http: 422,
+    exit: refused,
+    message: "this server sends no mail",
+    hint: "have the code in the reply, or ask the server's operator (`posternd start --smtp`)",
+  },
+  mail_failed: {
+    rpc: -32128,
+    http: 502,
+    exit: unreachable,
+    message: "the mail could not be sent, and its code is withdrawn",
+    hint: "try again; the server's log says more",
   },
 
   // The operator's store.

@@ -65,15 +65,31 @@ export const manual: Manual = {
     "server forget": [
       { line: "server forget auth.example.org:7465", does: "when its operator says that it has a new identity" },
     ],
-    "otp secret": [{ line: "otp secret >bob.secret", does: "a new secret, in base32" }],
+    "otp secret": [
+      { line: "otp secret >bob.secret", does: "a new secret, in base32" },
+      { line: "otp secret --bytes 32 --encoding hex", does: "a longer one, in hex" },
+    ],
     "otp uri": [{ line: "otp uri --secret-file bob.secret --account bob", does: "what an app is provisioned with" }],
-    "otp qr": [{ line: "otp qr --secret-file bob.secret --account bob", does: "the same as a QR code" }],
+    "otp qr": [
+      { line: "otp qr --secret-file bob.secret --account bob", does: "the same as a QR code" },
+      { line: "otp qr --uri-file bob.uri --png bob.png", does: "as a picture that only you can read" },
+    ],
     "otp code": [
       { line: "otp code --secret-file bob.secret", does: "the code of this moment" },
       { line: "otp code --secret-file bob.secret --next", does: "the next one, as soon as it counts" },
+      { line: "otp code --secret-file bob.secret --watch", does: "each as it comes, until Ctrl-C" },
+      { line: "otp code --secret-file bob.secret --type hotp --counter 7", does: "that of a counter" },
     ],
     "otp verify": [
       { line: "otp verify --secret-file bob.secret --code 042139", does: "exit code 0 when it is right, else 1" },
+      {
+        line: "otp verify --secret-file bob.secret --type hotp --counter 7",
+        does: "ask for a code, and print the counter to go on with",
+      },
+    ],
+    "otp import": [
+      { line: "otp import", does: "ask for a URI or an export, unseen" },
+      { line: "otp import --file -", does: "one a line, as zbarimg --quiet --raw export-*.png prints them" },
     ],
     completion: [
       {

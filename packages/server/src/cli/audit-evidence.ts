@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { PosternError } from "@postern/shared/errors";
+import { mayReplace, writeNewFile, writeToStream } from "@postern/shared/terminal/new-file";
 import type { Output } from "@postern/shared/terminal/output";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { type Checkpoint, checkpointLine, parseCheckpoint } from "../records/audit-checkpoint.js";
@@ -9,7 +10,6 @@ import { type BadExport, type ExportedTrail, verifyExport } from "../services/au
 import { verifyTrail } from "../services/audit-trail.js";
 import type { AuditContext } from "../services/context.js";
 import { withAudit } from "./audit.js";
-import { mayReplace, writeNewFile, writeToStream } from "./audit-file.js";
 import { parseKeyOption } from "./audit-options.js";
 import type { StoreOptions } from "./unseal.js";
 

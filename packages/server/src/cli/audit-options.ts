@@ -1,5 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
-import { isId } from "@postern/shared/ids";
+import { type ApplicationId, isId } from "@postern/shared/ids";
 import { parseName } from "@postern/shared/names/name";
 import { type AuditPublicKey, parsePublicKey } from "../records/audit-signature.js";
 import type { AuditFilter } from "../services/audit-filter.js";
@@ -11,15 +11,20 @@ const units = { m: MINUTE_MS, h: 60 * MINUTE_MS, d: 24 * 60 * MINUTE_MS } as con
 
 export interface FilterOptions {
   readonly user?: string;
+  readonly application?: string;
+  readonly subject?: string;
   readonly event?: string;
   readonly since?: string;
   readonly until?: string;
 }
 
 /** @throws PosternError `usage`; `name_invalid` for a `--user` that can be nobody's name */
-export function parseFilter({ user, event, since, until }: FilterOptions, now: number): AuditFilter {
+export function parseFilter(options: FilterOptions, now: number): AuditFilter {
+  const { user, application, subject, event, since, until } = options;
   const filter = {
     user: user === undefined ? undefined : parseUser(user),
+    application: application === undefined ? undefined : parseApplication("--application", application),
+    subject: subject === undefined ? undefined : parseSubject(subject),
     events: event === undefined ? undefined : parseEvents(event),
     since: since === undefined ? undefined : parseMoment("--since", since, now),
     until: until === undefined ? undefined : parseMoment("--until", until, now),
@@ -32,6 +37,25 @@ export function parseFilter({ user, event, since, until }: FilterOptions, now: n
 
 function parseUser(text: string): NonNullable<AuditFilter["user"]> {
   return isId("account", text) ? { account: text } : { name: parseName(text) };
+}
+
+/** @throws PosternError `usage` */
+export function parseApplication(option: string, text: string): ApplicationId {
+  if (!isId("application", text)) throw usage(`${option} takes an application's id: app_ and 32 hex digits`);
+  return text;
+}
+
+/** As applications may call their people: what can be nobody is a slip, not a search that finds nothing. */
+function parseSubject(text: string): string {
+  const subject = parseLine(text, 128);
+  if (subject === undefined) throw usage("--subject takes a line of 1 to 128 characters");
+  return subject;
+}
+
+/** A line of text in NFC, of 1 to `most` characters, none of which is invisible; undefined for anything else. */
+export function parseLine(text: string, most: number): string | undefined {
+  const line = text.normalize("NFC");
+  return line === "" || [...line].length > most || /[\p{C}\p{Zl}\p{Zp}]/u.test(line) ? undefined : line;
 }
 
 function parseEvents(text: string): string[] {

@@ -90,9 +90,11 @@ function fieldsOf({ personal, commitments, prev, time, ...row }: AuditRow) {
 }
 
 /** `index  time  event  outcome reason  name  address`, in 80 columns for names of the usual length. */
-function lineOf({ index, time, event, outcome, reason, personal }: AuditRow): TerminalText {
+function lineOf({ index, time, event, outcome, reason, application, personal }: AuditRow): TerminalText {
   const when = new Date(time).toISOString().slice(0, 19).replace("T", " ");
   const what = reason === undefined ? outcome : `${outcome}: ${reason}`;
-  const who = [personal.name ?? personal.subject ?? "-", personal.address ?? "-"].join(" ");
+  const who = [personal.name ?? personal.subject ?? application?.slice(0, 12) ?? "-", personal.address ?? "-"].join(
+    " ",
+  );
   return say`${String(index).padStart(4)} ${when} ${event.padEnd(15)} ${what.padEnd(22)} ${who}`;
 }

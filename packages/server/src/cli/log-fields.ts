@@ -15,6 +15,7 @@ export const logFields = {
   connections: "how many connections were waited for, or were cut off",
   seconds: "for how long they may go on",
   fingerprint: "of the identity that is shown from now on",
+  why: "why a mail was not sent: the mail server's reply code and to which command, or what became of the connection",
   expires: "when your own certificate ends",
 } as const satisfies Record<string, string>;
 
@@ -72,6 +73,7 @@ const secretForms: readonly RegExp[] = [
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
   /otpauth:\/\/[^\s"']+/gi,
   /\bpss_[0-9a-f_]+/gi,
+  /\bpk_[0-9a-f]{32}_[\w-]+/gi,
   /\beyJ[\w-]*\.[\w-]*\.?[\w-]*/g,
   // User and password of a URL.
   /(?<=:\/\/)[^\s/@]+(?=@)/g,

@@ -34,6 +34,7 @@ export const manual: Manual = {
     ],
     "audit list": [
       { line: "audit list --user alice --since 24h", does: "what alice did, and what was tried on her, in a day" },
+      { line: "audit list --application app_… --subject 4711", does: "what an application did about its user 4711" },
       { line: "audit list --event 'login.*' --json", does: "logins, one line of JSON each" },
     ],
     "audit verify": [
@@ -52,6 +53,25 @@ export const manual: Manual = {
     ],
     "invite list": [{ line: "invite list", does: "which there are, and how often each was used" }],
     "invite revoke": [{ line: "invite revoke inv_34", does: "withdraw the one whose id begins so" }],
+    "apikey create": [
+      {
+        line: "apikey create --name shop --scope otp,totp >shop.key",
+        does: "a key for a new application, good for a year; the key alone is on stdout",
+      },
+      {
+        line: "apikey create --name reports --scope admin --application app_…",
+        does: "another one for an application that is there",
+      },
+    ],
+    "apikey list": [{ line: "apikey list", does: "which there are, what for, and when each was used last" }],
+    "apikey applications": [
+      { line: "apikey applications", does: "their ids, also of those whose keys have all ended" },
+    ],
+    "apikey rotate": [
+      { line: "apikey rotate pk_34 --overlap 7d >shop.key", does: "the next key; the old one works for a week more" },
+      { line: "apikey rotate pk_34 --overlap 0 >shop.key", does: "the next key, and the old one ends at once" },
+    ],
+    "apikey revoke": [{ line: "apikey revoke pk_34", does: "end the one whose id begins so, after asking" }],
     "user reset-password": [
       { line: "user reset-password alice >alice.token", does: "she sets a new password with it, and with a code" },
     ],
@@ -63,7 +83,10 @@ export const manual: Manual = {
     ],
     "stretch show": [{ line: "stretch show", does: "how many accounts are on which generation" }],
     "stretch raise": [{ line: "stretch raise", does: "go one generation up" }],
-    "identity show": [{ line: "identity show", does: "print the fingerprint, and whom clients take for this server" }],
+    "identity show": [
+      { line: "identity show", does: "print the fingerprint, and whom clients take for this server" },
+      { line: "identity show --pem >postern-identity.pem", does: "a file for curl --cacert, nginx and others" },
+    ],
     "identity rotate": [
       { line: "identity rotate", does: "replace the identity; clients follow at their next login" },
       { line: "identity rotate --no-successor", does: "replace one that may have been stolen" },

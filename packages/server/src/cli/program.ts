@@ -5,11 +5,13 @@ import { say } from "@postern/shared/terminal/terminal-text";
 import { Command } from "commander";
 import type { LogLevel } from "../records/log-level.js";
 import { version } from "../version.js";
+import { addApiKeys } from "./apikeys/commands.js";
 import { addConfig } from "./config/commands.js";
 import { serverOptions } from "./config/options.js";
 import { reread, settleBefore, withOptions } from "./config/resolve.js";
 import { addIdentity } from "./identity/commands.js";
 import { addKeeping } from "./keeping/commands.js";
+import { addMail } from "./mail/commands.js";
 import { manual } from "./manual.js";
 import { addPeople } from "./people/commands.js";
 import { addRunning } from "./running/commands.js";
@@ -40,8 +42,10 @@ export function buildProgram(output: Output): Command {
   addStretch(program, output);
   addSigningKey(program, output);
   addTokens(program, output);
+  addApiKeys(program, output);
   addIdentity(program, output);
   addKeeping(program, output);
+  addMail(program, output);
   addConfig(program, output);
   addRunning(program, output);
   addCompletion(program, output);
@@ -53,6 +57,8 @@ function addAudit(program: Command, output: Output): void {
   withStoreOptions(audit.command("list"))
     .description("print it, oldest first")
     .option("--user <name>", "only of this person: a name, or an account's id (acc_…)")
+    .option("--application <id>", "only what this application did: its id (app_…)")
+    .option("--subject <text>", "only of whom an application means by this")
     .option("--event <names>", "only these events, with commas between them; * for any characters (login.*)")
     .option("--since <time>", "only from this date or time (UTC) on, or for so long: 30m, 24h, 7d")
     .option("--until <time>", "only before this date, time or span")

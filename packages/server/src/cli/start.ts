@@ -1,22 +1,32 @@
+import { asPosternError } from "@postern/shared/errors";
 import { parseListenAddress } from "@postern/shared/server-address";
 import { typedAs } from "@postern/shared/terminal/command-name";
 import type { Output } from "@postern/shared/terminal/output";
 import { bold, say } from "@postern/shared/terminal/terminal-text";
 import { expiryNotice, type OwnCertificate } from "../identity/own-certificate.js";
 import type { Log } from "../log.js";
+import type { Mailer } from "../mail/mailer.js";
 import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
 import { storeUsage } from "../store.js";
-import { type Exemption, parseAddressLimits, parseMetricsReaders } from "./address-limits.js";
+import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
 import type { LogFormat, LogLevel } from "./logger.js";
+import {
+  type MailOptions,
+  mailSettingsOf,
+  openMailerOf,
+  type ReadMailSettings,
+  readMailSettings,
+  warningAbout,
+} from "./mail/settings.js";
 import { parsePublicUrl } from "./public-url.js";
 import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgain } from "./signals.js";
 import { parseDrain } from "./spans.js";
 import { locationOf, type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
-export interface StartOptions extends StoreOptions {
+export interface StartOptions extends StoreOptions, MailOptions {
   readonly init?: boolean;
   readonly listen: string;
   readonly http: string;
@@ -25,6 +35,7 @@ export interface StartOptions extends StoreOptions {
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
   readonly addressLimits?: string;
+  readonly trustedProxy?: string;
   readonly metrics: string;
   readonly auditRetention?: string;
   readonly drain: string;
@@ -43,8 +54,10 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
   const certificateFiles = certificateFilesOf(options);
   const httpCertificate = certificateFiles && (await readAtStart(output, certificateFiles));
+  const mail = await readMailAtStart(output, options);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
+  const proxies = options.trustedProxy === undefined ? undefined : parseTrustedProxies(options.trustedProxy);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const readers = parseMetricsReaders(options.metrics);
@@ -57,7 +70,15 @@ export async function startCommand(output: Output, options: StartOptions, reread
     const log = createLog({ level: options.logLevel, format: options.logFormat });
     const { registration } = options;
     if (exempt !== undefined) warnOf(exempt, output, log);
-    const addresses = { listen, http, httpCertificate, publicUrl, exempt: exempt?.covers };
+    const mailer = mail && (await openMailerOf(mail, log));
+    const addresses = {
+      listen,
+      http,
+      httpCertificate,
+      publicUrl,
+      exempt: exempt?.covers,
+      trustedProxy: proxies?.covers,
+    };
     const { directory } = locationOf(output, options);
     const watched = {
       metricsReaders: readers?.covers,
@@ -65,7 +86,9 @@ export async function startCommand(output: Output, options: StartOptions, reread
       onLogLevel: log.setStoreLevel,
     };
     const { barrier } = store;
-    const server = await startServer({ barrier, ...addresses, ...watched, registration, auditRetention, log });
+    const deliver = mailer?.deliver;
+    const server = await startServer({ barrier, ...addresses, ...watched, registration, auditRetention, log, deliver });
+    void tryMailServer(mailer, log);
     const reload: ReloadTask[] = [
       { what: "log level", run: async () => log.setOwnLevel(await reread.logLevel(), "reload") },
       { what: "identity", run: () => server.takeUpIdentity() },
@@ -77,8 +100,9 @@ export async function startCommand(output: Output, options: StartOptions, reread
       announce(output, server);
       how = await stopped;
       output.note(say`Stopping.`);
-      await drain(output, { server, log, drainMs });
+      await drain(output, { server, mailer, log, drainMs });
     } finally {
+      await mailer?.close();
       await server.close();
     }
   } finally {
@@ -89,12 +113,13 @@ export async function startCommand(output: Output, options: StartOptions, reread
 
 interface Draining {
   readonly server: RunningServer;
+  readonly mailer: Mailer | undefined;
   readonly log: Log;
   readonly drainMs: number;
 }
 
 /** Lets come to its end what is under way, until that takes too long or another signal asks to end at once. */
-async function drain(output: Output, { server, log, drainMs }: Draining): Promise<void> {
+async function drain(output: Output, { server, mailer, log, drainMs }: Draining): Promise<void> {
   const again = untilStoppedAgain();
   const connections = server.underWay;
   const seconds = drainMs / 1000;
@@ -106,7 +131,8 @@ async function drain(output: Output, { server, log, drainMs }: Draining): Promis
   const limit = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, drainMs);
   });
-  const left = await server.drain(Promise.race([limit, again]));
+  const end = Promise.race([limit, again]);
+  const [left] = await Promise.all([server.drain(end), mailer?.close(end)]);
   clearTimeout(timer);
   if (left > 0) log.warn({ connections: left }, "cut off");
 }
@@ -117,6 +143,27 @@ async function readAtStart(output: Output, files: CertificateFiles): Promise<Own
   const notice = expiryNotice(own, Date.now());
   if (notice !== undefined) output.warn(say`${notice}`);
   return own;
+}
+
+/** Before the admin password is asked for, as the certificate. */
+async function readMailAtStart(output: Output, options: MailOptions): Promise<ReadMailSettings | undefined> {
+  const settings = mailSettingsOf(options);
+  if (settings === undefined) return undefined;
+  const warn = (text: string) => output.warn(say`${text}`);
+  const warning = warningAbout(settings);
+  if (warning !== undefined) warn(warning);
+  return readMailSettings(settings, warn);
+}
+
+/** A mail server that is down keeps nobody from logging in; but who runs this one should know of it before a mail fails. */
+async function tryMailServer(mailer: Mailer | undefined, log: Log): Promise<void> {
+  try {
+    await mailer?.verify();
+  } catch (thrown) {
+    const { code, detail } = asPosternError(thrown);
+    if (code !== "shutting_down")
+      log.warn({ code, why: detail }, "the mail server cannot be used; mails are tried anyway");
+  }
 }
 
 /** A file that cannot be used throws here, and the server goes on with what it has. */

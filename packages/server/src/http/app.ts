@@ -8,6 +8,9 @@ import Fastify, {
   type RawServerDefault,
 } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { plainAddress } from "../address-key.js";
+import { type DoorOptions, guardDoor } from "./door.js";
+import { isOfType } from "./media-type.js";
 import { early } from "./problems.js";
 
 /** What routes are added to: their schemas are zod's, and say what a handler gets and gives. */
@@ -27,12 +30,14 @@ export async function within(app: App, add: (scope: App) => Promise<void> | void
 /** No request needs more. */
 const BODY_LIMIT = 64 * 1024;
 
-/** Silent sockets must not take the file descriptors that logins need. */
-const MAX_CONNECTIONS = 512;
 const HANDSHAKE_MS = 5_000;
 
 /** An HTTPS server without a route, and what it shows. `credentials` in PEM. */
-export function createApp(credentials: Credentials): { app: App; setCredentials(renewed: Credentials): void } {
+export function createApp(
+  credentials: Credentials,
+  door: DoorOptions = {},
+): { app: App; setCredentials(renewed: Credentials): void } {
+  const { trusted } = door;
   const app = Fastify({
     https: { ...credentials, minVersion: "TLSv1.2", handshakeTimeout: HANDSHAKE_MS },
     bodyLimit: BODY_LIMIT,
@@ -40,10 +45,11 @@ export function createApp(credentials: Credentials): { app: App; setCredentials(
     connectionTimeout: 30_000,
     keepAliveTimeout: 5_000,
     forceCloseConnections: true,
+    trustProxy: trusted === undefined ? false : (address: string) => trusted(plainAddress(address)),
     ...early,
   });
   const { server } = app;
-  server.maxConnections = MAX_CONNECTIONS;
+  guardDoor(server, door);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   takeStrictJson(app as unknown as App);
@@ -62,11 +68,13 @@ export interface Credentials {
 /** What is no page loads nothing, and stands in no frame. */
 const NOTHING = "default-src 'none'; frame-ancestors 'none'";
 
+const JSON_TYPE = "application/json";
+
 /** The one parser of bodies: JSON of which no two parsers can disagree, by its one name. */
 function takeStrictJson(app: App): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
-    if (!isPlainJson(request.headers["content-type"])) return done(new PosternError("media_type"), undefined);
+  app.addContentTypeParser(JSON_TYPE, { parseAs: "buffer" }, (request, body, done) => {
+    if (!isOfType(request.headers["content-type"], JSON_TYPE)) return done(new PosternError("media_type"), undefined);
     if (body.length === 0) return done(null, undefined);
     try {
       done(null, parseStrictJson(body as Buffer, { lines: true }));
@@ -74,9 +82,4 @@ function takeStrictJson(app: App): void {
       done(thrown as Error, undefined);
     }
   });
-}
-
-/** JSON is UTF-8 (RFC 8259 section 8.1): another charset, or any other parameter, would be read in two ways. */
-function isPlainJson(type: string | undefined): boolean {
-  return /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i.test(type ?? "");
 }

@@ -69,7 +69,7 @@ function ofPostern({ code, retryAfter }: PosternError): Problem {
 }
 
 /** Failures of which the caller should know that it is this one, and may try again. */
-const passedOn: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["shutting_down", "busy"]);
+const passedOn: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["shutting_down", "busy", "mail_failed"]);
 
 /** What Fastify refuses by itself: the form of a request, its size, its type. */
 function ofFastify({ validation, validationContext, statusCode = 500 }: FastifyError): Problem {

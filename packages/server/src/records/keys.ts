@@ -25,13 +25,13 @@ export const prefixes = {
   challengePage: 0x1d,
   callback: 0x1e,
   outbox: 0x1f,
+  application: 0x30,
   auditHead: 0x20,
   auditEntry: 0x21,
   auditFields: 0x22,
   auditAnchor: 0x23,
   auditErasure: 0x24,
   auditKey: 0x25,
-  application: 0x28,
 } as const;
 
 export type RecordKind = keyof typeof prefixes;

@@ -1,3 +1,4 @@
+import type { ApplicationId } from "@postern/shared/ids";
 import type { Identity } from "@postern/shared/names/name";
 import type { Barrier } from "../barrier/barrier.js";
 import { findAccount } from "../records/account.js";
@@ -6,6 +7,9 @@ import type { AuditRow, DamagedRow } from "../records/audit-log.js";
 /** Which entries are asked for; what is left out lets all pass. */
 export interface AuditFilter {
   readonly user?: { readonly account: string } | { readonly name: Identity } | undefined;
+  readonly application?: ApplicationId | undefined;
+  /** Whom an application means, in its words, in NFC. */
+  readonly subject?: string | undefined;
   /** Names of events, any of which will do; `*` stands for any characters. */
   readonly events?: readonly string[] | undefined;
   /** Milliseconds since 1970, included. */
@@ -24,13 +28,15 @@ type Passes = (row: AuditRow) => boolean;
  */
 export async function auditMatcher(
   barrier: Barrier,
-  { user, events, since, until }: AuditFilter,
+  { user, application, subject, events, since, until }: AuditFilter,
   all: () => AsyncIterable<Row[]>,
 ): Promise<((row: Row) => boolean) | undefined> {
   const tests: Passes[] = [];
   if (since !== undefined) tests.push(({ time }) => time >= since);
   if (until !== undefined) tests.push(({ time }) => time < until);
   if (events !== undefined) tests.push(passesEvents(events));
+  if (application !== undefined) tests.push((row) => row.application === application);
+  if (subject !== undefined) tests.push(({ personal }) => personal.subject === subject);
   if (user !== undefined) tests.push(await passesUser(barrier, user, all));
   if (tests.length === 0) return undefined;
   return (row) => "damaged" in row || tests.every((test) => test(row));

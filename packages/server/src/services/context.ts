@@ -17,11 +17,17 @@ export interface ServiceContext {
   readonly registration: RegistrationMode;
   /** `iss` of the tokens that this server signs. */
   readonly issuer: () => string;
-  /** Hears each event of the audit log once it is durable, to count it: without names, addresses and ids. */
+  /**
+   * Hears each event of the audit log once it is durable, to count it: without names, addresses and ids. And each API
+   * key that is refused (`refusedKey`), of which the log does not tell.
+   */
   readonly heard?: ((event: HeardEvent) => void) | undefined;
   /** Hears that a callback is in the outbox, once that is durable: whoever delivers need not look for it. */
   readonly enqueued?: (() => void) | undefined;
 }
+
+/** What a refused API key is heard as. */
+export const refusedKey = "apikey.use";
 
 /** What is counted of an event. */
 export type HeardEvent = Pick<AuditEvent, "event" | "outcome" | "reason">;

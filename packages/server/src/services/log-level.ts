@@ -1,6 +1,6 @@
 import type { Barrier } from "../barrier/barrier.js";
 import { deleteLogLevel, findLogLevel, type LogLevel, putLogLevel, type StoredLogLevel } from "../records/log-level.js";
-import { type AuditContext, audit } from "./context.js";
+import { type AuditContext, audit, type Peer, type Told } from "./context.js";
 
 /** Running servers look so often whether the level was changed. */
 export const LOG_LEVEL_POLL_MS = 2_000;
@@ -17,28 +17,38 @@ function isInForce({ until, setAt }: StoredLogLevel, now: number): boolean {
   return now < until && now >= setAt - 3_600_000;
 }
 
+/** Who sets a level: an operator at the store, or an application over the network. */
+export interface By extends Pick<Told, "application"> {
+  readonly peer?: Peer;
+}
+
 /** Sets the level of all servers of the store, for so many milliseconds or until it is cleared. */
 export async function setLogLevel(
   context: AuditContext,
   level: LogLevel,
   forMs: number | undefined,
+  { peer, application }: By = {},
 ): Promise<StoredLogLevel> {
   const setAt = context.now();
   const stored = { level, setAt, ...(forMs !== undefined && { until: setAt + forMs }) };
   await context.barrier.transact(async (tx) => {
     await putLogLevel(tx, stored);
-    const reason = forMs === undefined ? level : `${level} for ${forMs / 60_000} min`;
-    await audit(context, tx, undefined, { event: "log-level.set", outcome: "done", reason });
+    const reason = forMs === undefined ? level : `${level} for ${shownSpan(forMs)}`;
+    await audit(context, tx, peer, { event: "log-level.set", outcome: "done", reason, application });
   });
   return stored;
 }
 
 /** Gives each server its own level back. False when that is so already. */
-export async function clearLogLevel(context: AuditContext): Promise<boolean> {
+export async function clearLogLevel(context: AuditContext, { peer, application }: By = {}): Promise<boolean> {
   return context.barrier.transact(async (tx) => {
     if ((await findLogLevel(tx)) === undefined) return false;
     await deleteLogLevel(tx);
-    await audit(context, tx, undefined, { event: "log-level.clear", outcome: "done" });
+    await audit(context, tx, peer, { event: "log-level.clear", outcome: "done", application });
     return true;
   });
+}
+
+function shownSpan(ms: number): string {
+  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1000} s`;
 }

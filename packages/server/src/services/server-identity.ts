@@ -1,4 +1,4 @@
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
 import { type Fingerprint, fingerprintOf, sameFingerprint } from "@postern/shared/fingerprint";
 import { SUCCESSORS_MAX, type SuccessorStatement, signSuccessor } from "@postern/shared/successor";
@@ -90,6 +90,8 @@ export interface FormerView {
 
 export interface IdentityView {
   readonly fingerprint: Fingerprint;
+  /** PEM: what signs the leaves, for programs that verify the HTTPS port by it. */
+  readonly certificate: string;
   readonly createdAt: number;
   readonly leaf: { readonly expiresAt: number; readonly hosts: readonly string[] };
   /** The newest first. */
@@ -175,6 +177,7 @@ function viewOf(stored: StoredIdentity): IdentityView {
   const published = successorsOf(stored).length;
   return {
     fingerprint: identityFingerprint(identity),
+    certificate: new X509Certificate(stored.certificate).toString(),
     createdAt: identityCreatedAt(identity),
     leaf: { expiresAt: leafExpiresAt(leaf), hosts: hostsOf(leaf) },
     former: stored.former.toReversed().map((former, index) => ({

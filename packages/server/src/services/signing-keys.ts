@@ -42,7 +42,15 @@ export async function createSigningKey(
  * @throws PosternError `store_damaged`
  */
 export function readSigningKeys({ barrier, now }: Pick<ServiceContext, "barrier" | "now">): Promise<SigningKeys> {
-  return barrier.read(async (tx) => settledAt(await storedKeys(tx), now()));
+  return barrier.read((tx) => signingKeysIn(tx, now()));
+}
+
+/**
+ * The same within somebody else's snapshot.
+ * @throws PosternError `store_damaged`
+ */
+export async function signingKeysIn(tx: SealedReadTransaction, now: number): Promise<SigningKeys> {
+  return settledAt(await storedKeys(tx), now);
 }
 
 /** The published keys, oldest first, as an operator may see them. */
@@ -51,7 +59,7 @@ export async function listSigningKeys(tools: Pick<ServiceContext, "barrier" | "n
 }
 
 /**
- * The same within a transaction, which stores what the time has changed: so a private part is wiped no later than with
+ * As a transaction finds them, which stores what the time has changed: so a private part is wiped no later than with
  * the first token that another key signs.
  * @throws PosternError `store_damaged`
  */

@@ -9,14 +9,17 @@ import type { ChainHead } from "../records/audit-chain.js";
 import { type AuditRow, auditHead, type DamagedRow, readAudit } from "../records/audit-log.js";
 import type { Budget } from "../records/budget.js";
 import { scanDevices } from "../records/device.js";
-import { findLogLevel, type StoredLogLevel } from "../records/log-level.js";
+import type { StoredLogLevel } from "../records/log-level.js";
 import type { Presence } from "../records/presence.js";
 import { scanSessions } from "../records/session.js";
 import { scanStrangerCounters } from "../records/stranger-counter.js";
+import { isUsable } from "./applications/api-keys.js";
+import { listApiKeys } from "./applications/key-care.js";
 import { AUDIT_PAGE } from "./audit-pages.js";
 import { budgetState, CODE_FAILURES_MAX } from "./budget.js";
 import type { KeyView } from "./key-schedule.js";
 import { isLive } from "./live-session.js";
+import { storedLogLevel } from "./log-level.js";
 import { runningServers } from "./presence.js";
 import { storedIdentityOf } from "./server-identity.js";
 import { listSigningKeys } from "./signing-keys.js";
@@ -34,6 +37,8 @@ export interface StoreStatus {
   readonly leafEnds: number;
   readonly accounts: number;
   readonly sessions: number;
+  /** Those that applications can use. */
+  readonly apiKeys: number;
   readonly budgets: Budgets;
   readonly signingKeys: readonly KeyView[];
   readonly logLevel: StoredLogLevel | undefined;
@@ -69,9 +74,10 @@ export async function readStatus(barrier: Barrier, now: number): Promise<StoreSt
     leafEnds: Date.parse(new X509Certificate(leaf.certificateDer).validTo),
     accounts: generations.reduce((sum, { accounts }) => sum + accounts, 0),
     sessions: await liveSessions(barrier, now),
+    apiKeys: (await listApiKeys({ barrier })).filter((key) => isUsable(key, now)).length,
     budgets: await readBudgets(barrier, now),
     signingKeys: await listSigningKeys({ barrier, now: () => now }),
-    logLevel: await barrier.read(findLogLevel),
+    logLevel: await storedLogLevel(barrier, now),
     ...(await lastService(barrier, { node, length: audit.length })),
     servers: await runningServers(barrier, now),
   };

@@ -9,7 +9,7 @@ import { readSigningKeys, settleSigningKeys } from "./signing-keys.js";
 export { TOKEN_LIFETIME };
 
 /** `aud` when the person names no other service. */
-const DEFAULT_AUDIENCE = "postern";
+export const DEFAULT_AUDIENCE = "postern";
 
 /**
  * A JWT (RFC 7519, EdDSA) that another service verifies with this server's JWKS: iss, aud, sub (an opaque id that is

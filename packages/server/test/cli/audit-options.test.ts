@@ -55,6 +55,20 @@ describe("the other options of the audit commands", () => {
     }
   });
 
+  it("--application takes an id, --subject a line of text", () => {
+    const id = `app_${"0".repeat(32)}`;
+    expect(parseFilter({ application: id, subject: "Zoe\u0308 4711" }, NOW)).toMatchObject({
+      application: id,
+      subject: "Zoë 4711",
+    });
+    for (const application of ["", "app_", `${id}0`, `acc_${"0".repeat(32)}`, "shop"]) {
+      expectCode(() => parseFilter({ application }, NOW), "usage");
+    }
+    for (const subject of ["", "x".repeat(129), "a\nb", "a\u202eb", "\ud800"]) {
+      expectCode(() => parseFilter({ subject }, NOW), "usage");
+    }
+  });
+
   it("--limit takes whole numbers", () => {
     expect(parseLimit("9999999")).toBe(9_999_999);
     for (const limit of ["0", "-1", "1.5", "1e3", "", "10000000", " 1"]) expectCode(() => parseLimit(limit), "usage");

@@ -12,6 +12,7 @@ function captured(level: "error" | "warn" | "info" | "debug" = "debug") {
 /** One of each form of secret that a server or client has. */
 const canaries = {
   "session secret": `pss_${"0123456789abcdef".repeat(8)}_${"fedcba9876543210".repeat(4)}`,
+  "API key": `pk_${"0123456789abcdef".repeat(2)}_9Qd-${"wX_z".repeat(9)}8-8`,
   token: "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhY2NfMSJ9.c2lnbmF0dXJl",
   "otpauth URI": "otpauth://totp/Postern:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Postern",
   "authenticator secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",

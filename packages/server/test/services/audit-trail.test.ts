@@ -75,6 +75,18 @@ describe("audit list, filtered", () => {
     expect(await indices(log, { until: NOW + 1 })).toEqual([0]);
   });
 
+  it("by application, and by whom it means: exactly, and apart from people's names", async () => {
+    const log = await mixed();
+    const [shop, other] = [`app_${"1".repeat(32)}`, `app_${"2".repeat(32)}`] as const;
+    await write(log, { event: "otp.verify", application: shop, personal: { subject: "alice" } });
+    await write(log, { event: "otp.verify", application: other, personal: { subject: "alice" } });
+    await write(log, { event: "otp.verify", application: shop, personal: { subject: "Alice" } });
+    expect(await indices(log, { application: shop })).toEqual([7, 9]);
+    expect(await indices(log, { subject: "alice" })).toEqual([7, 8]);
+    expect(await indices(log, { application: shop, subject: "alice" })).toEqual([7]);
+    expect(await indices(log, { user: { name: parseName("alice") } })).toEqual([1, 3, 4]);
+  });
+
   it("by all of these at once, and then the last so many of what passes", async () => {
     const log = await mixed();
     expect(await indices(log, { user: { account: account(1) }, events: ["login", "register"] })).toEqual([1, 3]);

@@ -18,6 +18,12 @@ export interface TotpParameters extends HotpParameters {
   readonly period: number;
 }
 
+/** Both ends are within. */
+export interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
 /** What every authenticator app assumes when a URI does not say otherwise. */
 export const totpDefaults = { algorithm: "SHA1", digits: 6, period: 30 } as const satisfies TotpParameters;
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Secret } from "otpauth";
 import { PosternError } from "../errors.js";
+import type { Range } from "./parameters.js";
 
 /**
  * What is accepted from elsewhere, in bytes. RFC 4226 (R6) asks for 16 and more, and so does `newSecret`; the 80 bits that
@@ -8,7 +9,7 @@ import { PosternError } from "../errors.js";
  */
 export const secretLimits = { least: 10, most: 128 } as const;
 
-const LEAST_NEW_BYTES = 16;
+export const LEAST_NEW_BYTES = 16;
 /** Generous for separators and padding: 128 bytes are 205 characters. */
 const MAX_TEXT_LENGTH = 512;
 
@@ -28,14 +29,14 @@ export function encodeSecret(secret: Uint8Array): string {
  * other character, for a wrong length or padding, and for left-over bits that are not zero, so that no two spellings
  * beyond these name one secret.
  */
-export function decodeSecret(text: string): Buffer {
+export function decodeSecret(text: string, limits: Range = secretLimits): Buffer {
   if (text.length > MAX_TEXT_LENGTH) throw new PosternError("otp_invalid");
   const typed = text.replaceAll(/[ -]/g, "");
   const [, digits = "", padding = ""] = /^([A-Za-z2-7]*)(=*)$/.exec(typed) ?? [];
   if (padding !== "" && (typed.length % 8 !== 0 || padding.length > 6)) throw new PosternError("otp_invalid");
   const { bytes } = Secret.fromBase32(digits);
   const secret = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (secret.length < secretLimits.least || secret.length > secretLimits.most) throw new PosternError("otp_invalid");
+  if (secret.length < limits.least || secret.length > limits.most) throw new PosternError("otp_invalid");
   if (encodeSecret(secret) !== digits.toUpperCase()) throw new PosternError("otp_invalid");
   return secret;
 }

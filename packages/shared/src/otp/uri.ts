@@ -1,15 +1,15 @@
 import { HOTP, TOTP, URI } from "otpauth";
 import { PosternError } from "../errors.js";
+import { enrolmentLimits, type OtpLimits } from "./limits.js";
 import {
-  digitLimits,
   type HotpParameters,
   MAX_COUNTER,
   type OtpAlgorithm,
   otpAlgorithms,
-  periodLimits,
+  type Range,
   totpDefaults,
 } from "./parameters.js";
-import { decodeSecret, secretLimits, withKey } from "./secret.js";
+import { decodeSecret, withKey } from "./secret.js";
 
 /** What an otpauth URI (the Key URI Format of Google Authenticator) says. */
 export type Otpauth = OtpauthTotp | OtpauthHotp;
@@ -34,16 +34,20 @@ interface OtpauthBase extends HotpParameters {
 }
 
 const MAX_NAME_BYTES = 128;
-const MAX_URI_LENGTH = 2048;
+/** In characters, which are ASCII. */
+export const MAX_URI_LENGTH = 2048;
+
+/** A parameter that only its own program knows. Percent-encoded names are not read: `%73ecret` is nobody's picture. */
+const OTHER_NAME = /^[a-z0-9._~-]+$/;
 
 /**
  * `otpauth://TYPE/ISSUER:ACCOUNT?issuer=ISSUER&secret=BASE32`, and behind it each parameter that is not at its default; a
  * HOTP's counter always. Issuer and account are percent-encoded down to the unreserved characters of RFC 3986, so that
  * neither can add a parameter, nor a quote end a shell's word. Throws `otp_invalid` for what `parseOtpauthUri` would
- * not read back as it was: an empty account, a name that `isName` refuses, a parameter out of its limits.
+ * not read back as it was: an empty account, a name that `isOtpauthName` refuses, a parameter out of its limits.
  */
-export function otpauthUri(otpauth: Otpauth): string {
-  if (!isSound(otpauth)) throw new PosternError("otp_invalid");
+export function otpauthUri(otpauth: Otpauth, limits: OtpLimits = enrolmentLimits): string {
+  if (!isSound(otpauth, limits)) throw new PosternError("otp_invalid");
   return withKey(otpauth.secret, (secret) => {
     const { issuer, account, algorithm, digits } = otpauth;
     const base = { issuer, label: account, secret, algorithm, digits };
@@ -75,35 +79,41 @@ function percentEncode(character: string): string {
  * once each, label and issuer not in contradiction, every value within its limits. Throws `otp_invalid`. The secret is
  * the caller's to wipe.
  */
-export function parseOtpauthUri(uri: string): Otpauth {
-  const [, label = "", query = ""] = URI_FORM.exec(uri) ?? [];
-  const parameters = readParameters(query);
+export function parseOtpauthUri(uri: string, limits: OtpLimits = enrolmentLimits): Otpauth {
+  const [, type = "", label = "", query = ""] = URI_FORM.exec(uri) ?? [];
+  const parameters = readParameters(query, limits);
   if (uri.length > MAX_URI_LENGTH || parameters === undefined) throw new PosternError("otp_invalid");
-  const otpauth = readOtpauth(uri, decodeSecret(parameters.get("secret") ?? ""));
-  if (isSound(otpauth) && labelAgrees(decodeURIComponent(label), otpauth.issuer)) return otpauth;
+  const secret = decodeSecret(parameters.get("secret") ?? "", limits.secretBytes);
+  const known = [...parameters].map(([name, value]) => `${name}=${value}`).join("&");
+  const otpauth = readOtpauth(`otpauth://${type}/${label}?${known}`, secret);
+  if (isSound(otpauth, limits) && labelAgrees(decodeURIComponent(label), otpauth.issuer)) return otpauth;
   otpauth.secret.fill(0);
   throw new PosternError("otp_invalid");
 }
 
 /** Label and query in printable ASCII (RFC 3986), without a fragment. */
-const URI_FORM = /^otpauth:\/\/(?:totp|hotp)\/([!-"$->@-~]+)\?([!-"$->@-~]+)$/i;
+const URI_FORM = /^otpauth:\/\/(totp|hotp)\/([!-"$->@-~]+)\?([!-"$->@-~]+)$/i;
 
 /** How each parameter is written; the package's own reader would skip, fold or overwrite what differs. */
 const parameterForms: ReadonlyMap<string, RegExp> = new Map([
   ["secret", /^[A-Za-z2-7]+={0,6}$/],
   ["issuer", /^/],
   ["algorithm", /^SHA(?:1|256|512)$/i],
-  ["digits", /^[0-9]$/],
-  ["period", /^[0-9]{1,3}$/],
+  ["digits", /^[0-9]{1,2}$/],
+  ["period", /^[0-9]{1,5}$/],
   ["counter", /^[0-9]{1,15}$/],
 ]);
 
-/** The parameters as they are written; undefined when one is unknown, malformed or there twice, in whatever case. */
-function readParameters(query: string): ReadonlyMap<string, string> | undefined {
+/**
+ * The parameters as they are written; undefined when one is malformed or there twice, in whatever case. One that is not
+ * known is malformed, unless the limits have it left out.
+ */
+function readParameters(query: string, { otherParameters }: OtpLimits): ReadonlyMap<string, string> | undefined {
   const parameters = new Map<string, string>();
   for (const parameter of query.split("&")) {
     const [, name = "", value = ""] = /^([^=]*)=(.*)$/.exec(parameter) ?? [];
     const known = name.toLowerCase();
+    if (otherParameters && OTHER_NAME.test(known) && !parameterForms.has(known)) continue;
     if (parameters.has(known) || !parameterForms.get(known)?.test(value)) return undefined;
     parameters.set(known, value);
   }
@@ -137,30 +147,30 @@ function labelAgrees(label: string, issuer: string): boolean {
   return colon === -1 || label.slice(0, colon) === issuer;
 }
 
-function isSound(otpauth: Otpauth): boolean {
+function isSound(otpauth: Otpauth, limits: OtpLimits): boolean {
   const { algorithm, digits, secret, issuer, account } = otpauth;
   return (
     Object.hasOwn(otpAlgorithms, algorithm) &&
-    isWithin(digits, digitLimits) &&
-    isWithin(secret.length, secretLimits) &&
-    isName(issuer) &&
-    isName(account) &&
+    isWithin(digits, limits.digits) &&
+    isWithin(secret.length, limits.secretBytes) &&
+    isOtpauthName(issuer) &&
+    isOtpauthName(account) &&
     account !== "" &&
     (otpauth.type === "totp"
-      ? isWithin(otpauth.period, periodLimits)
+      ? isWithin(otpauth.period, limits.period)
       : isWithin(otpauth.counter, { least: 0, most: MAX_COUNTER }))
   );
 }
 
-function isWithin(value: number, limits: { readonly least: number; readonly most: number }): boolean {
-  return Number.isInteger(value) && value >= limits.least && value <= limits.most;
+function isWithin(value: number, { least, most }: Range): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
 }
 
 /**
- * At most 128 bytes of UTF-8, without a colon (it separates the label), a control character, a line or paragraph
- * separator or half of a surrogate pair, and without white space at either end.
+ * What an issuer or an account may be: at most 128 bytes of UTF-8, without a colon (it separates the label), a control
+ * character, a line or paragraph separator or half of a surrogate pair, and without white space at either end.
  */
-function isName(text: string): boolean {
+export function isOtpauthName(text: string): boolean {
   return (
     Buffer.byteLength(text) <= MAX_NAME_BYTES && text === text.trim() && !/[:\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)
   );

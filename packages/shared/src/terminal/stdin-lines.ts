@@ -35,6 +35,13 @@ export class StdinLines {
    * `file_unreadable` when reading fails; the reason of `signal`, or `cancelled`, once that fires.
    */
   async next(signal?: AbortSignal): Promise<string> {
+    const line = await this.nextOrNone(signal);
+    if (line === undefined) throw new PosternError("input_needed", { detail: "standard input is at its end" });
+    return line;
+  }
+
+  /** The same, but undefined at the end of the input. */
+  async nextOrNone(signal?: AbortSignal): Promise<string | undefined> {
     while (!this.#rest.includes(LF) && !this.#ended) {
       if (this.#rest.length > MAX_LINE_BYTES)
         throw new PosternError("secret_file_invalid", { detail: "standard input" });
@@ -51,8 +58,8 @@ export class StdinLines {
     this.#rest = longer;
   }
 
-  #takeLine(): string {
-    if (this.#rest.length === 0) throw new PosternError("input_needed", { detail: "standard input is at its end" });
+  #takeLine(): string | undefined {
+    if (this.#rest.length === 0) return undefined;
     const end = this.#rest.indexOf(LF);
     const line = end === -1 ? this.#rest : this.#rest.subarray(0, end);
     this.#rest = end === -1 ? Buffer.alloc(0) : this.#rest.subarray(end + 1);

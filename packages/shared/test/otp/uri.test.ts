@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { URI } from "otpauth";
 import { describe, expect, it } from "vitest";
+import { toolkitLimits } from "../../src/otp/limits.js";
 import { MAX_COUNTER, type OtpAlgorithm, otpAlgorithms, totpDefaults } from "../../src/otp/parameters.js";
 import { decodeSecret } from "../../src/otp/secret.js";
 import { type Otpauth, otpauthUri, parseOtpauthUri } from "../../src/otp/uri.js";
@@ -187,4 +188,41 @@ describe("reading", () => {
       );
     },
   );
+});
+
+describe("what other programs hand out, which no server here enrols", () => {
+  const foreign = [
+    ["4 digits", `otpauth://totp/Bank:me?secret=${base32}&digits=4`, { digits: 4 }],
+    ["10 digits", `otpauth://totp/Bank:me?secret=${base32}&digits=10`, { digits: 10 }],
+    ["a second", `otpauth://totp/Bank:me?secret=${base32}&period=1`, { period: 1 }],
+    ["a day", `otpauth://totp/Bank:me?secret=${base32}&period=86400`, { period: 86_400 }],
+    ["a byte", "otpauth://totp/Bank:me?secret=GE", { secret: Buffer.from("1") }],
+    ["a picture", `otpauth://totp/Bank:me?image=https%3A%2F%2Fx%2Fy.png&secret=${base32}`, {}],
+    ["a picture twice", `otpauth://totp/Bank:me?image=x&secret=${base32}&IMAGE=&lock=true`, {}],
+  ] as const;
+
+  it.each(foreign)(
+    "is read with the toolkit's limits only, and written without what is not known: %s",
+    (_, uri, change) => {
+      expect(() => parseOtpauthUri(uri)).toThrow(refused);
+      const read = parseOtpauthUri(uri, toolkitLimits);
+      expect(read).toEqual({ ...alice, issuer: "Bank", account: "me", ...change });
+      const written = otpauthUri(read, toolkitLimits);
+      expect(written).not.toMatch(/image|lock/i);
+      expect(parseOtpauthUri(written, toolkitLimits)).toEqual(read);
+    },
+  );
+
+  it.each([
+    ["3 digits", "digits=3"],
+    ["11 digits", "digits=11"],
+    ["a period of 0", "period=0"],
+    ["a period of more than a day", "period=86401"],
+    ["attack 62: a second secret", "secret=GE"],
+    ["attack 62: a second secret whose name is percent-encoded", "%73ecret=GE"],
+    ["a parameter without a name", "=x"],
+    ["a parameter without a value", "image"],
+  ])("is refused even so: %s", (_, parameter) => {
+    expect(() => parseOtpauthUri(`otpauth://totp/a?secret=${base32}&${parameter}`, toolkitLimits)).toThrow(refused);
+  });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, describe, expect, it } from "vitest";
-import { MAX_SECRET_BYTES, readSecretFile } from "../../src/terminal/secret-file.js";
+import { MAX_SECRET_BYTES, readSecretFile, readSecretLines } from "../../src/terminal/secret-file.js";
 import { StdinLines } from "../../src/terminal/stdin-lines.js";
 
 const folder = mkdtempSync(join(tmpdir(), "postern-secret-"));
@@ -97,5 +97,30 @@ describe("the secret file -", () => {
 
   it("is refused on a terminal, which would show what is typed", async () => {
     await expect(readSecretFile("-", nowhere)).rejects.toMatchObject({ code: "usage" });
+  });
+});
+
+describe("secrets, one a line", () => {
+  const text = "one\n\ntwo\n";
+
+  it("are those of a file, or of all of standard input, empty lines among them", async () => {
+    expect(await readSecretLines(fileOf(text), nowhere)).toEqual({ secret: "one\n\ntwo" });
+    expect(await readSecretLines("-", stdinOf(text))).toEqual({ secret: "one\n\ntwo" });
+    expect((await readSecretLines(fileOf(text, 0o644), nowhere)).warning).toContain("chmod 600");
+  });
+
+  it("are 64 KiB at most, wherever they come from", async () => {
+    const most = "x".repeat(64 * 1024 - 1);
+    expect((await readSecretLines(fileOf(most), nowhere)).secret).toHaveLength(most.length);
+    expect((await readSecretLines("-", stdinOf(most))).secret).toHaveLength(most.length);
+    const refused = { code: "secret_file_invalid" };
+    await expect(readSecretLines(fileOf(`${most}xx`), nowhere)).rejects.toMatchObject(refused);
+    await expect(readSecretLines("-", stdinOf(`${most}\n\n`))).rejects.toMatchObject(refused);
+    await expect(readSecretLines("/dev/zero", nowhere)).rejects.toMatchObject(refused);
+  });
+
+  it("need one line, and no terminal", async () => {
+    await expect(readSecretLines("-", stdinOf(""))).rejects.toMatchObject({ code: "input_needed" });
+    await expect(readSecretLines("-", nowhere)).rejects.toMatchObject({ code: "usage" });
   });
 });

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { findAccount, putAccount } from "../../../../packages/server/dist/records/account.js";
+import { findApiKey, putApiKey } from "../../../../packages/server/dist/records/applications/api-key.js";
+import { findApplication, putApplication } from "../../../../packages/server/dist/records/applications/application.js";
 import {
   ChainVerifier,
   chainOrigin,
@@ -22,6 +24,8 @@ import { NOW, plainStore, transactionOver } from "./plain-store.mjs";
 const node = `nod_${"5e".repeat(16)}`;
 const account = `acc_${"1a".repeat(16)}`;
 const invite = `inv_${"3c".repeat(16)}`;
+const apiKey = `pk_${"4d".repeat(16)}`;
+const application = `app_${"5e".repeat(16)}`;
 const nameIndex = Buffer.alloc(32, 0x4d);
 
 /** Each kind of record, with how it is read and, where anything writes it from what was read, written. */
@@ -60,6 +64,18 @@ const kinds = [
     write: (tx, record) => putResetToken(tx, { ...record, account }),
     ignoring: ["account"],
   },
+  {
+    prefix: "apiKey",
+    read: (tx) => findApiKey(tx, apiKey),
+    write: (tx, record) => putApiKey(tx, { ...record, id: apiKey }),
+    ignoring: ["id"],
+  },
+  {
+    prefix: "application",
+    read: (tx) => findApplication(tx, application),
+    write: (tx, record) => putApplication(tx, { ...record, id: application }),
+    ignoring: ["id"],
+  },
 ];
 
 /** A transaction in which every record is the same one. */
@@ -96,6 +112,13 @@ async function soundRecords() {
   const token = { hash: Buffer.alloc(32, 2), createdAt: NOW, expiresAt: NOW };
   await putInvite(tx, { ...token, id: invite, uses: 2, used: 1, revoked: false, note: "for alice" });
   await putResetToken(tx, { ...token, account, resets: "factors" });
+  const name = "shop";
+  const whole = { expiresAt: NOW, successor: apiKey, revokedAt: NOW, lastUsedAt: NOW };
+  await putApiKey(tx, {
+    ...{ id: apiKey, application, applicationName: name, name, hash: token.hash, scopes: ["otp", "admin"] },
+    ...{ createdAt: NOW, ...whole },
+  });
+  await putApplication(tx, { id: application, name, createdAt: NOW });
   await counters.putStrangerCounter(tx, nameIndex, budget);
   await counters.putCounterQuota(tx, { hour: 1, made: 2 });
   return [...values].flatMap(([key, value]) => {

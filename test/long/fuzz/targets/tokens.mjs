@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { fingerprintOfDigest, parseFingerprint } from "@postern/shared/fingerprint";
 import { formatToken, parseToken } from "@postern/shared/token";
+import { drawKeyText, parseKeyText } from "../../../../packages/server/dist/services/applications/key-text.js";
 import { must } from "../judge.mjs";
 import { textOf } from "./text.mjs";
 
@@ -50,4 +51,31 @@ const operatorToken = {
   },
 };
 
-export const targets = [operatorToken];
+const keyId = `pk_${"0123456789abcdef".repeat(2)}`;
+const key = drawKeyText(keyId, (size) => Buffer.alloc(size, 0x5a));
+
+const apiKey = {
+  name: "api-key",
+  codes: [],
+  dictionary: ["pk_", "_", "-", "=", "A", "AE", "Bearer ", "\n", "\u00a0", keyId, "A".repeat(43)],
+  seeds: [
+    key.text,
+    `${keyId}_${"A".repeat(43)}`,
+    `${keyId}_${"-_".repeat(21)}8`,
+    `${key.text}=`,
+    key.text.slice(0, -1),
+    "",
+  ],
+  maxLength: 300,
+  run(input) {
+    const text = textOf(input);
+    const parsed = parseKeyText(text);
+    if (parsed === undefined) return "none";
+    must(parsed.hash.length === 32, "its hash has 32 bytes");
+    const secret = Buffer.from(text.slice(-43), "base64url");
+    must(drawKeyText(parsed.id, () => secret).text === text, "there is one way to write it");
+    return "key";
+  },
+};
+
+export const targets = [operatorToken, apiKey];

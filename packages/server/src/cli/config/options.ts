@@ -81,12 +81,35 @@ export const serverOptions: readonly OptionFacts[] = [
     check: async (value) => (await import("../public-url.js")).parsePublicUrl(value),
   },
   {
+    key: "smtp",
+    value: "<url>",
+    what: "the mail server for one-time codes: smtp://[USER@]HOST[:PORT] (STARTTLS), or smtps://",
+    unset: "no mail is sent",
+    check: async (value) => (await import("../../mail/smtp-url.js")).parseSmtpUrl(value),
+  },
+  { key: "smtp-password-file", value: "<file>", what: "the password of that user", unset: "none" },
+  {
+    key: "smtp-from",
+    value: "<address>",
+    what: "whom mails are from",
+    unset: "postern@ and the host of --public-url",
+    check: async (value) => (await import("@postern/shared/mail-address")).parseMailAddress(value),
+  },
+  {
     key: "address-limits",
     value: "<off|ranges>",
     what: "which addresses have no limits of their own: ranges such as 10.0.0.0/8,::1/128, or with off all",
     unset: "every address has its limits",
     list: true,
     check: async (value) => (await import("../address-limits.js")).parseAddressLimits(value),
+  },
+  {
+    key: "trusted-proxy",
+    value: "<ranges>",
+    what: "proxies in front of the HTTPS port, whose X-Forwarded-For is believed: ranges such as 10.0.0.2/32",
+    unset: "none: the address is the socket's",
+    list: true,
+    check: async (value) => (await import("../address-limits.js")).parseTrustedProxies(value),
   },
   {
     key: "metrics",
@@ -128,6 +151,11 @@ export const serverOptions: readonly OptionFacts[] = [
 
 /** All that may stand in the file, in the order of the docs. */
 export const allOptions: readonly OptionFacts[] = [...storeOptions, ...serverOptions];
+
+/** Those by which mail goes out. */
+export const mailOptions: readonly OptionFacts[] = serverOptions.filter(
+  ({ key }) => key === "public-url" || key === "smtp" || key.startsWith("smtp-"),
+);
 
 export const variableOf = ({ key }: OptionFacts): string => `POSTERND_${key.toUpperCase().replaceAll("-", "_")}`;
 

@@ -11,11 +11,12 @@ import { locationOf, unsealSealed } from "../unseal.js";
 import { type Finding, ok, warn } from "./finding.js";
 import { lookAtHttpCertificate } from "./http-certificate.js";
 import { isSynchronized, judgeClock, judgeNode, lookAtEntropy, lookAtLimits, lookAtMemory } from "./machine.js";
+import { lookAtMail } from "./mail.js";
 import { lookAtPort } from "./ports.js";
 import { failed, judgeVersions, lookAtDirectory, lookAtFile, lookInside } from "./store.js";
 
 /** What needs the admin password, in words. */
-const inside = "the audit log, the clock against it, the certificate, the servers that run";
+const inside = "the audit log, the clock against it, the certificate, the API keys, the servers that run";
 
 /**
  * Looks at everything that it can, whatever it finds on the way, and says of each what to do.
@@ -27,6 +28,7 @@ export async function doctorCommand(output: Output, command: Command): Promise<v
   findings.push(await lookAtMemory(), await lookAtEntropy(), ...(await lookAtLimits()));
   const { found, skipped } = await lookAtStore(output, options);
   findings.push(...found, ...(await lookAtPorts(options)), ...(await lookAtHttpCertificate(options, Date.now())));
+  findings.push(...(await lookAtMail(options)));
   report(output, findings, skipped);
 }
 

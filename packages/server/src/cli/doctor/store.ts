@@ -1,5 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
+import type { ApiKey } from "../../records/applications/api-key.js";
+import { apiKeyState } from "../../services/applications/api-keys.js";
+import { listApiKeys } from "../../services/applications/key-care.js";
 import { auditTail } from "../../services/audit-trail.js";
 import { runningServers } from "../../services/presence.js";
 import { storedIdentityOf } from "../../services/server-identity.js";
@@ -77,6 +80,7 @@ export async function lookInside({ barrier }: OpenStore, now: number): Promise<F
   findings.push(judgeClock({ now, lastEntry, synchronized: await isSynchronized() }));
   const { leaf } = await storedIdentityOf(barrier);
   findings.push(judgeLeaf(leaf.certificateDer, now));
+  findings.push(...judgeApiKeys(await listApiKeys({ barrier }), now));
   findings.push(judgeVersions((await runningServers(barrier, now)).map((server) => server.version)));
   return findings;
 }
@@ -109,6 +113,21 @@ export function judgeCertificate(
   const what = `valid until ${shownTime(ends)}`;
   if (now >= ends) return warn(check, `ended ${shownTime(ends)}`, todo);
   return ends - now < 14 * DAY_MS ? warn(check, what, todo) : ok(check, what);
+}
+
+/** Keys that have a successor end because their operator wants it. Without any key there is nothing to say. */
+export function judgeApiKeys(keys: readonly ApiKey[], now: number): Finding[] {
+  const open = keys.filter((key) => apiKeyState(key, now) === "open");
+  if (open.length === 0) return [];
+  const ends = open.flatMap(({ id, expiresAt }) => (expiresAt === undefined ? [] : [{ id, expiresAt }]));
+  const [first, ...others] = ends
+    .filter(({ expiresAt }) => expiresAt - now < 14 * DAY_MS)
+    .sort((a, b) => a.expiresAt - b.expiresAt);
+  const count = open.length === 1 ? "1 is open" : `${open.length} are open`;
+  if (first === undefined) return [ok("api-keys", `${count}, none ends within 14 days`)];
+  const rest = others.length === 0 ? "" : `, and ${others.length} more within 14 days`;
+  const what = `${first.id.slice(0, 11)} ends ${shownTime(first.expiresAt)}${rest}`;
+  return [warn("api-keys", what, "`posternd apikey rotate` makes the next one; hand it to the application in time")];
 }
 
 /** `running`: the versions of the servers that run; undefined where nobody can say. */

@@ -7,6 +7,7 @@ export function addIdentity(program: Command, output: Output): void {
   const identity = program.command("identity").description("the key by which clients know this server");
   withStoreOptions(identity.command("show"))
     .description("print its fingerprint, its certificate's end, and the identities before it")
+    .option("--pem", "print its certificate alone, by which curl, nginx and others verify the HTTPS port")
     .action(async (_options: object, command: Command) => {
       const { identityShowCommand } = await import("./identity.js");
       await identityShowCommand(output, command.optsWithGlobals());

@@ -8,15 +8,30 @@ import { readSettings } from "../../services/store.js";
 import { isoTime, shownTime } from "../shown.js";
 import { type StoreOptions, unsealStore } from "../unseal.js";
 
-/** Prints by what clients know this server, and what became of earlier identities. */
-export async function identityShowCommand(output: Output, options: StoreOptions): Promise<void> {
+export interface IdentityShowOptions extends StoreOptions {
+  readonly pem?: boolean;
+}
+
+/** Prints by what clients know this server, and what became of earlier identities; or its certificate and nothing else. */
+export async function identityShowCommand(output: Output, options: IdentityShowOptions): Promise<void> {
   const store = await unsealStore(output, options);
   try {
     const identity = await viewIdentity(store.barrier);
-    output.result(fieldsOf(identity), ...linesOf(identity));
+    if (options.pem === true) printPem(output, identity);
+    else output.result(fieldsOf(identity), ...linesOf(identity));
   } finally {
     await store.close();
   }
+}
+
+function printPem(output: Output, { fingerprint, certificate }: IdentityView): void {
+  output.result(
+    { fingerprint, certificate },
+    ...certificate
+      .trimEnd()
+      .split("\n")
+      .map((line) => say`${line}`),
+  );
 }
 
 export interface IdentityRotateOptions extends StoreOptions {

@@ -1,10 +1,10 @@
 import { PosternError } from "@postern/shared/errors";
+import { fillNewFile, mayReplace, type Write, writerTo } from "@postern/shared/terminal/new-file";
 import type { Output } from "@postern/shared/terminal/output";
 import { showProgress } from "@postern/shared/terminal/progress";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { backUp } from "../../services/backup.js";
 import { withAudit } from "../audit.js";
-import { fillNewFile, mayReplace, type Write, writerTo } from "../audit-file.js";
 import { isoTime, shownSize, shownTime } from "../shown.js";
 import type { StoreOptions } from "../unseal.js";
 

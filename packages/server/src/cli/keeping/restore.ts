@@ -87,7 +87,9 @@ function print(output: Output, { file, directory, time }: Restored, store: Resto
     say``,
     say`Ended with it: all sessions, and all recovery codes. Everybody logs in again,`,
     say`and makes new ones: ${postern} recovery regenerate`,
-    say`Invites and reset tokens are void too.`,
+    say`Invites and reset tokens are void too, and all API keys are revoked: any may`,
+    say`have been since. What applications made is there; new keys for them:`,
+    say`${typedAs("posternd", process.env)} apikey create --application ID`,
     say`A device that counts (HOTP) is asked for two codes in a row, once.`,
     say`The store opens with the admin password of that day.`,
   );

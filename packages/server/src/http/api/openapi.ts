@@ -16,11 +16,11 @@ const tags = [
 
 export const SECURITY_SCHEME = "apiKey";
 
-/** The page has its own scripts and styles, from here; its pictures are in the styles. */
+/** The page has its own scripts and styles, from here, and styles that its scripts set; its pictures are in the styles. */
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
-  "style-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data:",
   "connect-src 'self'",
   "base-uri 'none'",
@@ -84,7 +84,13 @@ export async function addOpenApi(app: App, { version }: { version: string }): Pr
     staticCSP: true,
     transformStaticCSP: () => PAGE_POLICY,
     // The default would show the document to a validator elsewhere.
-    uiConfig: { validatorUrl: null, persistAuthorization: false, docExpansion: "list", tryItOutEnabled: false },
+    uiConfig: {
+      layout: "BaseLayout",
+      validatorUrl: null,
+      persistAuthorization: false,
+      docExpansion: "list",
+      tryItOutEnabled: false,
+    },
     theme: { title: "Postern API" },
   });
   app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) => {

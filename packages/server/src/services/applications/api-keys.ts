@@ -1,8 +1,8 @@
 import { PosternError } from "@postern/shared/errors";
 import { type ApiKeyId, type ApplicationId, newId } from "@postern/shared/ids";
-import type { SealedReadTransaction } from "../../barrier/barrier.js";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
 import { type ApiKey, findApiKey, putApiKey, type Scope } from "../../records/applications/api-key.js";
-import { type AuditContext, audit } from "../context.js";
+import { type AuditContext, audit, refusedKey } from "../context.js";
 import { findOrMakeApplication } from "./applications.js";
 import { drawKeyText, isSameHash, type KeyText, parseKeyText } from "./key-text.js";
 
@@ -17,7 +17,7 @@ export interface Caller {
 }
 
 export interface ApiKeyWish {
-  /** As `parseKeyName` has it. */
+  /** One line of 1 to 64 characters. */
   readonly name: string;
   readonly scopes: readonly Scope[];
   /** Milliseconds; undefined for a key that does not expire. */
@@ -37,28 +37,36 @@ export function createApiKey(
   context: AuditContext,
   { name, scopes, lifetime, application: wanted }: ApiKeyWish,
 ): Promise<NewApiKey> {
-  const now = context.now();
   return context.barrier.transact(async (tx) => {
-    const application = await findOrMakeApplication(context, tx, { id: wanted, name });
-    const { id, hash, text } = drawKeyText(newId("apiKey", context.random), context.random);
-    const key: ApiKey = {
-      id,
-      application: application.id,
-      applicationName: application.name,
-      name,
-      hash,
-      scopes: [...scopes],
-      createdAt: now,
-      ...(lifetime !== undefined && { expiresAt: now + lifetime }),
-    };
-    await putApiKey(tx, key);
-    await audit(context, tx, undefined, { ...aboutKey(key), event: "apikey.create", outcome: "done" });
-    return { key, text };
+    const { id: application, name: applicationName } = await findOrMakeApplication(context, tx, { id: wanted, name });
+    const made = await drawKey(context, tx, { application, applicationName, name, scopes, lifetime });
+    const { key } = made;
+    await audit(context, tx, undefined, { event: "apikey.create", outcome: "done", application, reason: key.id });
+    return made;
   });
 }
 
-export function aboutKey({ id, application }: ApiKey) {
-  return { application, reason: id } as const;
+/** A new key, in the transaction that says in the log what it is for. */
+export async function drawKey(
+  { now, random }: AuditContext,
+  tx: SealedWriteTransaction,
+  wish: Pick<ApiKey, "application" | "applicationName" | "name"> & Pick<ApiKeyWish, "scopes" | "lifetime">,
+): Promise<NewApiKey> {
+  const { application, applicationName, name, scopes, lifetime } = wish;
+  const { id, hash, text } = drawKeyText(newId("apiKey", random), random);
+  const createdAt = now();
+  const key: ApiKey = {
+    id,
+    application,
+    applicationName,
+    name,
+    hash,
+    scopes: [...scopes],
+    createdAt,
+    ...(lifetime !== undefined && { expiresAt: createdAt + lifetime }),
+  };
+  await putApiKey(tx, key);
+  return { key, text };
 }
 
 export type ApiKeyState = "open" | "ending" | "rotated" | "expired" | "revoked";
@@ -71,13 +79,16 @@ export function apiKeyState({ revokedAt, successor, expiresAt }: ApiKey, now: nu
   return expired ? "expired" : "open";
 }
 
+export function isUsable(key: ApiKey, now: number): boolean {
+  const state = apiKeyState(key, now);
+  return state === "open" || state === "ending";
+}
+
 /** When a key ended, or will end; undefined for one that goes on. */
 export function endOf({ revokedAt, expiresAt = Number.POSITIVE_INFINITY }: ApiKey): number | undefined {
   const end = Math.min(revokedAt ?? Number.POSITIVE_INFINITY, expiresAt);
   return Number.isFinite(end) ? end : undefined;
 }
-
-export const isUsable = (key: ApiKey, now: number) => ["open", "ending"].includes(apiKeyState(key, now));
 
 /** A use is noted at most once a minute. */
 const TOUCH_MS = 60_000;
@@ -123,7 +134,7 @@ async function noteUse(context: AuditContext, shown: KeyText, known: ApiKey): Pr
 }
 
 function refusal({ heard }: AuditContext, reason: Fault): PosternError {
-  heard?.({ event: "apikey.use", outcome: "refused", reason });
+  heard?.({ event: refusedKey, outcome: "refused", reason });
   return new PosternError("api_key_invalid");
 }
 

@@ -47,6 +47,8 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
     metrics: `10.${index}.0.0/16`,
     "audit-retention": `${index + 1}d`,
     drain: `${index + 1}s`,
+    smtp: `smtps://${"abc"[index]}.example`,
+    "smtp-from": `${"abc"[index]}@example.org`,
     "log-level": ["error", "warn", "debug"][index] ?? "",
     "log-format": index === 0 ? "json" : "pretty",
   };

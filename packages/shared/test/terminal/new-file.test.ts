@@ -3,8 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { writeNewFile, writeToStream } from "../../src/cli/audit-file.js";
-import { rejectsWith } from "../barrier/support.js";
+import { writeNewFile, writeToStream } from "../../src/terminal/new-file.js";
 
 function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "postern-file-"));
@@ -34,7 +33,7 @@ describe("a new file", () => {
   it("never takes the place of one that is there, unless it is told to", async () => {
     const path = join(newDirectory(), "log");
     writeFileSync(path, "old", { mode: 0o644 });
-    await rejectsWith(writeNewFile(path, pieces("new"), false), "file_unwritable");
+    await expect(writeNewFile(path, pieces("new"), false)).rejects.toMatchObject({ code: "file_unwritable" });
     expect(readFileSync(path, "utf8")).toBe("old");
     await writeNewFile(path, pieces("new"), true);
     expect(readFileSync(path, "utf8")).toBe("new");
@@ -66,7 +65,7 @@ describe("a new file", () => {
     writeFileSync(join(directory, "target"), "old");
     symlinkSync(join(directory, "target"), link);
     for (const path of [link, directory, "/dev/null", join(directory, "no", "log"), `${join(directory, "no")}/`]) {
-      await rejectsWith(writeNewFile(path, pieces("new"), true), "file_unwritable");
+      await expect(writeNewFile(path, pieces("new"), true)).rejects.toMatchObject({ code: "file_unwritable" });
     }
     expect(readFileSync(join(directory, "target"), "utf8")).toBe("old");
     expect(readdirSync(directory).sort()).toEqual(["link", "target"]);

@@ -1,0 +1,14 @@
+import type { Deliver } from "../../services/applications/delivery.js";
+import type { ServiceContext } from "../../services/context.js";
+
+/** What the routes of the API are made of. */
+export interface ApiParts {
+  readonly services: ServiceContext;
+  readonly server: { readonly name: string; readonly version: string };
+  /** Whether the server is being stopped. */
+  readonly draining?: (() => boolean) | undefined;
+  /** Sends one-time codes. Undefined: this server sends no mail. */
+  readonly deliver?: Deliver | undefined;
+  /** What the store's file takes, and what its disk has left, in bytes. */
+  readonly storeUsage?: (() => Promise<{ readonly bytes: number; readonly free: number }>) | undefined;
+}
