@@ -11,11 +11,10 @@ export interface Receiver {
   readonly requests: { method: string; path: string; headers: IncomingMessage["headers"]; body: string }[];
 }
 
+type Tls = { readonly key: string; readonly cert: string };
+
 /** A receiver on 127.0.0.1 that keeps what it gets, and answers as it is told. */
-export async function receiver(
-  answer: RequestListener = (_request, response) => response.end(),
-  tls?: { key: string; cert: string },
-): Promise<Receiver> {
+export async function openReceiver(answer: RequestListener, tls?: Tls): Promise<Receiver & { close(): void }> {
   const requests: Receiver["requests"] = [];
   const listener: RequestListener = async (request, response) => {
     let body = "";
@@ -27,10 +26,20 @@ export async function receiver(
   const server: Server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  onTestFinished(() => {
+  const { port } = server.address() as AddressInfo;
+  const close = () => {
     server.closeAllConnections();
     server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { port, host: `127.0.0.1:${port}`, requests };
+  };
+  return { port, host: `127.0.0.1:${port}`, requests, close };
+}
+
+/** The same for one test. */
+export async function receiver(
+  answer: RequestListener = (_request, response) => response.end(),
+  tls?: Tls,
+): Promise<Receiver> {
+  const opened = await openReceiver(answer, tls);
+  onTestFinished(() => opened.close());
+  return opened;
 }

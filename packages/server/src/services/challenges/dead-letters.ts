@@ -20,6 +20,9 @@ export interface DeadLetter extends Shelved {
   readonly callback: Callback;
 }
 
+/** As `deadLetters` gives them: no more than a page is held. */
+type Letters = Iterable<DeadLetter> | AsyncIterable<DeadLetter>;
+
 export interface DeadFilter {
   readonly application?: ApplicationId | undefined;
   readonly callback?: CallbackId | undefined;
@@ -27,11 +30,16 @@ export interface DeadFilter {
   readonly challenge?: string | undefined;
 }
 
-/** Those that pass, those of one callback oldest first. A page at a time is in memory. */
+/**
+ * Those that pass, those of one callback oldest first. A page at a time is in memory. What dies meanwhile is left out:
+ * who tries all of them again would come to the same ones without end.
+ */
 export async function* deadLetters(
-  { barrier }: Pick<ServiceContext, "barrier">,
+  { barrier, now }: Pick<ServiceContext, "barrier" | "now">,
   { application, callback: wanted, challenge = "" }: DeadFilter = {},
 ): AsyncGenerator<DeadLetter> {
+  const begun = now();
+  const passes = ({ message }: Shelved) => message.challenge.startsWith(challenge) && message.dueAt <= begun;
   for (const callback of await barrier.read(allCallbacks)) {
     if (application !== undefined && callback.application !== application) continue;
     if (wanted !== undefined && callback.id !== wanted) continue;
@@ -40,15 +48,14 @@ export async function* deadLetters(
       const from = after;
       const shelf = { callback: callback.id, shelf: shelves.dead };
       const page = await barrier.read((tx) => scanShelf(tx, shelf, { after: from, limit: PAGE }));
-      const passing = page.shelved.filter(({ message }) => message.challenge.startsWith(challenge));
-      yield* passing.map((one) => ({ ...one, callback }));
+      yield* page.shelved.filter(passes).map((one) => ({ ...one, callback }));
       after = page.next;
     } while (after !== undefined);
   }
 }
 
 /** Puts them back among those that wait, as if they had never been tried. Returns how many. */
-export function retryDead(context: AuditContext, letters: readonly DeadLetter[]): Promise<number> {
+export function retryDead(context: AuditContext, letters: Letters): Promise<number> {
   return endDead(context, letters, "callback.retry", async (tx, message) => {
     const { fault: _before, ...fresh } = message;
     await shelve(tx, 0, { ...fresh, attempts: 0, dueAt: context.now() });
@@ -56,7 +63,7 @@ export function retryDead(context: AuditContext, letters: readonly DeadLetter[])
 }
 
 /** Deletes them for good. Returns how many. */
-export function dropDead(context: AuditContext, letters: readonly DeadLetter[]): Promise<number> {
+export function dropDead(context: AuditContext, letters: Letters): Promise<number> {
   return endDead(context, letters, "callback.drop", async () => undefined);
 }
 
@@ -65,18 +72,26 @@ type Instead = (tx: SealedWriteTransaction, message: OutboxMessage) => Promise<v
 /** A page a transaction, each with its record; what is no more there, or something else by now, stays as it is. */
 async function endDead(
   context: AuditContext,
-  letters: readonly DeadLetter[],
+  letters: Letters,
   event: "callback.retry" | "callback.drop",
   instead: Instead,
 ): Promise<number> {
   let ended = 0;
-  for (let at = 0; at < letters.length; at += PAGE) {
+  let page: DeadLetter[] = [];
+  const endPage = async () => {
+    const these = page;
+    page = [];
     ended += await context.barrier.transact(async (tx) => {
       let count = 0;
-      for (const letter of letters.slice(at, at + PAGE)) count += await endOne(context, tx, letter, { event, instead });
+      for (const letter of these) count += await endOne(context, tx, letter, { event, instead });
       return count;
     });
+  };
+  for await (const letter of letters) {
+    page.push(letter);
+    if (page.length === PAGE) await endPage();
   }
+  if (page.length > 0) await endPage();
   return ended;
 }
 
