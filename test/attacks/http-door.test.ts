@@ -53,7 +53,7 @@ describe("forged forwarding headers at the HTTPS port (attack 51)", () => {
     const { text: key } = await apiKey(server.context, ["admin"]);
     await call(server, "/v1/admin/log-level", { method: "PUT", key, headers, body: { level: "debug" } });
     const rows = await server.audit();
-    return rows.find(({ event }) => event === "log_level.set")?.personal.address;
+    return rows.find(({ event }) => event === "log-level.set")?.personal.address;
   }
 
   it("are believed of nobody who is no trusted proxy", async () => {

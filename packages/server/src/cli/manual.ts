@@ -100,6 +100,7 @@ export const manual: Manual = {
         does: "she replaces a lost phone with it, and with her password",
       },
     ],
+    "mail test": [{ line: "mail test you@example.org", does: "try the mail server that the configuration names" }],
     "stretch show": [{ line: "stretch show", does: "how many accounts are on which generation" }],
     "stretch raise": [{ line: "stretch raise", does: "go one generation up" }],
     "identity show": [

@@ -1,3 +1,4 @@
+import { Resolver } from "node:dns";
 import type { Socket } from "node:net";
 import { inspect } from "node:util";
 import { parseMailAddress } from "@postern/shared/mail-address";
@@ -281,6 +282,14 @@ describe("a mail server that does not take the mail", () => {
     const hangingUp = open(`smtp://127.0.0.1:${port}`);
     await expect(hangingUp.verify()).rejects.toEqual(notSent(expect.stringContaining("no connection")));
     await expect(hangingUp.deliver(mail)).rejects.toEqual(notSent(expect.stringContaining("no connection")));
+  });
+
+  it("is looked for where this machine has it, and not by asking the DNS who localhost is", async () => {
+    const asked = vi.spyOn(Resolver.prototype, "resolve4");
+    const running = await startMailServer();
+    await open(`smtp://localhost:${running.port}?tls=off`).deliver(mail);
+    expect(running.mails).toHaveLength(1);
+    expect(asked).not.toHaveBeenCalled();
   });
 
   it("has a name that does not resolve", async () => {
