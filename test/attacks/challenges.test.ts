@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { newId } from "../../packages/shared/src/ids.js";
 import { putCallback } from "../../packages/server/src/records/challenges/callback.js";
 import { findChallenge, type OpenChallenge } from "../../packages/server/src/records/challenges/challenge.js";
 import { scanShelf } from "../../packages/server/src/records/challenges/outbox.js";
@@ -9,6 +8,7 @@ import { parseBirthDate } from "../../packages/server/src/services/challenges/ca
 import { sumOf } from "../../packages/server/src/services/challenges/decoys.js";
 import { keyedBytesOf } from "../../packages/server/src/services/challenges/draw.js";
 import { prepareQuestion } from "../../packages/server/src/services/challenges/question.js";
+import { newId } from "../../packages/shared/src/ids.js";
 import { type Answer, apiKey, call } from "../support/api.js";
 import { MINUTE, newStore, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
 
@@ -55,8 +55,18 @@ describe("what broke the predecessor of chat bots does not break Postern", () =>
     const { server, create, callbacks } = await bot();
     const made = await create({ callback: { name: "bot", client_id: "victim" } });
     const right = pageIdOf(made);
-    const near = [right.replace(/^./, (first) => (first === "A" ? "B" : "A")), right.toLowerCase(), `${right} `, `${right}=`];
-    for (const pageId of ["", "AAAAAAAAAAAAAAAAAAAAAA", String(made.body["id"]), ...near.filter((id) => id !== right)]) {
+    const near = [
+      right.replace(/^./, (first) => (first === "A" ? "B" : "A")),
+      right.toLowerCase(),
+      `${right} `,
+      `${right}=`,
+    ];
+    for (const pageId of [
+      "",
+      "AAAAAAAAAAAAAAAAAAAAAA",
+      String(made.body["id"]),
+      ...near.filter((id) => id !== right),
+    ]) {
       for (const choice of [0, 1, 2, 3, 4, 5, Number.NaN]) expect(await answer(server, pageId, choice)).toEqual(gone);
     }
     expect(await callbacks()).toEqual([]);
@@ -160,7 +170,11 @@ describe("what broke the predecessor of chat bots does not break Postern", () =>
     const { right } = await recordOf(server, application, made);
     await answer(server, pageIdOf(made), (right + 1) % 6);
     expect(await events(server)).toMatchObject([
-      { event: "challenge.create", outcome: "done", personal: { subject: "ann", address: "127.0.0.1", client: "bot/1" } },
+      {
+        event: "challenge.create",
+        outcome: "done",
+        personal: { subject: "ann", address: "127.0.0.1", client: "bot/1" },
+      },
       {
         event: "challenge.answer",
         outcome: "refused",
@@ -178,24 +192,42 @@ describe("what broke the predecessor of chat bots does not break Postern", () =>
       const made = await create({ question: { kind: "birth_date_sum", birth_date } });
       expect(made).toMatchObject({ status: 422, body: { code: "birth_date_impossible" } });
     }
-    for (const birth_date of ["", "31/12/1990", 19_900_230, null, ["1990-02-28"], "1990-02-28T00:00:00Z", "١٩٩٠-٠٢-٢٨"]) {
+    for (const birth_date of [
+      "",
+      "31/12/1990",
+      19_900_230,
+      null,
+      ["1990-02-28"],
+      "1990-02-28T00:00:00Z",
+      "١٩٩٠-٠٢-٢٨",
+    ]) {
       const made = await create({ question: { kind: "birth_date_sum", birth_date } });
       expect(made).toMatchObject({ status: 422, body: { code: "invalid_input" } });
     }
-    expect(await create({ question: { kind: "birth_date_sum", birth_date: BIRTH_DATE } })).toMatchObject({ status: 201 });
+    expect(await create({ question: { kind: "birth_date_sum", birth_date: BIRTH_DATE } })).toMatchObject({
+      status: 201,
+    });
     expect(server.log.errors).toEqual([]);
   });
 
   it("neither a link nor a value for a callback is made to be something else", async () => {
     const { create } = await bot();
-    for (const reply_to of ["javascript:alert(1)", "data:text/html,x", "https://evil.example/", "https://wa.me@evil.example/"]) {
+    for (const reply_to of [
+      "javascript:alert(1)",
+      "data:text/html,x",
+      "https://evil.example/",
+      "https://wa.me@evil.example/",
+    ]) {
       expect(await create({ reply_to })).toMatchObject({ status: 422, body: { code: "reply_to_refused" } });
     }
     for (const client_id of ["a\r\nb", "\u001b]52;", "", "x".repeat(257), "\u202ea", "\u2028"]) {
       const made = await create({ callback: { name: "bot", client_id } });
       expect(made).toMatchObject({ status: 422, body: { code: "invalid_input" } });
     }
-    expect(await create({ callback: { name: "bat" } })).toMatchObject({ status: 422, body: { code: "callback_unknown" } });
+    expect(await create({ callback: { name: "bat" } })).toMatchObject({
+      status: 422,
+      body: { code: "callback_unknown" },
+    });
     const url = { name: "bot", url: "http://169.254.169.254/" };
     expect(await create({ callback: url })).toMatchObject({ status: 422, body: { code: "invalid_input" } });
   });

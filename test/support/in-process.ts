@@ -136,6 +136,8 @@ export interface ServerOptions {
   readonly httpCertificate?: OwnCertificate;
   /** Issuer of the tokens; by default the address of the HTTPS port. */
   readonly publicUrl?: string;
+  /** Whose word on who is behind them is taken on the HTTPS port; by default nobody's. */
+  readonly trustedProxy?: (address: string) => boolean;
   /** Stands in for a mail server. */
   readonly deliver?: Deliver;
   /** The port to listen on; by default one that the system chooses. */
@@ -175,6 +177,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     http: options.http === true ? loopback(0) : undefined,
     httpCertificate: options.httpCertificate,
     deliver: options.deliver,
+    trustedProxy: options.trustedProxy,
     registration: options.registration ?? "open",
     publicUrl: options.publicUrl,
     log,

@@ -59,7 +59,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
       done();
     },
     onAuth: ({ username, password }, { secure }, done) => {
-      logins.push({ user: username, password, secure });
+      logins.push({ user: username ?? undefined, password: password ?? undefined, secure });
       if (password === "right") done(null, { user: username });
       else done(new Error("Invalid username or password"));
     },

@@ -11,11 +11,14 @@ import { leafExpiresAt, tlsCredentials } from "./identity/leaf-certificate.js";
 import type { OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
 import { createMetrics, type Metrics } from "./metrics.js";
+import type { Post } from "./post.js";
+import { allCallbacks } from "./records/challenges/callback.js";
 import type { LogLevel } from "./records/log-level.js";
 import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
 import type { Deliver } from "./services/applications/delivery.js";
 import { runErasures } from "./services/audit-erasure.js";
+import { type Delivery, startDelivery } from "./services/challenges/deliver.js";
 import { expireChallenges } from "./services/challenges/expire.js";
 import { BUILT_IN_LOCALES } from "./services/challenges/locale.js";
 import { DEFAULT_REPLY_TO_HOSTS, parseReplyToHosts, type ReplyToHosts } from "./services/challenges/reply-to.js";
@@ -55,6 +58,10 @@ export interface ServerOptions {
   readonly limits?: AdmissionLimits;
   /** Whether an address has no limits of its own; by default every one has them. */
   readonly exempt?: ((address: string) => boolean) | undefined;
+  /** Proxies in front of the HTTPS port, whose word on who is behind them is taken, in the spelling of `plainAddress`. */
+  readonly trustedProxy?: ((address: string) => boolean) | undefined;
+  /** Carries callbacks to their receivers. Undefined: they wait in the store. */
+  readonly post?: Post | undefined;
   /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
   readonly metricsReaders?: ((address: string) => boolean) | undefined;
   /** What the store's file takes, and what its disk has left. */
@@ -130,16 +137,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       store: async () => options.storeUsage?.(),
     });
   const heard = metrics?.heard;
-  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer, heard };
+  let delivery: Delivery | undefined;
+  const enqueued = () => delivery?.wake();
+  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer, heard, enqueued };
 
   const page = metrics && options.metricsReaders && pageOf(metrics, options.metricsReaders);
   const draining = () => state.draining;
   const credentials = httpCertificate ?? shown.credentials;
   const about = { name: "posternd", version };
   const { storeUsage } = options;
+  const door = { exempt, trusted: options.trustedProxy };
   const { replyToHosts = parseReplyToHosts(DEFAULT_REPLY_TO_HOSTS) } = options;
   const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, locales: BUILT_IN_LOCALES };
-  const shared = { ...parts, credentials, log, metrics: page };
+  const shared = { ...parts, credentials, door, log, metrics: page };
   const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
@@ -191,6 +201,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     every(PRESENCE_MS, appear),
     every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),
   ];
+  delivery = options.post && startDelivery({ context: services, post: options.post, log });
+  if (delivery === undefined) await attempt(() => warnOfCallbacks(barrier, log), log);
 
   return {
     listen,
@@ -209,7 +221,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     drain: async (limit) => {
       state.draining = true;
-      const drained = wire.drain();
+      const drained = Promise.all([wire.drain(), delivery?.drain()]);
       // What a stop waits for must not wait for the store.
       void attempt(sayPresent, log);
       await Promise.race([drained, limit]);
@@ -218,6 +230,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async () => {
       state.draining = true;
       await Promise.all([wire.close(), http?.close(), ...background.map((task) => task.stop())]);
+      await delivery?.stop();
       await attempt(() => endPresence(barrier, presence.instance), log);
       await auditService(barrier, node, tools, "server.stop");
     },
@@ -226,6 +239,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
   return { contentType, render, mayRead: (address) => readers(plainAddress(address)) };
+}
+
+/** Applications count on being told. */
+async function warnOfCallbacks(barrier: Barrier, log: Log): Promise<void> {
+  const callbacks = (await barrier.read(allCallbacks)).length;
+  if (callbacks > 0) log.warn({ callbacks }, "callbacks wait: without --callback-hosts they are not delivered");
 }
 
 function shownBy({ current: { identity, leaf, successors } }: IdentityKeeper): ShownIdentity {

@@ -30,6 +30,15 @@ export function parseMailAddress(text: string): MailAddress {
   return address as MailAddress;
 }
 
+/** Whether `parseMailAddress` reads it. */
+export function isMailAddress(text: string): boolean {
+  try {
+    return parseMailAddress(text) !== "";
+  } catch {
+    return false;
+  }
+}
+
 /** The part behind the `@`. */
 export function domainOf(address: MailAddress): string {
   return address.slice(address.lastIndexOf("@") + 1);

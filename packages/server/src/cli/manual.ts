@@ -72,6 +72,25 @@ export const manual: Manual = {
       { line: "apikey rotate pk_34 --overlap 0 >shop.key", does: "the next key, and the old one ends at once" },
     ],
     "apikey revoke": [{ line: "apikey revoke pk_34", does: "end the one whose id begins so, after asking" }],
+    "callback create": [
+      {
+        line: "callback create --application app_… --name bot --url https://bot.example/hook >bot.secret",
+        does: "signed messages; the secret alone is on stdout",
+      },
+      {
+        line: "callback create --application app_… --name chat --kind template --token-file chat.token --url 'https://chat.example/users/{client_id}/send?ok={validated}&key={token}'",
+        does: "what a chat-bot platform takes",
+      },
+    ],
+    "callback list": [{ line: "callback list", does: "which there are, and how many messages wait" }],
+    "callback delete": [{ line: "callback delete cbk_34", does: "delete the one whose id begins so, after asking" }],
+    "callback test": [{ line: "callback test cbk_34", does: "send it a message that tells of nothing" }],
+    "callback dead list": [{ line: "callback dead list", does: "what could not be delivered, and why" }],
+    "callback dead retry": [
+      { line: "callback dead retry chl_34", does: "try the one whose id begins so again" },
+      { line: "callback dead retry --all --callback cbk_34", does: "all of one callback, when its receiver is back" },
+    ],
+    "callback dead drop": [{ line: "callback dead drop chl_34", does: "delete the one whose id begins so" }],
     "user reset-password": [
       { line: "user reset-password alice >alice.token", does: "she sets a new password with it, and with a code" },
     ],
@@ -81,6 +100,7 @@ export const manual: Manual = {
         does: "she replaces a lost phone with it, and with her password",
       },
     ],
+    "mail test": [{ line: "mail test you@example.org", does: "try the mail server that the configuration names" }],
     "stretch show": [{ line: "stretch show", does: "how many accounts are on which generation" }],
     "stretch raise": [{ line: "stretch raise", does: "go one generation up" }],
     "identity show": [

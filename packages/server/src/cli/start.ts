@@ -10,8 +10,9 @@ import type { RunningServer } from "../server.js";
 import { parseReplyToHosts } from "../services/challenges/reply-to.js";
 import type { RegistrationMode } from "../services/context.js";
 import { storeUsage } from "../store.js";
-import { type Exemption, parseAddressLimits, parseMetricsReaders } from "./address-limits.js";
+import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
+import { type DestinationOptions, destinationsOf, openPost } from "./callbacks/destinations.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
 import type { LogFormat, LogLevel } from "./logger.js";
 import {
@@ -27,7 +28,7 @@ import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgai
 import { parseDrain } from "./spans.js";
 import { locationOf, type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
-export interface StartOptions extends StoreOptions, MailOptions {
+export interface StartOptions extends StoreOptions, MailOptions, DestinationOptions {
   readonly init?: boolean;
   readonly listen: string;
   readonly http: string;
@@ -37,6 +38,7 @@ export interface StartOptions extends StoreOptions, MailOptions {
   readonly publicUrl?: string;
   readonly replyToHosts: string;
   readonly addressLimits?: string;
+  readonly trustedProxy?: string;
   readonly metrics: string;
   readonly auditRetention?: string;
   readonly drain: string;
@@ -58,10 +60,12 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const mail = await readMailAtStart(output, options);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
+  const proxies = options.trustedProxy === undefined ? undefined : parseTrustedProxies(options.trustedProxy);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const readers = parseMetricsReaders(options.metrics);
   const replyToHosts = parseReplyToHosts(options.replyToHosts);
+  const destinations = destinationsOf(options);
   const drainMs = parseDrain(options.drain);
   const store = await unsealOrCreateStore(output, options);
   let how: Stop = "asked";
@@ -72,7 +76,15 @@ export async function startCommand(output: Output, options: StartOptions, reread
     const { registration } = options;
     if (exempt !== undefined) warnOf(exempt, output, log);
     const mailer = mail && (await openMailerOf(mail, log));
-    const addresses = { listen, http, httpCertificate, publicUrl, replyToHosts, exempt: exempt?.covers };
+    const addresses = {
+      listen,
+      http,
+      httpCertificate,
+      publicUrl,
+      replyToHosts,
+      exempt: exempt?.covers,
+      trustedProxy: proxies?.covers,
+    };
     const { directory } = locationOf(output, options);
     const watched = {
       metricsReaders: readers?.covers,
@@ -80,8 +92,9 @@ export async function startCommand(output: Output, options: StartOptions, reread
       onLogLevel: log.setStoreLevel,
     };
     const { barrier } = store;
-    const deliver = mailer?.deliver;
-    const server = await startServer({ barrier, ...addresses, ...watched, registration, auditRetention, log, deliver });
+    const outgoing = { deliver: mailer?.deliver, post: destinations && (await openPost(destinations)) };
+    const policy = { registration, auditRetention };
+    const server = await startServer({ barrier, ...addresses, ...watched, ...outgoing, ...policy, log });
     void tryMailServer(mailer, log);
     const reload: ReloadTask[] = [
       { what: "log level", run: async () => log.setOwnLevel(await reread.logLevel(), "reload") },

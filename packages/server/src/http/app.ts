@@ -8,6 +8,8 @@ import Fastify, {
   type RawServerDefault,
 } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { plainAddress } from "../address-key.js";
+import { type DoorOptions, guardDoor } from "./door.js";
 import { isOfType } from "./media-type.js";
 import { early } from "./problems.js";
 
@@ -28,12 +30,14 @@ export async function within(app: App, add: (scope: App) => Promise<void> | void
 /** No request needs more. */
 const BODY_LIMIT = 64 * 1024;
 
-/** Silent sockets must not take the file descriptors that logins need. */
-const MAX_CONNECTIONS = 512;
 const HANDSHAKE_MS = 5_000;
 
 /** An HTTPS server without a route, and what it shows. `credentials` in PEM. */
-export function createApp(credentials: Credentials): { app: App; setCredentials(renewed: Credentials): void } {
+export function createApp(
+  credentials: Credentials,
+  door: DoorOptions = {},
+): { app: App; setCredentials(renewed: Credentials): void } {
+  const { trusted } = door;
   const app = Fastify({
     https: { ...credentials, minVersion: "TLSv1.2", handshakeTimeout: HANDSHAKE_MS },
     bodyLimit: BODY_LIMIT,
@@ -41,10 +45,11 @@ export function createApp(credentials: Credentials): { app: App; setCredentials(
     connectionTimeout: 30_000,
     keepAliveTimeout: 5_000,
     forceCloseConnections: true,
+    trustProxy: trusted === undefined ? false : (address: string) => trusted(plainAddress(address)),
     ...early,
   });
   const { server } = app;
-  server.maxConnections = MAX_CONNECTIONS;
+  guardDoor(server, door);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   takeStrictJson(app as unknown as App);

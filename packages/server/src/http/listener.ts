@@ -5,6 +5,7 @@ import { addApi } from "./api/index.js";
 import { addOpenApi } from "./api/openapi.js";
 import type { ApiParts } from "./api/parts.js";
 import { type Credentials, createApp, within } from "./app.js";
+import type { DoorOptions } from "./door.js";
 import { addHealth, addMetrics, type MetricsPage } from "./health.js";
 import { addProblems } from "./problems.js";
 
@@ -16,6 +17,7 @@ export interface HttpOptions extends ApiParts {
   /** PEM. */
   readonly credentials: Credentials;
   readonly log: Log;
+  readonly door?: DoorOptions | undefined;
   /** Undefined: there is no `/metrics`. */
   readonly metrics?: MetricsPage | undefined;
 }
@@ -30,7 +32,7 @@ export interface HttpListener {
 /** @throws PosternError `address_in_use`, `address_unavailable` */
 export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
   const { host, port, credentials, log, services, draining = () => false } = options;
-  const { app, setCredentials } = createApp(credentials);
+  const { app, setCredentials } = createApp(credentials, options.door);
   addProblems(app, log);
   await addOpenApi(app, options.server);
   // A plugin of its own, so that the description of the API, which hears of routes as they are added, hears of these.

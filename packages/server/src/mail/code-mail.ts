@@ -14,13 +14,15 @@ export interface CodeMail {
 /** The same for every mail: a subject stands in notifications, lists and logs, where no code has business. */
 export const SUBJECT = "Your one-time code";
 
+const COLUMNS = 80;
+
 /**
- * The text of the mail, in lines of 78 characters at most. What an application says stays on the line that it has, so
+ * The text of the mail, in lines of 80 columns at most. What an application says stays on the line that it has, so
  * that it cannot write a mail of its own (attack 46).
  */
 export function textOf({ code, expiresAt, purpose, application }: CodeMail, now: number): string {
   if (!/^[0-9]{4,10}$/.test(code)) throw new PosternError("bug", { detail: "what is to be mailed is no code" });
-  const name = escapeForTerminal(application, { max: 60 });
+  const name = escapeForTerminal(application, { max: COLUMNS });
   return [
     "Your one-time code for",
     name,
@@ -31,7 +33,7 @@ export function textOf({ code, expiresAt, purpose, application }: CodeMail, now:
     "",
     code,
     "",
-    ...(purpose === undefined ? [] : ["What it is for:", escapeForTerminal(purpose, { max: 78 }), ""]),
+    ...(purpose === undefined ? [] : ["What it is for:", escapeForTerminal(purpose, { max: COLUMNS }), ""]),
     `It is valid for ${validFor(expiresAt - now)}, until ${timeOf(expiresAt)} UTC, and works once.`,
     "",
     "If you did not ask for it, ignore this mail. Enter the code only where you",

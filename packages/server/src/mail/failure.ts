@@ -28,8 +28,9 @@ function whyNot({ code, originalCode, responseCode, command }: SmtpError): strin
     case "ETIMEDOUT":
     case "EABORT":
       return "it did not answer in time";
-    case "EDNS":
-      return `its name was not found${named(originalCode)}`;
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `its name was not found${named(code)}`;
     case "ETLS":
       return "TLS could not be begun";
     case "EAUTH":

@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
 import { PosternError } from "@postern/shared/errors";
 import { type MailAddress, parseMailAddress } from "@postern/shared/mail-address";
 import { createTransport } from "nodemailer";
+import type { GetSocketCallback } from "nodemailer/lib/mailer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { Log } from "../log.js";
 import { type CodeMail, SUBJECT, textOf } from "./code-mail.js";
+import { dial } from "./dial.js";
 import { mailNotSent } from "./failure.js";
 import type { SmtpServer } from "./smtp-url.js";
 
@@ -51,8 +54,13 @@ export const defaultLimits: MailLimits = { silenceMs: 10_000, mailMs: 20_000, co
 export function openMailer(options: MailerOptions): Mailer {
   const { from, name, log, now = Date.now, limits = defaultLimits } = options;
   const connection = connectionOf(options, limits);
+  const ended = new AbortController();
+  const dialled = () => dial(options.server.address, { ...limits, signal: ended.signal });
   const pool = createTransport({
     ...connection,
+    getSocket: (_asked: unknown, done: GetSocketCallback) => {
+      dialled().then((connection) => done(null, { connection }), done);
+    },
     pool: true,
     maxConnections: limits.connections,
     // Once more where the server had closed the connection before it was given a byte of the mail.
@@ -100,11 +108,12 @@ export function openMailer(options: MailerOptions): Mailer {
         throw thrown;
       }
     },
-    verify: () => tryToLogIn(connection, limits, closing.signal),
+    verify: () => tryToLogIn(connection, { dialled, mailMs: limits.mailMs, closing: closing.signal }),
     close: async (limit = Promise.resolve()) => {
       closing.abort();
       await Promise.race([Promise.allSettled(underWay), limit]);
       pool.close({ force: true });
+      ended.abort();
       await Promise.allSettled(underWay);
     },
   };
@@ -124,8 +133,7 @@ function connectionOf({ server, password, name, ca }: MailerOptions, { silenceMs
     tls: { minVersion: "TLSv1.2", rejectUnauthorized: true, ...(ca !== undefined && { ca }) },
     // A server that offers no login is not given the mail without one.
     ...(user !== undefined && { auth: { user, pass: password ?? "" }, forceAuth: true }),
-    connectionTimeout: silenceMs,
-    dnsTimeout: silenceMs,
+    connectionTimeout: 2 * silenceMs,
     greetingTimeout: silenceMs,
     socketTimeout: silenceMs,
     maxResponseSize: 64 * 1024,
@@ -133,26 +141,31 @@ function connectionOf({ server, password, name, ca }: MailerOptions, { silenceMs
   } as const;
 }
 
+interface Trial {
+  readonly dialled: () => Promise<Socket>;
+  readonly mailMs: number;
+  readonly closing: AbortSignal;
+}
+
+type ConnectionOptions = ReturnType<typeof connectionOf>;
+
 /** A connection of its own, since one of the pool's would be there with a mail. */
-async function tryToLogIn(
-  options: ReturnType<typeof connectionOf>,
-  { mailMs }: MailLimits,
-  closing: AbortSignal,
-): Promise<void> {
-  const connection = new SMTPConnection(options);
+async function tryToLogIn(options: ConnectionOptions, { dialled, mailMs, closing }: Trial): Promise<void> {
   let giveUp: () => void = () => undefined;
   const stopped = new Promise<never>((_resolve, reject) => {
     giveUp = () => reject(smtpError("EABORT"));
-    connection.once("error", reject);
-    connection.once("end", () => reject(smtpError("ECONNECTION")));
   });
   const timer = setTimeout(giveUp, mailMs);
   closing.addEventListener("abort", giveUp);
+  let connection: SMTPConnection | undefined;
   try {
-    await Promise.race([stopped, loggedIn(connection, options)]);
+    if (closing.aborted) giveUp();
+    const socket = await Promise.race([dialled(), stopped]);
+    connection = new SMTPConnection({ ...options, connection: socket });
+    await Promise.race([loggedIn(connection, options), stopped]);
     connection.quit();
   } catch (thrown) {
-    connection.close();
+    connection?.close();
     throw closing.aborted ? new PosternError("shutting_down") : mailNotSent(thrown);
   } finally {
     clearTimeout(timer);
@@ -160,10 +173,12 @@ async function tryToLogIn(
   }
 }
 
-function loggedIn(connection: SMTPConnection, options: ReturnType<typeof connectionOf>): Promise<void> {
+function loggedIn(connection: SMTPConnection, options: ConnectionOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: Error | null) => (error ? reject(error) : resolve());
     const auth = "auth" in options ? { user: options.auth.user, credentials: options.auth } : undefined;
+    connection.once("error", reject);
+    connection.once("end", () => reject(smtpError("ECONNECTION")));
     connection.connect((error) => (error || auth === undefined ? settle(error) : connection.login(auth, settle)));
   });
 }

@@ -62,7 +62,7 @@ describe("the text of a mail with a code", () => {
       const lines = textOf({ ...mail, application: text, purpose: text }, NOW).split("\n");
       expect(lines).toHaveLength(plain.length);
       for (const line of lines) {
-        expect([...line].length).toBeLessThanOrEqual(78);
+        expect([...line].length).toBeLessThanOrEqual(80);
         expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       }
     }

@@ -1,3 +1,4 @@
+import { Resolver } from "node:dns";
 import type { Socket } from "node:net";
 import { inspect } from "node:util";
 import { parseMailAddress } from "@postern/shared/mail-address";
@@ -45,7 +46,14 @@ function open(url: string, options: Partial<MailerOptions> = {}): Opened {
   return { ...mailer, log };
 }
 
-async function opened(server: SMTPServerOptions = {}, { user = "", scheme = "smtp", query = "", ...options } = {}) {
+interface Client extends Partial<MailerOptions> {
+  readonly scheme?: string;
+  readonly user?: string;
+  readonly query?: string;
+}
+
+async function opened(server: SMTPServerOptions = {}, client: Client = {}) {
+  const { user = "", scheme = "smtp", query = "", ...options } = client;
   const running = await startMailServer(server);
   const mailer = open(`${scheme}://${user}127.0.0.1:${running.port}${query}`, options);
   return { server: running, mailer };
@@ -274,6 +282,14 @@ describe("a mail server that does not take the mail", () => {
     const hangingUp = open(`smtp://127.0.0.1:${port}`);
     await expect(hangingUp.verify()).rejects.toEqual(notSent(expect.stringContaining("no connection")));
     await expect(hangingUp.deliver(mail)).rejects.toEqual(notSent(expect.stringContaining("no connection")));
+  });
+
+  it("is looked for where this machine has it, and not by asking the DNS who localhost is", async () => {
+    const asked = vi.spyOn(Resolver.prototype, "resolve4");
+    const running = await startMailServer();
+    await open(`smtp://localhost:${running.port}?tls=off`).deliver(mail);
+    expect(running.mails).toHaveLength(1);
+    expect(asked).not.toHaveBeenCalled();
   });
 
   it("has a name that does not resolve", async () => {

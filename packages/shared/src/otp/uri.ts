@@ -34,7 +34,8 @@ interface OtpauthBase extends HotpParameters {
 }
 
 const MAX_NAME_BYTES = 128;
-const MAX_URI_LENGTH = 2048;
+/** In characters, which are ASCII. */
+export const MAX_URI_LENGTH = 2048;
 
 /** A parameter that only its own program knows. Percent-encoded names are not read: `%73ecret` is nobody's picture. */
 const OTHER_NAME = /^[a-z0-9._~-]+$/;

@@ -25,17 +25,20 @@ export interface SecretSources {
   readonly stdin: StdinLines | undefined;
   /** For CREDENTIALS_DIRECTORY, which systemd guards by more than the mode shows. */
   readonly env: NodeJS.ProcessEnv;
+  /** In bytes of UTF-8, for what is longer than a password: 64 KiB at most. */
+  readonly max?: number;
 }
 
 /**
  * The secret of `--password-file FILE` (the file without one trailing LF or CRLF) or `--password-file -` (the next
  * line of standard input). FILE may also be a FIFO or a process substitution; it is read once.
  *
- * @throws `file_unreadable`; `secret_file_invalid` when it is empty, longer than 1024 bytes or not UTF-8;
+ * @throws `file_unreadable`; `secret_file_invalid` when it is empty, longer than 1024 bytes (or `max`) or not UTF-8;
  * `input_needed` when standard input has no line left; `usage` when it is a terminal, which would show the secret.
  */
-export async function readSecretFile(path: string, { stdin, env }: SecretSources): Promise<SecretFile> {
-  return path === "-" ? { secret: await secretOfStdin(stdin) } : secretOfFile(path, env, MAX_SECRET_BYTES);
+export async function readSecretFile(path: string, sources: SecretSources): Promise<SecretFile> {
+  const { stdin, env, max = MAX_SECRET_BYTES } = sources;
+  return path === "-" ? { secret: await secretOfStdin(stdin, max) } : secretOfFile(path, env, max);
 }
 
 /**
@@ -77,9 +80,9 @@ function openStdin(stdin: StdinLines | undefined): StdinLines {
   throw new PosternError("usage", { detail: "- reads a secret from a pipe or file, and standard input is a terminal" });
 }
 
-async function secretOfStdin(stdin: StdinLines | undefined): Promise<string> {
+async function secretOfStdin(stdin: StdinLines | undefined, max: number): Promise<string> {
   const secret = await openStdin(stdin).next();
-  if (secret === "" || Buffer.byteLength(secret) > MAX_SECRET_BYTES) {
+  if (secret === "" || Buffer.byteLength(secret) > max) {
     throw new PosternError("secret_file_invalid", { detail: "standard input" });
   }
   return secret;

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { PosternError } from "@postern/shared/errors";
 import { parseFingerprint, sameFingerprint } from "@postern/shared/fingerprint";
+import { domainOf, parseMailAddress } from "@postern/shared/mail-address";
 import { parseHost, parseListenAddress, parseServerAddress } from "@postern/shared/server-address";
 import { must } from "../judge.mjs";
 import { textOf } from "./text.mjs";
@@ -97,4 +98,54 @@ const fingerprint = {
   },
 };
 
-export const targets = [serverAddress, fingerprint];
+const mailAddress = {
+  name: "mail-address",
+  codes: ["mail_address_invalid"],
+  dictionary: [
+    "@",
+    "example.org",
+    "<",
+    ">",
+    ",",
+    ";",
+    ":",
+    "(",
+    '"',
+    "\\",
+    "\r\n",
+    "Bcc: b@example.org",
+    " ",
+    ".",
+    "..",
+    "-",
+    "[192.0.2.1]",
+    "1.2.3.4",
+    "xn--",
+    "\u3002",
+    "\uff20",
+    "\u00df",
+    "\u00ad",
+  ],
+  seeds: [
+    "alice@example.org",
+    "Alice.B+tag@EXAMPLE.org",
+    "!#$%&'*+/=?^_`{|}~-@localhost",
+    "a@m\u00fcnchen.example",
+    "Alice <a@example.org>",
+    "a@example.org\r\nBcc: b@example.org",
+    '"a b"@example.org',
+    "a@[IPv6:::1]",
+    `${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(57)}.org`,
+  ],
+  maxLength: 1100,
+  run(input) {
+    const address = parseMailAddress(textOf(input));
+    must(/^[!-~]{1,64}@[a-z0-9.-]+$/.test(address) && address.length <= 254, "an address is plain ASCII, and short");
+    must(!/[<>()[\]\\,;:"]/.test(address), "nothing in it ends an address or a command");
+    must(address.split("@").length === 2, "it is one");
+    must(isIP(domainOf(address)) === 0, "its domain is a name");
+    must(parseMailAddress(address) === address, "an address is read back");
+  },
+};
+
+export const targets = [serverAddress, fingerprint, mailAddress];

@@ -2,9 +2,11 @@ import { PosternError } from "@postern/shared/errors";
 import { toolkitLimits } from "@postern/shared/otp/limits";
 import { type OtpAlgorithm, totpDefaults } from "@postern/shared/otp/parameters";
 import { decodeSecretAs, type SecretEncoding } from "@postern/shared/otp/secret-encodings";
-import { type Otpauth, otpauthUri, parseOtpauthUri } from "@postern/shared/otp/uri";
+import { MAX_URI_LENGTH, type Otpauth, otpauthUri, parseOtpauthUri } from "@postern/shared/otp/uri";
 import type { Output } from "@postern/shared/terminal/output";
-import { type GlobalOptions, passwordFrom } from "../options.js";
+import { readSecretFile } from "@postern/shared/terminal/secret-file";
+import { say } from "@postern/shared/terminal/terminal-text";
+import type { GlobalOptions } from "../options.js";
 import type { OtpHost } from "./host.js";
 import { parseCounter, parseNumber } from "./numbers.js";
 
@@ -34,10 +36,17 @@ export async function keyOf(output: Output, options: KeyOptions, host: OtpHost):
   const given =
     file === undefined
       ? await host.prompter.password(`Secret (${encoding}) or otpauth URI`)
-      : await passwordFrom(output, file, host.stdin);
+      : await readGiven(output, file, host);
   const text = given.trim();
   if (uriFile !== undefined || /^otpauth:/i.test(text)) return keyOfUri(text, options);
   return keyOfSecret(text, encoding, options);
+}
+
+/** As `passwordFrom`, but as long as a URI may be. */
+async function readGiven(output: Output, file: string, { stdin, env }: OtpHost): Promise<string> {
+  const { secret, warning } = await readSecretFile(file, { stdin, env, max: MAX_URI_LENGTH });
+  if (warning !== undefined) output.warn(say`${warning}`);
+  return secret;
 }
 
 /** The counter moves on with each code, and a URI does not: that option alone says more than it. */

@@ -72,6 +72,16 @@ describe("`otp import`", () => {
     expect(bench.lines).toEqual(["287082"]);
   });
 
+  it("prints what the other commands take: the longest names that there are", async () => {
+    const name = "\u{1f511}".repeat(32);
+    const entry = { ...named(name), issuer: name, secret: Buffer.alloc(128, 1) };
+    const [uri = ""] = (await imported(benchOf([exportUri({ entries: [entry] })]))).lines;
+    expect(uri.length).toBeGreaterThan(1024);
+    const bench = new Bench({ stdin: uri });
+    await otpCodeCommand(bench.output, { ...given, uriFile: "-" }, bench.host);
+    expect(bench.lines).toEqual([expect.stringMatching(/^\d{6}$/)]);
+  });
+
   it("leaves out what only another program knows, and takes its digits and periods as they are", async () => {
     const foreign = `otpauth://totp/Bank:me?secret=GE&issuer=Bank&digits=10&period=86400&image=x&codeDisplay=%7B%7D`;
     expect((await imported(benchOf([foreign]))).lines).toEqual([

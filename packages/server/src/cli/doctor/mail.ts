@@ -1,6 +1,8 @@
+import { PosternError } from "@postern/shared/errors";
 import { silentLog } from "../../log.js";
+import { parseSmtpUrl } from "../../mail/smtp-url.js";
 import { type MailOptions, mailSettingsOf, openMailerOf, readMailSettings, warningAbout } from "../mail/settings.js";
-import { type Finding, ok, warn } from "./finding.js";
+import { type Finding, fail, ok, warn } from "./finding.js";
 import { failed } from "./store.js";
 
 /** Whether the mail server answers and takes the login, where one is configured. No mail is sent. */
@@ -21,7 +23,13 @@ export async function lookAtMail(options: MailOptions): Promise<Finding[]> {
     const { address, user } = settings.server;
     findings.push(ok("mail", `${address.key} answers${user === undefined ? "" : ", and takes the login"}`));
   } catch (thrown) {
-    findings.push(failed("mail", thrown));
+    findings.push(notAnswering(options, thrown) ?? failed("mail", thrown));
   }
   return findings;
+}
+
+function notAnswering({ smtp = "" }: MailOptions, thrown: unknown): Finding | undefined {
+  if (!(thrown instanceof PosternError) || thrown.code !== "mail_not_sent") return undefined;
+  const todo = "see whether it runs, and --smtp, --smtp-password-file; codes cannot be mailed until then";
+  return fail("mail", `${parseSmtpUrl(smtp).address.key}: ${thrown.detail}`, todo);
 }

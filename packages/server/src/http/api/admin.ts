@@ -3,8 +3,9 @@ import { clearLogLevel, setLogLevel, storedLogLevel } from "../../services/log-l
 import { readStatus } from "../../services/status.js";
 import { probeStore } from "../../services/store.js";
 import type { App } from "../app.js";
+import { peerOf } from "../peer.js";
 import { logLevelOf, logLevelReply, logLevelRequest, statusOf, statusReply, versionReply } from "./admin-schemas.js";
-import { callerOf, peerOf } from "./authorize.js";
+import { callerOf } from "./authorize.js";
 import type { ApiParts } from "./parts.js";
 
 const scope = { scope: "admin" } as const;

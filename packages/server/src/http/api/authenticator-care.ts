@@ -11,8 +11,9 @@ import { verifyAuthenticator } from "../../services/applications/authenticator-v
 import type { ShownAuthenticator, ShownOf } from "../../services/applications/shown-authenticator.js";
 import type { ServiceContext } from "../../services/context.js";
 import type { App } from "../app.js";
+import { peerOf } from "../peer.js";
 import { codeBody, type hotpShown, type totpShown } from "./authenticator-forms.js";
-import { callerOf, peerOf, problem } from "./authorize.js";
+import { callerOf, problem } from "./authorize.js";
 import {
   etag,
   ifMatchHeader,
@@ -65,7 +66,10 @@ export function addCare<K extends "totp" | "hotp">(
         description: "A code is valid once. Whatever it is worth, the reply is 200, and says so in `result`.",
         body: codeBody,
         response: {
-          200: reply("What the code is worth", verdictSchema),
+          200: reply(
+            "What the code is worth; with a header `Retry-After` where it was throttled for a while",
+            verdictSchema,
+          ),
           ...unknown,
           422: problem("`invalid_input`, `code_malformed`: it is no such code, and nothing was counted"),
         },
@@ -131,6 +135,7 @@ export function addCare<K extends "totp" | "hotp">(
       const which = { kind, id: idOf(request) as ShownAuthenticator["id"], versions };
       await removeAuthenticator(services, peerOf(request), callerOf(request), which);
       answer.code(204);
+      return null;
     },
   );
 

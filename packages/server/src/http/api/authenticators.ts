@@ -15,6 +15,7 @@ import type { ShownOf } from "../../services/applications/shown-authenticator.js
 import { parseSubject } from "../../services/applications/subject.js";
 import type { ServiceContext } from "../../services/context.js";
 import type { App } from "../app.js";
+import { peerOf } from "../peer.js";
 import { addCare } from "./authenticator-care.js";
 import {
   hotpBody,
@@ -27,8 +28,9 @@ import {
   totpCreated,
   totpShown,
 } from "./authenticator-forms.js";
-import { callerOf, peerOf, problem } from "./authorize.js";
+import { callerOf, problem } from "./authorize.js";
 import {
+  CREATED_HEADERS,
   idempotencyHeader,
   noQuery,
   reply,
@@ -70,7 +72,7 @@ function addTotpCreation(app: App, services: ServiceContext): void {
         operationId: "createTotp",
         summary: "Makes an authenticator that goes by time (RFC 6238)",
         body: totpBody,
-        response: { 201: reply("It is made", totpCreated), ...createdReplies },
+        response: { 201: reply(`It is made; ${CREATED_HEADERS}`, totpCreated), ...createdReplies },
       },
     },
     async (request, answer) => {
@@ -98,7 +100,7 @@ function addHotpCreation(app: App, services: ServiceContext): void {
         operationId: "createHotp",
         summary: "Makes an authenticator that goes by a counter (RFC 4226)",
         body: hotpBody,
-        response: { 201: reply("It is made", hotpCreated), ...createdReplies },
+        response: { 201: reply(`It is made; ${CREATED_HEADERS}`, hotpCreated), ...createdReplies },
       },
     },
     async (request, answer) => {
@@ -161,7 +163,10 @@ function addResync(app: App, services: ServiceContext): void {
         querystring: noQuery,
         body: resyncBody,
         response: {
-          200: reply("What the two codes are worth", verdictSchema),
+          200: reply(
+            "What the two codes are worth; with a header `Retry-After` where it was throttled for a while",
+            verdictSchema,
+          ),
           ...unknown,
           422: problem("`invalid_input`, `code_malformed`: nothing was counted"),
         },

@@ -1,8 +1,7 @@
 import { PosternError } from "@postern/shared/errors";
 import type { FastifyRequest, onRouteHookHandler } from "fastify";
-import { plainAddress } from "../../address-key.js";
 import { authenticateKey, type Caller, type Scope } from "../../services/applications/api-keys.js";
-import type { Peer, ServiceContext } from "../../services/context.js";
+import type { ServiceContext } from "../../services/context.js";
 import type { App } from "../app.js";
 import { PROBLEM_TYPE, problemSchema } from "../problems.js";
 import { SECURITY_SCHEME } from "./openapi.js";
@@ -41,18 +40,6 @@ export function requireKeys(app: App, services: ServiceContext): void {
 export function callerOf({ caller }: FastifyRequest): Caller {
   if (caller === null) throw new PosternError("bug", { detail: "a route behind no gate" });
   return caller;
-}
-
-/** Who asks, for the audit log. */
-export function peerOf({ socket, headers }: FastifyRequest): Peer {
-  return { address: plainAddress(socket.remoteAddress), client: clientOf(headers["user-agent"]) };
-}
-
-const CLIENT_LENGTH_MAX = 64;
-
-/** What a program says of itself: printable ASCII is all that the header may hold (RFC 9110 section 5.5). */
-function clientOf(agent: string | undefined): string {
-  return (agent ?? "").replaceAll(/[^ -~]/g, "?").slice(0, CLIENT_LENGTH_MAX);
 }
 
 /** RFC 6750 section 2.1; the scheme's case does not count (RFC 9110 section 11.1). */

@@ -9,7 +9,8 @@ import { ownLimits, parseOwnQuestion, type Question } from "../../services/chall
 import { parseReplyTo } from "../../services/challenges/reply-to.js";
 import type { ShownChallenge } from "../../services/challenges/state.js";
 import type { App } from "../app.js";
-import { callerOf, peerOf, problem } from "./authorize.js";
+import { peerOf } from "../peer.js";
+import { callerOf, problem } from "./authorize.js";
 import {
   idempotencyHeader,
   instant,
@@ -75,10 +76,23 @@ const questionSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     kind: z.literal("own"),
-    text: z.string().min(1).max(2 * ownLimits.text).describe("Your question: one line of at most 300 characters."),
-    answer: z.string().min(1).max(2 * ownLimits.option).describe("The right answer: one line of at most 100 characters."),
+    text: z
+      .string()
+      .min(1)
+      .max(2 * ownLimits.text)
+      .describe("Your question: one line of at most 300 characters."),
+    answer: z
+      .string()
+      .min(1)
+      .max(2 * ownLimits.option)
+      .describe("The right answer: one line of at most 100 characters."),
     decoys: z
-      .array(z.string().min(1).max(2 * ownLimits.option))
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(2 * ownLimits.option),
+      )
       .min(ownLimits.decoys.least)
       .max(ownLimits.decoys.most)
       .describe(

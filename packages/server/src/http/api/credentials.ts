@@ -165,4 +165,8 @@ export const reply = <T extends z.ZodType>(description: string, schema: T) => ({
   content: { "application/json": { schema } },
 });
 
-export const none = (description: string) => z.undefined().describe(description);
+/** A reply without a body. */
+export const none = (description: string) => z.null().describe(description);
+
+export const CREATED_HEADERS =
+  "with headers `ETag` and `Location`, and `Idempotent-Replayed: true` where it is a repeat";

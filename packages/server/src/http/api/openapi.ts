@@ -62,7 +62,8 @@ export async function addOpenApi(app: App, { version }: { version: string }): Pr
       info: {
         title: "Postern",
         version,
-        description: "One-time passwords, known-answer challenges, sessions and administration of a Postern server, for other applications.",
+        description:
+          "One-time passwords, known-answer challenges, sessions and administration of a Postern server, for other applications.",
         license: { name: "MIT", identifier: "MIT" },
       },
       tags,

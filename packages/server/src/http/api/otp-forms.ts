@@ -1,3 +1,4 @@
+import { isMailAddress } from "@postern/shared/mail-address";
 import { z } from "zod";
 import { codeLimits } from "../../services/applications/one-time-codes.js";
 import type { ShownCode } from "../../services/applications/shown-code.js";
@@ -66,7 +67,7 @@ export const issueBody = z
         mail: z
           .string()
           .max(254)
-          .refine((text) => /^[!-?A-~]+@[!-?A-~]+$/.test(text), "name@example.org alone, in ASCII")
+          .refine(isMailAddress, "name@example.org alone, the name in ASCII")
           .meta({
             description: "Where it goes: at most five mails an hour to one subject.",
             examples: ["ann@example.org"],

@@ -5,8 +5,10 @@ import { verifyCode } from "../../services/applications/one-time-code-verify.js"
 import { issueCode } from "../../services/applications/one-time-codes.js";
 import { parseSubject } from "../../services/applications/subject.js";
 import type { App } from "../app.js";
-import { callerOf, peerOf, problem } from "./authorize.js";
+import { peerOf } from "../peer.js";
+import { callerOf, problem } from "./authorize.js";
 import {
+  CREATED_HEADERS,
   etag,
   idempotencyHeader,
   ifMatchHeader,
@@ -47,7 +49,7 @@ export function addOtpRoutes(app: App, { services, deliver }: ApiParts): void {
         querystring: noQuery,
         body: issueBody,
         response: {
-          201: reply("It is issued", issuedSchema),
+          201: reply(`It is issued; ${CREATED_HEADERS}`, issuedSchema),
           422: problem("`invalid_input`, `subject_invalid`, `idempotency_mismatch`, `mail_unavailable`"),
           429: problem("`rate_limited`: this subject has had its mails of this hour"),
           502: problem("`mail_failed`: the code is withdrawn; the same request may be tried again"),
@@ -84,7 +86,10 @@ export function addOtpRoutes(app: App, { services, deliver }: ApiParts): void {
         querystring: noQuery,
         body: codeBody,
         response: {
-          200: reply("What the code is worth", verdictSchema),
+          200: reply(
+            "What the code is worth; with a header `Retry-After` where it was throttled for a while",
+            verdictSchema,
+          ),
           ...unknown,
           422: problem("`invalid_input`, `code_malformed`: it is no such code, and nothing was counted"),
         },
@@ -157,6 +162,7 @@ export function addOtpRoutes(app: App, { services, deliver }: ApiParts): void {
       const which = { id: request.params.id, versions: versionsOf(request.headers["if-match"]) };
       await deleteCode(services, peerOf(request), callerOf(request), which);
       answer.code(204);
+      return null;
     },
   );
 

@@ -1,5 +1,10 @@
 import type { SealedWriteTransaction } from "../../barrier/barrier.js";
-import { type Challenge, findChallenge, type OpenChallenge, scanAllChallenges } from "../../records/challenges/challenge.js";
+import {
+  type Challenge,
+  findChallenge,
+  type OpenChallenge,
+  scanAllChallenges,
+} from "../../records/challenges/challenge.js";
 import { deleteOpenPage, scanOpenPages } from "../../records/challenges/open-page.js";
 import { audit, type Peer, type ServiceContext } from "../context.js";
 import { type EndedIn, sweep } from "../sweep.js";
@@ -99,4 +104,3 @@ export function sweepChallenges(
 export function settledChallenge(challenge: Challenge, now: number): Challenge {
   return challenge.state === "open" ? ended(challenge, { state: "expired", endedAt: now }) : challenge;
 }
-

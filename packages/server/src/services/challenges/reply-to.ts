@@ -47,7 +47,8 @@ export function parseReplyToHosts(text: string): ReplyToHosts {
 }
 
 function parseReplyToHost(text: string): string {
-  const url = /^[A-Za-z0-9.:[\]-]+$/.test(text) && URL.canParse(`https://${text}`) ? new URL(`https://${text}`) : undefined;
+  const url =
+    /^[A-Za-z0-9.:[\]-]+$/.test(text) && URL.canParse(`https://${text}`) ? new URL(`https://${text}`) : undefined;
   if (url === undefined || url.pathname !== "/") {
     throw new PosternError("usage", { detail: "--reply-to-hosts takes names such as wa.me,bot.example:8443" });
   }

@@ -45,8 +45,11 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
     "public-url": `https://${place}.test`,
     "address-limits": `10.${index}.0.0/16`,
     metrics: `10.${index}.0.0/16`,
+    "trusted-proxy": `192.0.2.${index}/32`,
     "audit-retention": `${index + 1}d`,
     drain: `${index + 1}s`,
+    smtp: `smtps://${"abc"[index]}.example`,
+    "smtp-from": `${"abc"[index]}@example.org`,
     "log-level": ["error", "warn", "debug"][index] ?? "",
     "log-format": index === 0 ? "json" : "pretty",
   };

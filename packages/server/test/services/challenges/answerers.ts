@@ -95,6 +95,9 @@ export const historians = {
   },
   "what took the place of the one that is left out": (seen, shown) => {
     const before = seen.at(-1) ?? [];
-    return placeOf(shown, shown.find((option) => !before.includes(option)));
+    return placeOf(
+      shown,
+      shown.find((option) => !before.includes(option)),
+    );
   },
 } as const satisfies Readonly<Record<string, Historian>>;

@@ -10,7 +10,7 @@ import { parseOwnQuestion } from "../../../src/services/challenges/question.js";
 import { settleRestored } from "../../../src/services/restore.js";
 import { rejectsWith, tamper } from "../../barrier/support.js";
 import { DAY, type Desk, HOUR, MINUTE, newDesk, newOwner, peer, SECOND } from "../applications/support.js";
-import { asked, birthDay, newCallback, phone, wish } from "./support.js";
+import { asked, birthDay, newCallback, phone, wish } from "./asking.js";
 
 const gone = { kind: "gone" };
 const own = parseOwnQuestion({ text: "Which was your first pet?", answer: "Rex", decoys: ["Bella", "Luna"] });
@@ -189,13 +189,24 @@ describe("an answer", () => {
 
 describe("a page that nobody made, was answered, cancelled, or is over", () => {
   async function ended(desk: Desk) {
-    const pages = [await asked(desk), await asked(desk), await asked(desk), await asked(desk, { lifetime: 10 * SECOND })];
+    const pages = [
+      await asked(desk),
+      await asked(desk),
+      await asked(desk),
+      await asked(desk, { lifetime: 10 * SECOND }),
+    ];
     const [answered, wrongly, cancelled, over] = pages;
     await answered?.answer(answered.right);
     await wrongly?.answer(wrongly.wrong);
     await cancelChallenge(desk.context, peer, desk.shop, cancelled?.id ?? ("" as never));
     desk.advance(10 * SECOND);
-    const nobodys = ["AAAAAAAAAAAAAAAAAAAAAA", over?.pageId.replace(/.$/, "x") ?? "", "", "../../etc/passwd", "a".repeat(5000)];
+    const nobodys = [
+      "AAAAAAAAAAAAAAAAAAAAAA",
+      over?.pageId.replace(/.$/, "x") ?? "",
+      "",
+      "../../etc/passwd",
+      "a".repeat(5000),
+    ];
     return [...pages.map(({ pageId }) => pageId), ...nobodys];
   }
 
@@ -259,7 +270,13 @@ describe("the end of a page's time", () => {
     expect((await desk.events()).slice(3)).toEqual(
       Array(2).fill({ event: "challenge.expire", outcome: "done", reason: "birth_date_choice" }),
     );
-    const told = { challenge: asking.id, event: "challenge.expired", result: "expired", occurredAt: expiry, flow: "pay" };
+    const told = {
+      challenge: asking.id,
+      event: "challenge.expired",
+      result: "expired",
+      occurredAt: expiry,
+      flow: "pay",
+    };
     expect(await outbox()).toEqual([expect.objectContaining(told)]);
     expect(await viewPage(desk.context, later.pageId)).toBeDefined();
   });
@@ -427,7 +444,8 @@ it("the link stands in no record of the store, sealed as it is, and the answer i
     const entries = await barrier.read((tx) => tx.scan(wholeRange));
     return Buffer.concat(entries.flatMap(({ key, value }) => [key, value]));
   };
-  const holds = (bytes: Buffer) => [pageId, Buffer.from(pageId, "base64url"), "hunter2hunter2"].map((x) => bytes.includes(x));
+  const holds = (bytes: Buffer) =>
+    [pageId, Buffer.from(pageId, "base64url"), "hunter2hunter2"].map((x) => bytes.includes(x));
   expect(holds(await all())).toEqual([false, false, true]);
   await answerChallenge(desk.context, phone, { pageId, choice: 0, language: "en" });
   expect(holds(await all())).toEqual([false, false, false]);

@@ -64,7 +64,8 @@ describe("the group of a date", () => {
 
   it("is found wherever in the year the window begins, in leap years too", () => {
     const key = keyOf(0);
-    for (let day = FIRST_DAY; day < FIRST_DAY + 4 * 366 + 60; day += 60) expect(groupOf(key, day as BirthDay)).toHaveLength(6);
+    for (let day = FIRST_DAY; day < FIRST_DAY + 4 * 366 + 60; day += 60)
+      expect(groupOf(key, day as BirthDay)).toHaveLength(6);
     for (let offset = 0; offset < 366; offset += 3) {
       const day = (19_700 + offset) as BirthDay;
       expect(groupOf(keyOf(offset), day)).toContain(day);
@@ -165,7 +166,10 @@ describe("who sees the options and knows nothing else", () => {
     for (let person = 0; person < 300; person++) {
       const truth = someDay(next);
       const around = () =>
-        shuffled([truth, ...Array.from({ length: 4 }, (_, i) => truth + (i % 2 === 0 ? 1 : -1) * (1 + below(60, next)))], next);
+        shuffled(
+          [truth, ...Array.from({ length: 4 }, (_, i) => truth + (i % 2 === 0 ? 1 : -1) * (1 + below(60, next)))],
+          next,
+        );
       const last = around();
       hits.middle += Number(last[median(last)] === truth);
       const seen = Array.from({ length: 10 }, around);

@@ -37,7 +37,8 @@ describe("a language", () => {
   it("is one of those that there are, in whatever case, and spelled in one way", () => {
     expect(parseLocale("ES", ["en", "es", "pt-BR"])).toBe("es");
     expect(parseLocale("pt-br", ["en", "es", "pt-BR"])).toBe("pt-BR");
-    for (const text of ["de", "es-MX", "", "e", "en\n"]) expectCode(() => parseLocale(text, ["en", "es"]), "locale_unknown");
+    for (const text of ["de", "es-MX", "", "e", "en\n"])
+      expectCode(() => parseLocale(text, ["en", "es"]), "locale_unknown");
   });
 
   it("is in the log by its tag, or as not determined", () => {

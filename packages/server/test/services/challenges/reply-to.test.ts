@@ -1,9 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  DEFAULT_REPLY_TO_HOSTS,
-  parseReplyTo,
-  parseReplyToHosts,
-} from "../../../src/services/challenges/reply-to.js";
+import { DEFAULT_REPLY_TO_HOSTS, parseReplyTo, parseReplyToHosts } from "../../../src/services/challenges/reply-to.js";
 import { expectCode } from "../../barrier/support.js";
 
 const hosts = parseReplyToHosts(`${DEFAULT_REPLY_TO_HOSTS},Bot.Example:8443`);

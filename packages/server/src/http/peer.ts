@@ -1,0 +1,15 @@
+import type { FastifyRequest } from "fastify";
+import { plainAddress } from "../address-key.js";
+import type { Peer } from "../services/context.js";
+
+/** Who asks, for the audit log: by the socket, or by what a trusted proxy says of who is behind it. */
+export function peerOf({ ip, headers }: FastifyRequest): Peer {
+  return { address: plainAddress(ip), client: clientOf(headers["user-agent"]) };
+}
+
+const CLIENT_LENGTH_MAX = 64;
+
+/** What a program says of itself: printable ASCII is all that the header may hold (RFC 9110 section 5.5). */
+function clientOf(agent: string | undefined): string {
+  return (agent ?? "").replaceAll(/[^ -~]/g, "?").slice(0, CLIENT_LENGTH_MAX);
+}

@@ -1,0 +1,71 @@
+import { once } from "node:events";
+import { get } from "node:https";
+import { connect, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
+import { apiKey, call } from "../support/api.js";
+import { startInProcess, type TestServer } from "../support/in-process.js";
+
+const portOf = ({ running }: TestServer) => running.http?.port ?? 0;
+
+async function silentSocket(server: TestServer, localAddress: string): Promise<Socket> {
+  const socket = connect({ host: "127.0.0.1", port: portOf(server), localAddress });
+  socket.on("error", () => {});
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  return socket;
+}
+
+function ask(server: TestServer, path: string, options: { localAddress?: string; headers?: Record<string, string> }) {
+  return new Promise<string>((resolve, reject) => {
+    const target = {
+      host: "127.0.0.1",
+      port: portOf(server),
+      path,
+      rejectUnauthorized: false,
+      agent: false,
+      ...options,
+    };
+    get(target, (answer) => text(answer).then(resolve, reject)).on("error", reject);
+  });
+}
+
+describe("silent sockets at the HTTPS port (what broke the predecessors: an idle connection blocked the web port)", () => {
+  it("fill the places of their own address, and nobody else's", async () => {
+    const server = await startInProcess(undefined, { http: true, limits: { byAddress: true } });
+    const held: Socket[] = [];
+    for (let count = 0; count < CONNECTIONS_AN_ADDRESS; count += 1) held.push(await silentSocket(server, "127.0.0.9"));
+    const oneMore = await silentSocket(server, "127.0.0.9");
+    await once(oneMore, "close");
+    expect(await ask(server, "/livez", { localAddress: "127.0.0.10" })).toBe('{"status":"ok"}');
+    held[0]?.destroy();
+    await expect.poll(() => ask(server, "/livez", { localAddress: "127.0.0.9" }).catch(() => "closed")).toContain("ok");
+  });
+});
+
+describe("forged forwarding headers at the HTTPS port (attack 51)", () => {
+  const forged = { "x-forwarded-for": "203.0.113.7", forwarded: "for=203.0.113.8", "x-real-ip": "203.0.113.9" };
+
+  /** The address that the log has of a change of the log level. */
+  async function loggedFor(headers: Record<string, string>, trustedProxy?: (address: string) => boolean) {
+    const server = await startInProcess(undefined, { http: true, ...(trustedProxy && { trustedProxy }) });
+    const { text: key } = await apiKey(server.context, ["admin"]);
+    await call(server, "/v1/admin/log-level", { method: "PUT", key, headers, body: { level: "debug" } });
+    const rows = await server.audit();
+    return rows.find(({ event }) => event === "log-level.set")?.personal.address;
+  }
+
+  it("are believed of nobody who is no trusted proxy", async () => {
+    expect(await loggedFor(forged)).toBe("127.0.0.1");
+    expect(await loggedFor(forged, (address) => address === "192.0.2.1")).toBe("127.0.0.1");
+  });
+
+  it("are read from a trusted proxy, from the right, as far as proxies are trusted", async () => {
+    const trusted = (address: string) => address === "127.0.0.1" || address === "192.0.2.1";
+    expect(await loggedFor(forged, trusted)).toBe("203.0.113.7");
+    const chain = { "x-forwarded-for": "198.51.100.1, 203.0.113.7, 192.0.2.1" };
+    expect(await loggedFor(chain, trusted)).toBe("203.0.113.7");
+    expect(await loggedFor({ "x-forwarded-for": "nonsense" }, trusted)).toBe("unknown");
+  });
+});
