@@ -10,7 +10,6 @@ const list = [...Array.from({ length: 67 }, (_, index) => String(index + 1)), "2
 const pending: Readonly<Record<string, string>> = {
   64: "there is no HTTP API yet",
   65: "there are no challenge pages yet",
-  66: "there are no callbacks yet",
 };
 
 /** Those that are a figure, with the program that measures it. */
