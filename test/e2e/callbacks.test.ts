@@ -101,17 +101,8 @@ describe("posternd callback, while the server runs,", () => {
   });
 
   it.each([
-    [["create", "--application", "app_1", "--name", "bot", "--url", "https://bot.example/"], 2, "usage"],
-    [["create", "--application", `app_${"0".repeat(32)}`, "--name", "b b", "--url", "https://b.example/"], 2, "usage"],
-    [
-      ["create", "--application", `app_${"0".repeat(32)}`, "--name", "bot", "--url", "https://127.1/"],
-      2,
-      "callback_url_invalid",
-    ],
     [["delete", "cbk_1"], 6, "input_needed"],
-    [["dead", "drop", "chl_1"], 6, "input_needed"],
     [["dead", "retry"], 2, "usage"],
-    [["dead", "retry", "chl_1", "--all"], 2, "usage"],
   ] as const)("%j: says so before the store is opened", async (args, code, error) => {
     const ended = await operator.run("posternd", ["callback", ...args, "--data", "nowhere", "--json"]);
     expect({ code: ended.code, ...onlyLine(ended.stdout) }).toMatchObject({ code, error: { code: error } });

@@ -29,6 +29,7 @@ const files = {
   successors: ["successors"],
   secrets: ["secret-file", "stdin-lines"],
   "config-file": ["config-file"],
+  callbacks: ["callback-url"],
 };
 
 export const targetNames = Object.values(files).flat();
