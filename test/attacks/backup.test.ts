@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { unsealBackup } from "../../packages/server/src/barrier/backup-reader.js";
 import { findBackup, restoreBarrier } from "../../packages/server/src/barrier/barrier.js";
+import { scopes } from "../../packages/server/src/records/applications/api-key.js";
 import { recordRange } from "../../packages/server/src/records/keys.js";
 import { authenticateKey, createApiKey } from "../../packages/server/src/services/applications/api-keys.js";
 import { listApiKeys, revokeApiKey } from "../../packages/server/src/services/applications/key-care.js";
@@ -12,6 +13,8 @@ import { issueResetToken } from "../../packages/server/src/services/reset-tokens
 import { settleRestored } from "../../packages/server/src/services/restore.js";
 import { readSettings } from "../../packages/server/src/services/store.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
+import { ApiClient, resultOf } from "../support/api-client.js";
+import { newHotp, newOtp, newTotp, wrongCode } from "../support/api-credentials.js";
 import {
   adminPassword,
   type Clock,
@@ -141,6 +144,38 @@ describe("a restored store", () => {
     expect(keys.filter(({ revokedAt }) => revokedAt !== now)).toEqual([]);
     const next = await createApiKey(again, { ...wish, application: key.application });
     expect(await authenticateKey(again, next.text)).toMatchObject({ application: key.application });
+  });
+
+  it("has no one-time code of an application's that was pending, no code that may have been used, and no repeats", async () => {
+    const server = await startInProcess(undefined, { http: true });
+    const { clock } = server;
+    const client = await ApiClient.of(server);
+    const [otp, totp, hotp] = [await newOtp(client), await newTotp(client, clock), await newHotp(client)];
+    const key = { "idempotency-key": "k" };
+    await client.post("/v1/otp", { subject: "bob" }, key);
+    const locked = await newOtp(client, { subject: "carol" });
+    for (let guess = 0; guess < 5; guess++) await locked.verify(wrongCode(locked.code));
+    await otp.verify(wrongCode(otp.code));
+    const bytes = await backupOf(server);
+    const again = await startInProcess(await restored(bytes, clock), { http: true });
+    const application = (await listApiKeys(again.context))[0]?.application;
+    const next = await createApiKey(again.context, {
+      name: "shop",
+      scopes: [...scopes],
+      lifetime: undefined,
+      application,
+    });
+    const there = new ApiClient(again.running.http?.port ?? 0, next.text);
+    expect((await otp.verify(otp.code, there)).body).toEqual({ result: "invalid", expired: true });
+    for (const at of [-1, 0, 1]) expect(resultOf(await totp.verify(totp.code(at), there))).toBe("replayed");
+    expect((await hotp.verify(hotp.code(0), there)).body).toEqual({ result: "invalid", resync_needed: true });
+    const pair = { codes: [hotp.code(4), hotp.code(5)] };
+    expect(resultOf(await there.post(`${hotp.path}/resync`, pair))).toBe("valid");
+    expect(resultOf(await hotp.verify(hotp.code(6), there))).toBe("valid");
+    expect((await there.post("/v1/otp", { subject: "bob" }, key)).headers["idempotent-replayed"]).toBeUndefined();
+    expect(resultOf(await locked.verify(locked.code, there))).toBe("throttled");
+    clock.advance(60 * SECOND);
+    expect(resultOf(await totp.verify(totp.code(), there))).toBe("valid");
   });
 
   it("keeps a step that was used in the future, by a clock that ran ahead", async () => {

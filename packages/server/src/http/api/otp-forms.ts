@@ -8,7 +8,8 @@ import { failures, instant, iso, locked, subject, version } from "./credentials.
 /** What comes in and goes out of one-time codes; times in ISO 8601, spans in seconds. */
 
 const { digits, attempts, lifetimeMs } = codeLimits;
-const PURPOSE_LENGTH_MAX = 80;
+/** A line of the mail. */
+const PURPOSE_LENGTH_MAX = 78;
 
 const facts = {
   id: z.string().meta({
@@ -69,7 +70,7 @@ export const issueBody = z
           .max(254)
           .refine(isMailAddress, "name@example.org alone, the name in ASCII")
           .meta({
-            description: "Where it goes: at most five mails an hour to one subject.",
+            description: "Where it goes, name@example.org alone: at most five mails an hour to one subject.",
             examples: ["ann@example.org"],
           }),
         purpose: z
