@@ -9,7 +9,7 @@ import { startDelivery } from "../../packages/server/src/services/challenges/del
 import type { ServiceContext } from "../../packages/server/src/services/context.js";
 import { readSettings } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
-import { openReceiver, type Receiver } from "../../packages/server/test/outward/support.js";
+import { firstOf, openReceiver, type Receiver } from "../../packages/server/test/outward/support.js";
 import { enqueue, messageTo, postToLoopback } from "../../packages/server/test/services/challenges/support.js";
 import { adminPassword, Machine, onlyLine, type Server } from "../support/programs.js";
 import { leastStretch } from "../support/ready-store.js";
@@ -44,7 +44,7 @@ afterAll(() => {
 
 /** The store beside the server's, as a process that answers challenges has it. */
 async function opened<T>(use: (context: ServiceContext) => Promise<T>): Promise<T> {
-  const storage = await openLmdbStorage({ directory: operator.data });
+  const storage = await openLmdbStorage({ directory: operator.data, create: false });
   try {
     const barrier = await openBarrier(storage, Buffer.from(adminPassword), leastStretch);
     const { node } = await readSettings(barrier);
@@ -86,7 +86,7 @@ describe("posternd callback, while the server runs,", () => {
     const hosts = ["--callback-hosts", there.host, "--callback-private", "127.0.0.0/8"];
     const tried = await run("callback", "test", id.slice(0, 12), ...hosts, "--json");
     expect(onlyLine(tried.stdout)).toEqual({ id, delivered: true, status: 204 });
-    const { headers, body } = there.requests[0] ?? { headers: {}, body: "" };
+    const { headers, body } = firstOf(there);
     expect(JSON.parse(body)).toMatchObject({ type: "callback.test", data: {} });
     const signed = `${String(headers["webhook-id"])}.${String(headers["webhook-timestamp"])}.${body}`;
     const mac = createHmac("sha256", Buffer.from(secret.slice(6), "base64"))

@@ -8,7 +8,14 @@ export interface Receiver {
   readonly port: number;
   /** `127.0.0.1:port`. */
   readonly host: string;
-  readonly requests: { method: string; path: string; headers: IncomingMessage["headers"]; body: string }[];
+  readonly requests: Received[];
+}
+
+export interface Received {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
 }
 
 type Tls = { readonly key: string; readonly cert: string };
@@ -42,4 +49,10 @@ export async function receiver(
   const opened = await openReceiver(answer, tls);
   onTestFinished(() => opened.close());
   return opened;
+}
+
+/** @throws when nothing has come */
+export function firstOf({ requests: [first] }: Receiver): Received {
+  if (first === undefined) throw new Error("the receiver has got nothing");
+  return first;
 }

@@ -14,6 +14,8 @@ import { type AuditContext, audit, type ServiceContext } from "../context.js";
 import { fillTemplate, type Placeholder, parseCallbackUrl, placeholdersOf } from "./callback-url.js";
 import { secretText } from "./webhook.js";
 
+export type { Callback } from "../../records/challenges/callback.js";
+
 /** An operator makes each: more is a mistake. */
 const CALLBACKS_MAX = 32;
 

@@ -158,7 +158,7 @@ describe("a template", () => {
     ["\ud800", "half a character"],
     ["x".repeat(257), "too long"],
     [undefined, "missing"],
-  ])("refuses %j for a segment: %s", (client_id) => {
+  ])("refuses %j for a segment: %s", (client_id: string | undefined, _why: string) => {
     const { client_id: _default, ...others } = values;
     const given = client_id === undefined ? others : { ...others, client_id };
     expect(codeOf(() => fillTemplate(template, given))).toBe("callback_value_invalid");

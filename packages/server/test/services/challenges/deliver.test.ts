@@ -26,7 +26,7 @@ import {
 } from "../../../src/services/challenges/dead-letters.js";
 import { SLOTS, SLOTS_OF_A_HOST, SLOTS_OF_SILENT_HOSTS } from "../../../src/services/challenges/slots.js";
 import type { Storage } from "../../../src/storage/storage.js";
-import { receiver } from "../../outward/support.js";
+import { firstOf, receiver } from "../../outward/support.js";
 import {
   type Courier,
   courierOf,
@@ -196,7 +196,7 @@ describe("the signature of a webhook (Standard Webhooks 1.0.0)", () => {
     expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
     await enqueue(context, messageTo(context, application, "signed", { subject: "Zoë ✓", result: "wrong" }));
     await delivery.quiet();
-    const [{ headers, body } = { headers: {}, body: "" }] = there.requests;
+    const { headers, body } = firstOf(there);
     const signed = `${String(headers["webhook-id"])}.${String(headers["webhook-timestamp"])}.${body}`;
     const mac = createHmac("sha256", Buffer.from(secret.slice("whsec_".length), "base64")).update(signed);
     expect(headers["webhook-signature"]).toBe(`v1,${mac.digest("base64")}`);
