@@ -78,7 +78,7 @@ export const manual: Manual = {
         does: "signed messages; the secret alone is on stdout",
       },
       {
-        line: "callback create --kind template --application app_… --name chat --url …",
+        line: "callback create --kind template --application app_… --name ai --url …",
         does: "as chat-bot platforms want it",
       },
     ],
