@@ -213,7 +213,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     drain: async (limit) => {
       state.draining = true;
-      const drained = Promise.all([wire.drain(), delivery?.drain()]);
+      const drained = Promise.all([wire.drain(), http?.settled(), delivery?.drain()]);
       // What a stop waits for must not wait for the store.
       void attempt(sayPresent, log);
       await Promise.race([drained, limit]);

@@ -44,7 +44,7 @@ export function createApp(
     requestTimeout: 10_000,
     connectionTimeout: 30_000,
     keepAliveTimeout: 5_000,
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     trustProxy: trusted === undefined ? false : (address: string) => trusted(plainAddress(address)),
     ...early,
   });
