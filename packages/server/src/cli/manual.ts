@@ -74,12 +74,12 @@ export const manual: Manual = {
     "apikey revoke": [{ line: "apikey revoke pk_34", does: "end the one whose id begins so, after asking" }],
     "callback create": [
       {
-        line: "callback create --application app_… --name bot --url https://bot.example/hook >bot.secret",
+        line: "callback create --application app_… --name bot --url https://…",
         does: "signed messages; the secret alone is on stdout",
       },
       {
-        line: "callback create --application app_… --name chat --kind template --token-file chat.token --url 'https://chat.example/users/{client_id}/send?ok={validated}&key={token}'",
-        does: "what a chat-bot platform takes",
+        line: "callback create --kind template --application app_… --name ai --url …",
+        does: "as chat-bot platforms want it",
       },
     ],
     "callback list": [{ line: "callback list", does: "which there are, and how many messages wait" }],

@@ -4,8 +4,7 @@ import { Resolver } from "node:dns/promises";
 export type Resolve = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
 
 /** Of one server for one try, in milliseconds. */
-const TIMEOUT_MS = 3_000;
-const TRIES = 2;
+const patience = { timeout: 3_000, tries: 2 };
 
 /** What a name server says of a name that has no address of a family, or is none. */
 const ABSENT = new Set(["ENODATA", "ENOTFOUND"]);
@@ -15,8 +14,10 @@ const ABSENT = new Set(["ENODATA", "ENOTFOUND"]);
  * and the stretching run on, for as long as a dead name server keeps it: so the hosts file does not count.
  * @throws when no family was answered
  */
-export const resolveByDns: Resolve = async (host, signal) => {
-  const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
+export const resolveByDns: Resolve = (host, signal) => resolveBy(new Resolver(patience), host, signal);
+
+/** The same by a resolver of one's own, which the signal ends. */
+export async function resolveBy(resolver: Resolver, host: string, signal: AbortSignal): Promise<readonly string[]> {
   const cancel = () => resolver.cancel();
   signal.addEventListener("abort", cancel, { once: true });
   try {
@@ -28,4 +29,4 @@ export const resolveByDns: Resolve = async (host, signal) => {
   } finally {
     signal.removeEventListener("abort", cancel);
   }
-};
+}

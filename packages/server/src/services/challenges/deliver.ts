@@ -177,17 +177,18 @@ class Courier implements Delivery {
 
   async #deliver(claimed: Claimed): Promise<void> {
     const host = hostAndPort(claimed.callback.target.url);
-    const outcome = await this.#attempt(claimed);
     try {
+      const outcome = await this.#attempt(claimed);
+      this.#slots.note(host, !("fault" in outcome) || !silences.has(outcome.fault));
       const { barrier } = this.#context;
       const became = await barrier.transact((tx) => settle(this.#context, tx, claimed, resultOf(outcome)));
       this.#tell(claimed, outcome, became);
     } catch (err) {
       // Its lease runs out, and it is delivered again.
       this.#log.error({ err }, "what came of a callback cannot be stored");
+    } finally {
+      this.#slots.giveBack(host, 1);
     }
-    this.#slots.giveBack(host, 1);
-    this.#slots.note(host, !("fault" in outcome) || !silences.has(outcome.fault));
   }
 
   async #attempt({ callback, message }: Claimed): Promise<Outcome> {

@@ -43,6 +43,8 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
     http: port,
     registration: "closed",
     "public-url": `https://${place}.test`,
+    "callback-hosts": `${place}.example`,
+    "callback-private": `10.${index}.0.0/16`,
     "address-limits": `10.${index}.0.0/16`,
     metrics: `10.${index}.0.0/16`,
     "trusted-proxy": `192.0.2.${index}/32`,
