@@ -9,7 +9,6 @@ const list = [...Array.from({ length: 67 }, (_, index) => String(index + 1)), "2
 /** Those that no test answers, and why. What a test answers after all may be left out here. */
 const pending: Readonly<Record<string, string>> = {
   65: "there are no challenge pages yet",
-  66: "there are no callbacks yet",
 };
 
 /** Those that are a figure, with the program that measures it. */

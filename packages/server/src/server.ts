@@ -13,11 +13,14 @@ import type { OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { PageLanguages } from "./page-texts.js";
+import type { Post } from "./post.js";
+import { allCallbacks } from "./records/challenges/callback.js";
 import type { LogLevel } from "./records/log-level.js";
 import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
 import type { Deliver } from "./services/applications/delivery.js";
 import { runErasures } from "./services/audit-erasure.js";
+import { type Delivery, startDelivery } from "./services/challenges/deliver.js";
 import { expireChallenges } from "./services/challenges/expire.js";
 import { DEFAULT_REPLY_TO_HOSTS, parseReplyToHosts, type ReplyToHosts } from "./services/challenges/reply-to.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
@@ -62,6 +65,8 @@ export interface ServerOptions {
   readonly exempt?: ((address: string) => boolean) | undefined;
   /** Proxies in front of the HTTPS port, whose word on who is behind them is taken, in the spelling of `plainAddress`. */
   readonly trustedProxy?: ((address: string) => boolean) | undefined;
+  /** Carries callbacks to their receivers. Undefined: they wait in the store. */
+  readonly post?: Post | undefined;
   /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
   readonly metricsReaders?: ((address: string) => boolean) | undefined;
   /** What the store's file takes, and what its disk has left. */
@@ -137,7 +142,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       store: async () => options.storeUsage?.(),
     });
   const heard = metrics?.heard;
-  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer, heard };
+  let delivery: Delivery | undefined;
+  const enqueued = () => delivery?.wake();
+  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer, heard, enqueued };
 
   const page = metrics && options.metricsReaders && pageOf(metrics, options.metricsReaders);
   const draining = () => state.draining;
@@ -202,6 +209,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     every(PRESENCE_MS, appear),
     every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),
   ];
+  delivery = options.post && startDelivery({ context: services, post: options.post, log });
+  if (delivery === undefined) await attempt(() => warnOfCallbacks(barrier, log), log);
 
   return {
     listen,
@@ -220,7 +229,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     drain: async (limit) => {
       state.draining = true;
-      const drained = Promise.all([wire.drain(), http?.settled()]);
+      const drained = Promise.all([wire.drain(), http?.settled(), delivery?.drain()]);
       // What a stop waits for must not wait for the store.
       void attempt(sayPresent, log);
       await Promise.race([drained, limit]);
@@ -229,6 +238,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async () => {
       state.draining = true;
       await Promise.all([wire.close(), http?.close(), ...background.map((task) => task.stop())]);
+      await delivery?.stop();
       await attempt(() => endPresence(barrier, presence.instance), log);
       await auditService(barrier, node, tools, "server.stop");
     },
@@ -237,6 +247,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
   return { contentType, render, mayRead: (address) => readers(plainAddress(address)) };
+}
+
+/** Applications count on being told. */
+async function warnOfCallbacks(barrier: Barrier, log: Log): Promise<void> {
+  const callbacks = (await barrier.read(allCallbacks)).length;
+  if (callbacks > 0) log.warn({ callbacks }, "callbacks wait: without --callback-hosts they are not delivered");
 }
 
 function shownBy({ current: { identity, leaf, successors } }: IdentityKeeper): ShownIdentity {

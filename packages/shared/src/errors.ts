@@ -761,6 +761,13 @@ export const errors = {
     message: "the callback's URL needs a value that is missing, or cannot stand there",
     hint: "1 to 256 characters, no controls, and not only dots",
   },
+  callback_failed: {
+    rpc: -32166,
+    http: 502,
+    exit: unreachable,
+    message: "the receiver did not take the callback",
+    hint: "the server goes on trying what it has to deliver; docs/operations.md says what the word behind it means",
+  },
   too_many_callbacks: {
     rpc: -32165,
     http: 409,

@@ -12,6 +12,7 @@ import type { RegistrationMode } from "../services/context.js";
 import { storeUsage } from "../store.js";
 import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
+import { type DestinationOptions, destinationsOf, openPost } from "./callbacks/destinations.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
 import type { LogFormat, LogLevel } from "./logger.js";
 import {
@@ -28,7 +29,7 @@ import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgai
 import { parseDrain } from "./spans.js";
 import { locationOf, type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
-export interface StartOptions extends StoreOptions, MailOptions {
+export interface StartOptions extends StoreOptions, MailOptions, DestinationOptions {
   readonly init?: boolean;
   readonly listen: string;
   readonly http: string;
@@ -67,6 +68,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const readers = parseMetricsReaders(options.metrics);
   const replyToHosts = parseReplyToHosts(options.replyToHosts);
+  const destinations = destinationsOf(options);
   const drainMs = parseDrain(options.drain);
   const store = await unsealOrCreateStore(output, options);
   let how: Stop = "asked";
@@ -94,8 +96,9 @@ export async function startCommand(output: Output, options: StartOptions, reread
       onLogLevel: log.setStoreLevel,
     };
     const { barrier } = store;
-    const deliver = mailer?.deliver;
-    const server = await startServer({ barrier, ...addresses, ...watched, registration, auditRetention, log, deliver });
+    const outgoing = { deliver: mailer?.deliver, post: destinations && (await openPost(destinations)) };
+    const policy = { registration, auditRetention };
+    const server = await startServer({ barrier, ...addresses, ...watched, ...outgoing, ...policy, log });
     void tryMailServer(mailer, log);
     const reload: ReloadTask[] = [
       { what: "log level", run: async () => log.setOwnLevel(await reread.logLevel(), "reload") },

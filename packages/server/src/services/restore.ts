@@ -23,14 +23,15 @@ const ended = [
   "idempotency",
   "challengePage",
   "presence",
+  "outbox",
 ] as const satisfies readonly RecordKind[];
 
 /**
  * Ends what an earlier state of the store would bring back to life: sessions; invites and reset tokens; API keys, of
- * which any may have been revoked since; recovery codes; one-time codes of applications; challenges that were open;
- * codes of authenticators, people's and applications', that may have been used meanwhile. TOTP begins behind every step
- * that could be accepted up to now; HOTP, of which nobody can say how far it has come, with two codes in a row. And
- * records that it was restored.
+ * which any may have been revoked since; recovery codes; one-time codes of applications; challenges that were open, and
+ * what was still to be told of others; codes of authenticators, people's and applications', that may have been used
+ * meanwhile. TOTP begins behind every step that could be accepted up to now; HOTP, of which nobody can say how far it
+ * has come, with two codes in a row. And records that it was restored.
  *
  * It goes a page a transaction. What makes it one step is that the store is put in place only when all of it is done.
  */

@@ -104,6 +104,22 @@ export const serverOptions: readonly OptionFacts[] = [
     check: async (value) => (await import("../../services/challenges/reply-to.js")).parseReplyToHosts(value),
   },
   {
+    key: "callback-hosts",
+    value: "<hosts>",
+    what: "where callbacks may go: host for its port 443, host:port for another",
+    unset: "callbacks wait, and are not delivered",
+    list: true,
+    check: async (value) => (await import("../callbacks/destinations.js")).parseCallbackHosts(value),
+  },
+  {
+    key: "callback-private",
+    value: "<ranges>",
+    what: "which addresses that are not public callbacks may go to, and there without TLS",
+    unset: "none",
+    list: true,
+    check: async (value) => (await import("../address-limits.js")).parseCallbackPrivate(value),
+  },
+  {
     key: "address-limits",
     value: "<off|ranges>",
     what: "which addresses have no limits of their own: ranges such as 10.0.0.0/8,::1/128, or with off all",
@@ -170,6 +186,9 @@ export const allOptions: readonly OptionFacts[] = [...storeOptions, ...serverOpt
 export const mailOptions: readonly OptionFacts[] = serverOptions.filter(
   ({ key }) => key === "public-url" || key === "smtp" || key.startsWith("smtp-"),
 );
+
+/** Those by which callbacks go out. */
+export const callbackOptions: readonly OptionFacts[] = serverOptions.filter(({ key }) => key.startsWith("callback-"));
 
 export const variableOf = ({ key }: OptionFacts): string => `POSTERND_${key.toUpperCase().replaceAll("-", "_")}`;
 

@@ -11,18 +11,7 @@ import type { ShownChallenge } from "../../services/challenges/state.js";
 import type { App } from "../app.js";
 import { peerOf } from "../peer.js";
 import { callerOf, problem } from "./authorize.js";
-import {
-  idempotencyHeader,
-  instant,
-  iso,
-  noQuery,
-  pageOf,
-  pageQuery,
-  pageReply,
-  reply,
-  requestOf,
-  subject,
-} from "./credentials.js";
+import { idempotencyHeader, instant, iso, noQuery, pageQuery, reply, requestOf, subject } from "./credentials.js";
 import type { ApiParts } from "./parts.js";
 
 const id = idPattern("challenge");
@@ -61,6 +50,11 @@ const createdSchema = z
       }),
   })
   .meta({ id: "CreatedChallenge" });
+
+const listSchema = z.strictObject({
+  items: z.array(shownSchema),
+  next_cursor: z.string().optional().describe("For the next page; absent on the last one."),
+});
 
 const questionSchema = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -219,12 +213,13 @@ export function addChallengeRoutes(app: App, parts: ApiParts): void {
         operationId: "listChallenges",
         summary: "Lists the challenges of this application, those of the last 7 days that have ended too",
         querystring: pageQuery(id),
-        response: { 200: reply("One page, by the order of ids", pageOf(shownSchema, "challenges")) },
+        response: { 200: reply("One page, by the order of ids", listSchema) },
       },
     },
     async (request) => {
       const { limit, cursor } = request.query;
-      return pageReply(await listChallenges(services, callerOf(request), { after: cursor, limit }), told);
+      const { items, next } = await listChallenges(services, callerOf(request), { after: cursor, limit });
+      return { items: items.map(told), ...(next !== undefined && { next_cursor: next }) };
     },
   );
 

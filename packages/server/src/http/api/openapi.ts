@@ -16,7 +16,8 @@ const tags = [
 ];
 
 /** What holds for every call; CommonMark. */
-const description = `One-time passwords, sessions and administration of a Postern server, for other applications.
+const description = `One-time passwords, known-answer challenges, sessions and administration of a Postern server, for other
+applications.
 
 - **Keys.** Every call but those of \`health\` takes an API key in \`Authorization: Bearer\`. The operator makes one with
   \`posternd apikey create --name shop --scope otp,totp,hotp\`.

@@ -2,7 +2,7 @@ import type { ApplicationId, CallbackId, ChallengeId } from "@postern/shared/ids
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
 import { bytes, instant, recordCodec } from "../codec.js";
-import { scanIntact } from "../intact.js";
+import { getIntact, scanIntact } from "../intact.js";
 import { idBytes, indexBytes, recordKey, recordRange } from "../keys.js";
 
 /**
@@ -71,6 +71,11 @@ export async function shelve(tx: SealedWriteTransaction, shelf: number, message:
   const key = recordKey("outbox", idBytes(message.callback), Buffer.of(shelf), indexBytes(index));
   await tx.put(key, codec.encode(message));
   return key;
+}
+
+/** What stands at a key; a damaged record is no message. */
+export async function findShelved(tx: SealedReadTransaction, key: Buffer): Promise<OutboxMessage | undefined> {
+  return getIntact(tx, key, codec.decode);
 }
 
 /** The first messages of a shelf, with the keys of the damaged ones, and the key to go on from. */

@@ -22,7 +22,7 @@ export async function showChallenge(
   return shownChallenge(challenge, now());
 }
 
-/** One page of what an application has asked. */
+/** One page of what an application has asked; what does not open is left out, and goes with the next upkeep. */
 export function listChallenges(
   { barrier, now }: ServiceContext,
   { application }: Application,

@@ -5,6 +5,7 @@ import { putOpenPage } from "../../records/challenges/open-page.js";
 import { type IdempotentRequest, recall, remember } from "../applications/idempotency.js";
 import type { Owner, Subject } from "../applications/subject.js";
 import { audit, type Peer, type ServiceContext } from "../context.js";
+import { checkCallbackValues } from "./callbacks.js";
 import { randomBytesOf } from "./draw.js";
 import type { Locale } from "./locale.js";
 import { findCallback } from "./outbox.js";
@@ -36,7 +37,7 @@ export interface CreatedChallenge {
   readonly repeated: boolean;
 }
 
-/** Makes a page. @throws PosternError `callback_unknown`, `idempotency_mismatch` */
+/** Makes a page. @throws PosternError `callback_unknown`, `callback_value_invalid`, `idempotency_mismatch` */
 export async function createChallenge(
   context: ServiceContext,
   peer: Peer,
@@ -86,5 +87,7 @@ async function requireCallback(
   { callback }: ChallengeWish,
 ): Promise<void> {
   if (callback === undefined) return;
-  if ((await findCallback(tx, application, callback.name)) === undefined) throw new PosternError("callback_unknown");
+  const found = await findCallback(tx, application, callback.name);
+  if (found === undefined) throw new PosternError("callback_unknown");
+  checkCallbackValues(found, callback);
 }

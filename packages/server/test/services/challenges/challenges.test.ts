@@ -10,7 +10,7 @@ import { parseOwnQuestion } from "../../../src/services/challenges/question.js";
 import { settleRestored } from "../../../src/services/restore.js";
 import { rejectsWith, tamper } from "../../barrier/support.js";
 import { DAY, type Desk, HOUR, MINUTE, newDesk, newOwner, peer, SECOND } from "../applications/support.js";
-import { asked, birthDay, newCallback, phone, wish } from "./support.js";
+import { asked, birthDay, newCallback, phone, wish } from "./asking.js";
 
 const gone = { kind: "gone" };
 const own = parseOwnQuestion({ text: "Which was your first pet?", answer: "Rex", decoys: ["Bella", "Luna"] });

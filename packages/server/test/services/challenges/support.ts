@@ -1,53 +1,112 @@
+import type { ApplicationId } from "@postern/shared/ids";
 import { newId } from "@postern/shared/ids";
-import { putCallback } from "../../../src/records/challenges/callback.js";
-import { findChallenge, type OpenChallenge } from "../../../src/records/challenges/challenge.js";
-import { type OutboxMessage, scanShelf } from "../../../src/records/challenges/outbox.js";
-import { answerChallenge } from "../../../src/services/challenges/answer.js";
-import { type BirthDay, parseBirthDate } from "../../../src/services/challenges/calendar.js";
-import { type ChallengeWish, createChallenge } from "../../../src/services/challenges/create.js";
-import { optionsOf } from "../../../src/services/challenges/question.js";
-import { DEFAULT_REPLY_TO_HOSTS, parseReplyTo, parseReplyToHosts } from "../../../src/services/challenges/reply-to.js";
+import { CapturedLog, type Clock, contextOf, type TestStore } from "../../../../../test/support/in-process.js";
+import { createPost } from "../../../src/outward/post.js";
+import type { Post } from "../../../src/post.js";
+import { createApiKey } from "../../../src/services/applications/api-keys.js";
+import { type CallbackWish, createCallback } from "../../../src/services/challenges/callbacks.js";
+import { type Delivery, type Later, startDelivery } from "../../../src/services/challenges/deliver.js";
+import { type CallbackMessage, enqueueCallback } from "../../../src/services/challenges/outbox.js";
 import type { ServiceContext } from "../../../src/services/context.js";
-import { ann, type Desk, MINUTE, NOW } from "../applications/support.js";
 
-export const hosts = parseReplyToHosts(DEFAULT_REPLY_TO_HOSTS);
-export const birthDay: BirthDay = parseBirthDate("1984-02-29", NOW);
-export const phone = { address: "198.51.100.9", client: "Firefox" };
+/** Timers that go by the test's clock: what is due happens when the test moves it. */
+export class Timers {
+  readonly #clock: Clock;
+  #waiting: { at: number; act: () => void }[] = [];
 
-/** What most applications ask for. */
-export const wish: ChallengeWish = {
-  subject: ann,
-  question: { kind: "birth_date_choice", birthDay },
-  lifetime: MINUTE,
-  replyTo: parseReplyTo("https://wa.me/15550100", hosts),
-};
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
-/** A page that was made, and what only its record knows. */
-export async function asked(desk: Desk, more: Partial<ChallengeWish> = {}) {
-  const { context, shop } = desk;
-  const { shown, url = "" } = await createChallenge(context, { address: "192.0.2.7", client: "bot/1" }, shop, {
-    ...wish,
-    ...more,
-  });
-  const pageId = url.slice(url.lastIndexOf("/") + 1);
-  const stored = () => context.barrier.read((tx) => findChallenge(tx, shop.application, shown.id));
-  const open = (await stored()) as OpenChallenge;
-  const wrong = (open.right + 1) % optionsOf(open.page).length;
-  const answer = (choice: number, by: ServiceContext = context) =>
-    answerChallenge(by, phone, { pageId, choice, language: "es" });
-  return { id: shown.id, shown, url, pageId, open, right: open.right, wrong, answer, stored };
+  readonly later: Later = (ms, act) => {
+    const one = { at: this.#clock.now() + ms, act };
+    this.#waiting.push(one);
+    return () => {
+      this.#waiting = this.#waiting.filter((other) => other !== one);
+    };
+  };
+
+  /** How long until the next. */
+  get next(): number | undefined {
+    return this.#waiting.length === 0 ? undefined : Math.min(...this.#waiting.map(({ at }) => at)) - this.#clock.now();
+  }
+
+  advance(ms: number): void {
+    this.#clock.advance(ms);
+    const due = this.#waiting.filter(({ at }) => at <= this.#clock.now());
+    this.#waiting = this.#waiting.filter((one) => !due.includes(one));
+    for (const { act } of due) act();
+  }
 }
 
-/** A callback of the desk's shop, and what is in the outbox for it. */
-export async function newCallback({ context, shop }: Desk, name = "bot") {
-  const id = newId("callback", context.random);
-  const target = { kind: "webhook", url: "https://bot.example/", secret: context.random(32) } as const;
-  await context.barrier.transact((tx) =>
-    putCallback(tx, { id, application: shop.application, name, createdAt: NOW, target }),
-  );
-  const outbox = async (): Promise<OutboxMessage[]> => {
-    const { shelved } = await context.barrier.read((tx) => scanShelf(tx, { callback: id, shelf: 0 }, { limit: 100 }));
-    return shelved.map(({ message }) => message);
+export interface Courier {
+  readonly context: ServiceContext;
+  readonly delivery: Delivery;
+  readonly timers: Timers;
+  readonly log: CapturedLog;
+  /** Moves the clock, and waits for what is due by then. */
+  pass(ms: number): Promise<void>;
+}
+
+/** What a server delivers of a store. */
+export async function courierOf(store: TestStore, post: Post): Promise<Courier> {
+  const timers = new Timers(store.clock);
+  const log = new CapturedLog();
+  const plain = await contextOf(store);
+  const delivery = startDelivery({ context: plain, post, log, later: timers.later });
+  const context = { ...plain, enqueued: () => delivery.wake() };
+  const pass = async (ms: number) => {
+    timers.advance(ms);
+    await delivery.quiet();
   };
-  return { id, outbox };
+  await delivery.quiet();
+  return { context, delivery, timers, log, pass };
+}
+
+/** To 127.0.0.1 alone, and nobody else. */
+export function postToLoopback(hosts: readonly string[], deadlineMs?: number): Post {
+  return createPost({
+    destinations: { hosts: new Set(hosts), isPrivateAllowed: (address) => address === "127.0.0.1" },
+    userAgent: "posternd/0",
+    ...(deadlineMs !== undefined && { deadlineMs }),
+  });
+}
+
+export async function newApplication(context: ServiceContext): Promise<ApplicationId> {
+  const wish = { name: "bot", scopes: ["challenge"] as const, lifetime: undefined };
+  return (await createApiKey(context, wish)).key.application;
+}
+
+export const webhookTo = (application: ApplicationId, name: string, host: string): CallbackWish => ({
+  application,
+  name,
+  target: { kind: "webhook", url: `http://${host}/hook` },
+});
+
+export function makeCallback(context: ServiceContext, wish: CallbackWish) {
+  return createCallback(context, wish);
+}
+
+export function messageTo(
+  context: ServiceContext,
+  application: ApplicationId,
+  callback: string,
+  more: Partial<CallbackMessage> = {},
+): CallbackMessage {
+  return {
+    application,
+    callback,
+    challenge: newId("challenge"),
+    subject: "+34 600 000 000",
+    event: "challenge.answered",
+    result: "right",
+    occurredAt: context.now(),
+    ...more,
+  };
+}
+
+export function enqueue(context: ServiceContext, ...messages: CallbackMessage[]): Promise<void> {
+  return context.barrier.transact(async (tx) => {
+    for (const message of messages) await enqueueCallback(context, tx, message);
+  });
 }
