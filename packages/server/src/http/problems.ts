@@ -32,12 +32,18 @@ export function addProblems(app: Pick<FastifyInstance, "setNotFoundHandler" | "s
   });
 }
 
+/** What Node's parser of HTTP gives up with. */
+const byParserFault: ReadonlyMap<string, ErrorCode> = new Map([
+  ["HPE_HEADER_OVERFLOW", "line_too_long"],
+  ["ERR_HTTP_REQUEST_TIMEOUT", "step_timeout"],
+]);
+
 /** For what is refused before a route is looked for: Fastify asks for it when it is made. */
 export const early: Pick<FastifyServerOptions, "frameworkErrors" | "clientErrorHandler"> = {
   frameworkErrors: (error, _request, reply) => void sendProblem(reply, ofFastify(error)),
   clientErrorHandler: ({ code }, socket) => {
     if (code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-    const { status, ...problem } = problemOf(code === "HPE_HEADER_OVERFLOW" ? "line_too_long" : "bad_request");
+    const { status, ...problem } = problemOf(byParserFault.get(code) ?? "bad_request");
     const body = JSON.stringify({ ...problem, status });
     const headers = [`content-type: ${PROBLEM_TYPE}`, `content-length: ${body.length}`, "connection: close"];
     socket.end(`HTTP/1.1 ${status} Refused\r\n${headers.join("\r\n")}\r\n\r\n${body}`);
