@@ -47,8 +47,7 @@ export const early: Pick<FastifyServerOptions, "frameworkErrors" | "clientErrorH
     const { status, ...problem } = problemOf(byParserFault.get(code) ?? "bad_request");
     const body = JSON.stringify({ ...problem, status });
     const headers = [`content-type: ${PROBLEM_TYPE}`, `content-length: ${body.length}`, "connection: close"];
-    socket.end(`HTTP/1.1 ${status} Refused\r\n${headers.join("\r\n")}\r\n\r\n${body}`);
-    socket.destroySoon();
+    socket.end(`HTTP/1.1 ${status} Refused\r\n${headers.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
   },
 };
 
