@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { existsSync } from "node:fs";
 import type { PosternError } from "@postern/shared/errors";
 import { parseServerAddress } from "@postern/shared/server-address";
@@ -152,6 +153,7 @@ describe("a server that goes away", () => {
 describe("an account that load is put on", () => {
   const timed: Timed = (_part, work) => work();
   const { signal } = new AbortController();
+  setMaxListeners(0, signal);
 
   async function account() {
     const { server, machine } = await bench();

@@ -1,4 +1,5 @@
 import { lookup } from "node:dns/promises";
+import { setMaxListeners } from "node:events";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Output } from "@postern/shared/terminal/output";
 import type { SignalSource } from "@postern/shared/terminal/prompts";
@@ -42,6 +43,8 @@ export interface Stops {
 /** Runs `act`; until it is done Ctrl-C does not end the process by itself. */
 export async function withStops<T>(signals: SignalSource, act: (stops: Stops) => Promise<T>): Promise<T> {
   const [load, clearing] = [new AbortController(), new AbortController()];
+  // Every connection listens.
+  setMaxListeners(0, load.signal);
   const stop = () => (load.signal.aborted ? clearing : load).abort();
   for (const name of endingSignals) signals.on(name, stop);
   try {

@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Machine, onlyLine, type Server } from "../support/programs.js";
+
+/** The real programs: a server that exempts this machine, and load from it. */
+
+const operator = new Machine();
+const machine = new Machine();
+let server: Server;
+beforeAll(async () => {
+  server = await operator.startServer(["--address-limits", "127.0.0.0/8,::1/128"]);
+});
+afterAll(() => Promise.all([operator.close(), machine.close()]));
+
+const few = ["--requests", "8", "--concurrency", "4"];
+const login = (...args: string[]) =>
+  machine.run("postern", ["loadtest", "login", "--server", server.listen, ...few, "--accounts", "1", ...args]);
+const columns = (text: string) => Math.max(...text.split("\n").map((line) => line.length));
+
+describe("postern loadtest login", () => {
+  it("tells a person of full logins, in 80 columns, and leaves nobody registered", async () => {
+    const { code, stdout, stderr } = await login("--fingerprint", server.fingerprint);
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringContaining("\nrequests    8, 4 at once\nfailed      0\n"),
+    });
+    expect(stdout).toMatch(/^milliseconds +p50 +p95 +p99 +max\nlogin( +\d+\.\d){4}\n {2}connect( +\d+\.\d){4}\n/m);
+    expect(stderr).toMatch(
+      /^making accounts 100 %\n(logins {2}\d of 8 {2}[\d.]+ a second {2}0 failed\n)+deleting accounts 100 %\n/,
+    );
+    expect(columns(stdout + stderr)).toBeLessThanOrEqual(80);
+    const args = ["user", "list", "--admin-password-file", join(operator.home, "admin-password"), "--json"];
+    expect((await operator.run("posternd", args)).stdout).toBe("");
+  });
+
+  it("tells a program the same as one object", async () => {
+    const { code, stdout, stderr } = await login("--json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(onlyLine(stdout)).toMatchObject({ load: "login", target: server.listen, succeeded: 8, errors: {} });
+  });
+
+  it("refuses a server elsewhere as a mistake of the command line", async () => {
+    const args = ["loadtest", "login", "--server", "192.0.2.1:7465", "--trust-on-first-use"];
+    expect(await machine.run("postern", args)).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: [
+        "error: a load test is for a server of this machine, and that is not one: 192.0.2.1",
+        "hint: nothing was sent; give --i-own-this-server if you may put it under load\n",
+      ].join("\n"),
+    });
+  });
+});
