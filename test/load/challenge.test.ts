@@ -131,7 +131,7 @@ describe("a load of challenges", () => {
     });
     expect(await run()).toBe("requests_failed");
     expect(machine.printed).toMatch(/^rate_limited +10 +too many tries in a short time$/m);
-    expect(machine.said).toContain("start it with --address-limits 127.0.0.0/8,::1/128");
+    expect(machine.said).toContain("start it with\n  --address-limits 127.0.0.0/8,::1/128\n");
   });
 
   it("ends at Ctrl-C with a summary, and what is under way with it", async () => {

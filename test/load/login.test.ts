@@ -118,7 +118,7 @@ describe("a load of logins on a server that limits addresses", () => {
     const { machine, run } = await bench({ limits: { byAddress: true } });
     expect(await run({ requests: "35", concurrency: "2", accounts: "1" })).toBe("requests_failed");
     expect(machine.facts).toMatchObject({ succeeded: 30, failed: 5, errors: { rate_limited: 5 }, limited: true });
-    expect(machine.said).toContain("start it with --address-limits 127.0.0.0/8,::1/128");
+    expect(machine.said).toContain("start it with\n  --address-limits 127.0.0.0/8,::1/128\n");
   });
 
   it("is over when not even the accounts can be made, and those that were are deleted", async () => {

@@ -55,6 +55,20 @@ describe("the target of a load test", () => {
     expect([all, one, asked]).toEqual([found("::1", "127.0.0.1"), ["::1", 6], 1]);
   });
 
+  it("is told only once its caller listens: a socket that fails at once would else end the program", async () => {
+    const lookup = await lookUpTarget("localhost", async () => found("127.0.0.1"), false);
+    const order: string[] = [];
+    const told = new Promise<void>((done) =>
+      lookup("localhost", { all: true }, () => {
+        order.push("told");
+        done();
+      }),
+    );
+    order.push("listens");
+    await told;
+    expect(order).toEqual(["listens", "told"]);
+  });
+
   it("that does not resolve cannot be reached", async () => {
     const resolve = async () => {
       throw Object.assign(new Error("getaddrinfo"), { code: "ENOTFOUND" });

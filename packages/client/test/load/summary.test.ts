@@ -108,7 +108,7 @@ describe("advice", () => {
     "says of %s that the server limits, and what lifts it",
     (code) => {
       expect(advised({ errors: new Map([[code, 3]]) })).toEqual([
-        "the server limited this address; start it with --address-limits 127.0.0.0/8,::1/128",
+        "the server limited this address; start it with\n  --address-limits 127.0.0.0/8,::1/128",
       ]);
     },
   );
@@ -116,7 +116,7 @@ describe("advice", () => {
   it("says of lost connections how many a server holds, where there were more", () => {
     const errors = new Map([["connection_lost", 3] as const]);
     expect(advised({ errors })).toEqual([
-      "a server holds 8 connections of an address, without --address-limits 127.0.0.0/8,::1/128",
+      "a server holds 8 connections of an address, unless it is started with\n  --address-limits 127.0.0.0/8,::1/128",
     ]);
     expect(advised({ errors }, 600)).toEqual(["a server holds 512 such connections: give a lower --concurrency"]);
     expect(advised({ errors }, 8)).toEqual([]);

@@ -113,11 +113,11 @@ export function advice({ plan, report }: Outcome, { ofAddress, ofAll }: Places):
   const lost = [...errors.keys()].some((code) => losses.has(code));
   const lines: TerminalText[] = [];
   if (isLimited(report)) {
-    lines.push(say`the server limited this address; start it with ${EXEMPT}`);
+    lines.push(say`the server limited this address; start it with\n  ${EXEMPT}`);
   } else if (lost && plan.concurrency > ofAll) {
     lines.push(say`a server holds ${ofAll} such connections: give a lower --concurrency`);
   } else if (lost && plan.concurrency > ofAddress) {
-    lines.push(say`a server holds ${ofAddress} connections of an address, without ${EXEMPT}`);
+    lines.push(say`a server holds ${ofAddress} connections of an address, unless it is started with\n  ${EXEMPT}`);
   }
   if (errors.has("sockets_short")) lines.push(say`${errorFacts("sockets_short").hint ?? ""}`);
   if (percentOf(cpuSeconds, seconds) >= 90) {

@@ -18,10 +18,13 @@ export async function lookUpTarget(host: string, resolve: Resolve, owned: boolea
   });
   const stranger = addresses.find(({ address }) => !isLoopback(address));
   if (stranger !== undefined && !owned) throw new PosternError("target_not_own", { detail: stranger.address });
+  const [first] = addresses;
   return (_host, { all }, callback) => {
-    const [first] = addresses;
-    if (all === true || first === undefined) callback(null, [...addresses]);
-    else callback(null, first.address, first.family);
+    // Never at once: a socket that fails before anybody listens to it ends the process.
+    process.nextTick(() => {
+      if (all === true || first === undefined) callback(null, [...addresses]);
+      else callback(null, first.address, first.family);
+    });
   };
 }
 
