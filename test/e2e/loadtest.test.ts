@@ -15,6 +15,8 @@ afterAll(() => Promise.all([operator.close(), machine.close()]));
 const few = ["--requests", "8", "--concurrency", "4"];
 const login = (...args: string[]) =>
   machine.run("postern", ["loadtest", "login", "--server", server.listen, ...few, "--accounts", "1", ...args]);
+const operate = (...args: string[]) =>
+  operator.hosted("posternd", [...args, "--admin-password-file", join(operator.home, "admin-password")]);
 const columns = (text: string) => Math.max(...text.split("\n").map((line) => line.length));
 
 describe("postern loadtest login", () => {
@@ -29,8 +31,7 @@ describe("postern loadtest login", () => {
       /^making accounts 100 %\n(logins {2}\d of 8 {2}[\d.]+ a second {2}0 failed\n)+(?:warning: .*\n)?deleting accounts 100 %\n/,
     );
     expect(columns(stdout + stderr)).toBeLessThanOrEqual(80);
-    const args = ["user", "list", "--admin-password-file", join(operator.home, "admin-password"), "--json"];
-    expect((await operator.run("posternd", args)).stdout).toBe("");
+    expect((await operate("user", "list", "--json")).stdout).toBe("");
   });
 
   it("tells a program the same as one object", async () => {
@@ -50,4 +51,23 @@ describe("postern loadtest login", () => {
       ].join("\n"),
     });
   });
+});
+
+it("postern loadtest challenge trusts the server's own certificate when it is told to, and answers its pages", async () => {
+  const { stdout: key } = await operate("apikey", "create", "--name", "bot", "--scope", "challenge");
+  const { stdout: pem } = await operate("identity", "show", "--pem");
+  const url = `https://localhost:${/:(\d+)$/.exec(server.http)?.[1]}`;
+  const args = ["loadtest", "challenge", "--url", url, "--key-file", machine.write("bot.key", key), ...few];
+  const untrusted = await machine.run("postern", [...args, "--json"]);
+  expect(untrusted.code).toBe(4);
+  expect(onlyLine(untrusted.stdout)).toMatchObject({ error: { code: "https_untrusted" } });
+  const { code, stdout, stderr } = await machine.run("postern", [...args, "--ca", machine.write("ca.pem", pem)]);
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: expect.stringContaining("\nrequests    8, 4 at once\nfailed      0\n"),
+  });
+  expect(stdout).toMatch(
+    /^challenge( +\d+\.\d){4}\n {2}create( +\d+\.\d){4}\n {2}view( +\d+\.\d){4}\n {2}answer( +\d+\.\d){4}\n/m,
+  );
+  expect(columns(stdout + stderr)).toBeLessThanOrEqual(80);
 });

@@ -1,13 +1,19 @@
+import { randomBytes, X509Certificate } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import type { PosternError } from "@postern/shared/errors";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   type ChallengeLoadOptions,
   loadtestChallengeCommand,
 } from "../../packages/client/src/cli/loadtest/challenge.js";
-import { temporaryDirectory } from "../support/in-process.js";
+import { HttpsClient } from "../../packages/client/src/connection/https-client.js";
+import { loadChallenge } from "../../packages/client/src/flows/load/load-challenge.js";
+import { lookUpTarget } from "../../packages/client/src/flows/load/own-target.js";
+import { currentIdentity } from "../../packages/server/src/services/server-identity.js";
+import { apiKey } from "../support/api.js";
+import { Clock, newStore, startInProcess, temporaryDirectory } from "../support/in-process.js";
 import { type Answered, type Asked, honest, REPLY_TO, type StandIn, startStandIn } from "./https-stand-in.js";
 import { LoadBench, type LoadBenchOptions } from "./load-bench.js";
 
@@ -141,6 +147,51 @@ describe("a load of challenges", () => {
     expect(outcome).toBe("cancelled");
     expect(machine.printed).toMatch(/^requests {4}\d+ of 300, 5 at once$/m);
     expect(machine.printed).toContain("failed      0\n");
+  });
+});
+
+describe("on the pages of a real server", () => {
+  async function realServer() {
+    const clock = new Clock();
+    // Certificates are judged by the clock of this machine.
+    clock.advance(Date.now() - clock.now());
+    const server = await startInProcess(await newStore({ clock }), { http: true });
+    const { identity } = await currentIdentity(server.barrier, { now: clock.now, random: randomBytes }, ["localhost"]);
+    const ca = new X509Certificate(identity.certificateDer).toString();
+    const { text } = await apiKey(server.context, ["challenge"], { name: "bot" });
+    return { server, port: server.running.http?.port ?? 0, ca, key: text };
+  }
+
+  it("every challenge is made, shown, and answered once", async () => {
+    const { server, port, ca, key } = await realServer();
+    const { machine, run, file } = await bench({ url: `https://localhost:${port}`, ca });
+    expect(await run({ keyFile: file("real", key), warmUp: "2" })).toBe("done");
+    expect(machine.facts).toMatchObject({ done: 20, succeeded: 20, errors: {} });
+    const told = (await server.audit()).map(({ event }) => event);
+    const times = (event: string) => told.filter((one) => one === event).length;
+    expect([times("challenge.create"), times("challenge.answer")]).toEqual([23, 23]);
+  });
+
+  it("one that is gone counts as a failure, and so does a second answer", async () => {
+    const { port, ca, key } = await realServer();
+    const lookup = await lookUpTarget("localhost", async () => [{ address: "127.0.0.1", family: 4 }], false);
+    const client = new HttpsClient({ host: "localhost", port, ca, lookup, atOnce: 1 });
+    onTestFinished(() => client.close());
+    const codeOf = (send: HttpsClient["send"]) =>
+      loadChallenge({ client: { send }, key, subject: "somebody" }, 0, (_part, work) => work()).then(
+        () => "done",
+        ({ code }: PosternError) => code,
+      );
+    const elsewhere = `/c/${randomBytes(16).toString("base64url")}`;
+    expect(await codeOf((sent) => client.send(sent))).toBe("done");
+    expect(await codeOf((sent) => client.send(sent.method === "GET" ? { ...sent, path: elsewhere } : sent))).toBe(
+      "page_not_shown",
+    );
+    const twice: HttpsClient["send"] = async (sent) => {
+      if (sent.body?.startsWith("choice=")) await client.send(sent);
+      return client.send(sent);
+    };
+    expect(await codeOf(twice)).toBe("answer_not_taken");
   });
 });
 
