@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
-import { isErrorCode, PosternError } from "@postern/shared/errors";
-import { z } from "zod";
-import type { HttpsClient, HttpsReply } from "../../connection/https-client.js";
+import { PosternError } from "@postern/shared/errors";
+import type { HttpsClient } from "../../connection/https-client.js";
+import { choicesIn, pagePathIn } from "./challenge-replies.js";
 import type { Timed } from "./run-load.js";
 
 /** An application that makes challenges, and their persons. */
@@ -26,8 +26,8 @@ const LIFETIME = 300;
  */
 export async function loadChallenge(load: ChallengeLoad, number: number, timed: Timed): Promise<void> {
   const { client } = load;
-  const path = await timed("create", async () => pathOf(await client.send(creation(load, number))));
-  const choices = await timed("view", async () => choicesOf(await client.send({ method: "GET", path })));
+  const path = await timed("create", async () => pagePathIn(await client.send(creation(load, number))));
+  const choices = await timed("view", async () => choicesIn(await client.send({ method: "GET", path })));
   const choice = choices[randomInt(choices.length)];
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   const body = `choice=${choice}`;
@@ -58,39 +58,4 @@ function questionOf(number: number): object {
   }
   const day = new Date(Date.UTC(1950, 0, 1 + (number % 18_000)));
   return { kind, birth_date: day.toISOString().slice(0, 10) };
-}
-
-const created = z.object({ url: z.string() });
-const problem = z.object({ code: z.string(), retry_after: z.number().optional() });
-
-/** Of the link that a page is reached by, the path alone: the page is asked for where the load is put, wherever else it leads. */
-function pathOf({ status, body }: HttpsReply): string {
-  const said = parsed(body);
-  const made = created.safeParse(said);
-  const path = made.success ? /\/c\/[A-Za-z0-9_-]{22}$/.exec(made.data.url)?.[0] : undefined;
-  if (status === 201 && path !== undefined) return path;
-  const { data: refusal } = problem.safeParse(said);
-  if (status >= 400 && refusal !== undefined && isErrorCode(refusal.code)) {
-    const { retry_after: retryAfter } = refusal;
-    throw new PosternError(refusal.code, retryAfter === undefined ? {} : { retryAfter });
-  }
-  throw new PosternError("server_failed", { detail: `status ${status}` });
-}
-
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The answers that a page offers. A page without any is not the one that was made, whatever else it shows. */
-function choicesOf({ status, body }: HttpsReply): readonly string[] {
-  const fields = [...body.matchAll(/<(?:input|button)\b[^>]*>/gi)].map(([field]) => field);
-  const choices = fields
-    .filter((field) => /\bname="choice"/.test(field))
-    .flatMap((field) => /\bvalue="(\d{1,2})"/.exec(field)?.[1] ?? []);
-  if (status !== 200 || choices.length === 0) throw new PosternError("page_not_shown", { detail: `status ${status}` });
-  return choices;
 }

@@ -1,7 +1,7 @@
 import { PosternError } from "@postern/shared/errors";
 import { describe, expect, it } from "vitest";
-import { Latencies } from "../../src/flows/load/latencies.js";
-import { type LoadPlan, type LoadRequest, type LoadState, runLoad } from "../../src/flows/load/run-load.js";
+import { Latencies } from "../../../src/flows/load/latencies.js";
+import { type LoadPlan, type LoadRequest, type LoadState, runLoad } from "../../../src/flows/load/run-load.js";
 
 /** Milliseconds and seconds that go on only when a request says so. */
 class Watch {

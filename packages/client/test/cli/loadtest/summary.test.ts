@@ -2,11 +2,11 @@ import { PosternError } from "@postern/shared/errors";
 import { createOutput } from "@postern/shared/terminal/output";
 import type { TerminalText } from "@postern/shared/terminal/terminal-text";
 import { describe, expect, it } from "vitest";
-import { FakeScreen } from "../../../shared/test/terminal/fake-terminal.js";
-import { liveLine } from "../../src/cli/loadtest/live-line.js";
-import { judge } from "../../src/cli/loadtest/run.js";
-import { advice, type Outcome, outcomeFacts, outcomeLines } from "../../src/cli/loadtest/summary.js";
-import type { LoadReport } from "../../src/flows/load/run-load.js";
+import { FakeScreen } from "../../../../shared/test/terminal/fake-terminal.js";
+import { liveLine } from "../../../src/cli/loadtest/live-line.js";
+import { judge } from "../../../src/cli/loadtest/run.js";
+import { advice, type Outcome, outcomeFacts, outcomeLines } from "../../../src/cli/loadtest/summary.js";
+import type { LoadReport } from "../../../src/flows/load/run-load.js";
 
 const latency = { p50: 81.25, p95: 120, p99: 1234.5678, max: 5000 };
 

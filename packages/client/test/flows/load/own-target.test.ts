@@ -1,7 +1,7 @@
 import type { LookupAddress } from "node:dns";
 import type { PosternError } from "@postern/shared/errors";
 import { describe, expect, it } from "vitest";
-import { isLoopback, lookUpTarget, type Resolve } from "../../src/flows/load/own-target.js";
+import { isLoopback, lookUpTarget, type Resolve } from "../../../src/flows/load/own-target.js";
 
 const found = (...addresses: string[]): LookupAddress[] =>
   addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
