@@ -1,8 +1,9 @@
+import dns, { type LookupAllOptions } from "node:dns";
 import { EventEmitter, once } from "node:events";
 import { get } from "node:https";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
 import { apiKey, call } from "../support/api.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
@@ -94,4 +95,18 @@ describe("a server that is being stopped", () => {
     await drain;
     await server.close();
   });
+});
+
+it("a name with two addresses is listened at on one: no server stands beside without a door and a renewed leaf", async () => {
+  const both = [1, 2].map((last) => ({ address: `127.0.0.${last}`, family: 4 }));
+  const lookup = (host: string, ...[options, tell = options]: unknown[]) => {
+    const one = [host === "localhost" ? "127.0.0.1" : host, 4];
+    (tell as (...answer: unknown[]) => void)(null, ...((options as LookupAllOptions).all ? [both] : one));
+  };
+  const spy = vi.spyOn(dns, "lookup").mockImplementation(lookup as unknown as typeof dns.lookup);
+  onTestFinished(() => void spy.mockRestore());
+  const server = await startInProcess(undefined, { http: "localhost" });
+  expect(await ask(server, "/livez", {})).toBe('{"status":"ok"}');
+  const beside = connect({ host: "127.0.0.2", port: portOf(server) });
+  expect(await once(beside, "connect").catch(({ code }) => code)).toBe("ECONNREFUSED");
 });
