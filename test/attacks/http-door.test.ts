@@ -69,6 +69,17 @@ describe("forged forwarding headers at the HTTPS port (attack 51)", () => {
     expect(await loggedFor(chain, trusted)).toBe("203.0.113.7");
     expect(await loggedFor({ "x-forwarded-for": "nonsense" }, trusted)).toBe("unknown");
   });
+
+  it.each([
+    ["198.51.100.1, 203.0.113.7:567, 192.0.2.1:443", "203.0.113.7"],
+    ["[2001:db8::7]:567", "2001:db8::7"],
+    ["[2001:DB8:0::7]", "2001:db8::7"],
+    ["203.0.113.7:567:1", "unknown"],
+    ["[203.0.113.7", "unknown"],
+  ])("may have ports, as some proxies write them: %s", async (header, address) => {
+    const trusted = (one: string) => one === "127.0.0.1" || one === "192.0.2.1";
+    expect(await loggedFor({ "x-forwarded-for": header }, trusted)).toBe(address);
+  });
 });
 
 describe("a server that is being stopped", () => {
