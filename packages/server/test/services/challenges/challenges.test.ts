@@ -7,6 +7,7 @@ import { cancelChallenge, listChallenges, showChallenge } from "../../../src/ser
 import { createChallenge } from "../../../src/services/challenges/create.js";
 import { expireChallenges, sweepChallenges } from "../../../src/services/challenges/expire.js";
 import { parseOwnQuestion } from "../../../src/services/challenges/question.js";
+import { CLOCKS_APART_MS } from "../../../src/services/challenges/state.js";
 import { settleRestored } from "../../../src/services/restore.js";
 import { rejectsWith, tamper } from "../../barrier/support.js";
 import { DAY, type Desk, HOUR, MINUTE, newDesk, newOwner, peer, SECOND } from "../applications/support.js";
@@ -289,7 +290,17 @@ describe("the end of a page's time", () => {
     expect((await desk.events()).filter(({ event }) => event === "challenge.expire")).toHaveLength(15);
   });
 
-  it("stays, when the clock is set back; and a clock before the page was made ends it", async () => {
+  it("is not come, for a machine whose clock is some seconds behind the one that made the page", async () => {
+    const desk = await newDesk();
+    const { pageId, id, answer, right } = await asked(desk);
+    desk.advance(-CLOCKS_APART_MS);
+    expect(await viewPage(desk.context, pageId)).toBeDefined();
+    expect(await showChallenge(desk.context, desk.shop, id)).toMatchObject({ state: "open" });
+    expect(await expireChallenges(desk.context)).toBe(0);
+    expect(await answer(right)).toMatchObject({ kind: "answered" });
+  });
+
+  it("stays, when the clock is set back; and a clock well before the page was made ends it", async () => {
     const desk = await newDesk();
     const noted = await asked(desk);
     desk.advance(MINUTE);
@@ -299,7 +310,7 @@ describe("the end of a page's time", () => {
     expect(await noted.answer(noted.right)).toEqual(gone);
 
     const ahead = await asked(desk);
-    desk.advance(-1);
+    desk.advance(-CLOCKS_APART_MS - 1);
     expect(await viewPage(desk.context, ahead.pageId)).toBeUndefined();
     await expireChallenges(desk.context);
     desk.advance(30 * SECOND);
