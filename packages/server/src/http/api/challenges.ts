@@ -166,7 +166,7 @@ export function addChallengeRoutes(app: App, parts: ApiParts): void {
         operationId: "createChallenge",
         summary: "Makes a page that asks a person one question, once",
         description:
-          "Who knows nothing is right one time in six, on every page anew: give a subject few of them. It tells more of a person who has authenticated already, and authenticates nobody by itself (NIST SP 800-63B does not accept known answers).",
+          "Who knows nothing is right one time in six, and on one of six pages for certain, as all pages of a birth date have the same six dates: give a subject few of them. It tells more of a person who has authenticated already, and authenticates nobody by itself (NIST SP 800-63B does not accept known answers).",
         headers: idempotencyHeader,
         querystring: noQuery,
         body: createBody,
