@@ -5,6 +5,8 @@ import { sweepIdempotency } from "./services/applications/idempotency.js";
 import { sweepApiKeys } from "./services/applications/key-care.js";
 import { sweepOneTimeCodes } from "./services/applications/one-time-code-care.js";
 import { keepAuditFor } from "./services/audit-retention.js";
+import { sweepDeadLetters } from "./services/challenges/dead-letters.js";
+import { sweepChallenges } from "./services/challenges/expire.js";
 import type { ServiceContext } from "./services/context.js";
 import { sweepInvites } from "./services/invites.js";
 import { sweepResetTokens } from "./services/reset-tokens.js";
@@ -22,6 +24,8 @@ const sweeps = [
   sweepApiKeys,
   sweepOneTimeCodes,
   sweepIdempotency,
+  sweepChallenges,
+  sweepDeadLetters,
 ];
 
 /**

@@ -29,6 +29,8 @@ const files = {
   successors: ["successors"],
   secrets: ["secret-file", "stdin-lines"],
   "config-file": ["config-file"],
+  challenges: ["birth-date", "reply-to", "own-question"],
+  callbacks: ["callback-url"],
 };
 
 export const targetNames = Object.values(files).flat();

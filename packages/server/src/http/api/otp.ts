@@ -1,5 +1,4 @@
 import { idPattern } from "@postern/shared/ids";
-import { z } from "zod";
 import { deleteCode, listCodes, showCode, unlockCode } from "../../services/applications/one-time-code-care.js";
 import { verifyCode } from "../../services/applications/one-time-code-verify.js";
 import { issueCode } from "../../services/applications/one-time-codes.js";
@@ -17,6 +16,7 @@ import {
   pageOf,
   pageQuery,
   pageReply,
+  paramsOf,
   reply,
   requestOf,
   sendCreated,
@@ -29,7 +29,7 @@ import { codeBody, issueBody, issuedSchema, shownSchema, told } from "./otp-form
 import type { ApiParts } from "./parts.js";
 
 const id = idPattern("otp");
-const params = z.strictObject({ id });
+const params = paramsOf(id, "otp");
 const config = { scope: "otp" } as const;
 const common = { tags: ["otp"] };
 
