@@ -154,7 +154,7 @@ describe("what broke the predecessor of chat bots does not break Postern", () =>
     const { server, create } = await bot();
     const ids = new Set<string>();
     for (let n = 0; n < 30; n++) {
-      const made = await create({});
+      const made = await create({ subject: `person ${n}` });
       const bytes = Buffer.from(pageIdOf(made), "base64url");
       expect(bytes).toHaveLength(16);
       ids.add(bytes.toString("hex"));
@@ -235,7 +235,10 @@ describe("what broke the predecessor of chat bots does not break Postern", () =>
   it("nothing of a page is in memory, and in the store there is one record of each that has ended, for seven days", async () => {
     const { server, create } = await bot();
     const pages = async () => (await server.barrier.read((tx) => tx.keys(recordRange("challengePage")))).length;
-    for (let n = 0; n < 12; n++) await answer(server, pageIdOf(await create({})), n % 6);
+    for (let n = 0; n < 12; n++) {
+      const answered = await answer(server, pageIdOf(await create({ subject: `person ${n}` })), n % 6);
+      expect(answered.kind).toBe("answered");
+    }
     expect(await pages()).toBe(0);
   });
 });
