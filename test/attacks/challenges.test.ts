@@ -299,6 +299,23 @@ describe("a challenge over the API", () => {
     );
   });
 
+  it("promise 4: five wrong answers in a row keep new pages of that subject back, and of no other", async () => {
+    const { server, application, create } = await bot();
+    for (let n = 0; n < 5; n++) {
+      const made = await create({});
+      const { right } = await recordOf(server, application, made);
+      await answer(server, pageIdOf(made), (right + 1) % 6);
+    }
+    expect(await create({})).toMatchObject({
+      status: 429,
+      headers: { "retry-after": "3600" },
+      body: { code: "rate_limited", retry_after: 3600 },
+    });
+    expect(await create({ subject: "bob" })).toMatchObject({ status: 201 });
+    server.clock.advance(60 * MINUTE);
+    expect(await create({})).toMatchObject({ status: 201 });
+  });
+
   it("a repeated request makes no second page, and never tells the link again", async () => {
     const { create } = await bot();
     const headers = { "idempotency-key": "order-1" };
