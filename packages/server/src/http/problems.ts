@@ -42,11 +42,12 @@ const byParserFault: ReadonlyMap<string, ErrorCode> = new Map([
 export const early: Pick<FastifyServerOptions, "frameworkErrors" | "clientErrorHandler"> = {
   frameworkErrors: (error, _request, reply) => void sendProblem(reply, ofFastify(error)),
   clientErrorHandler: ({ code }, socket) => {
-    if (code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+    // Who is not in the middle of a request over a connection that stands cannot be told anything.
+    if (!/^(?:HPE_|ERR_HTTP_)/.test(code ?? "") || !socket.writable) return void socket.destroy();
     const { status, ...problem } = problemOf(byParserFault.get(code) ?? "bad_request");
     const body = JSON.stringify({ ...problem, status });
     const headers = [`content-type: ${PROBLEM_TYPE}`, `content-length: ${body.length}`, "connection: close"];
-    socket.end(`HTTP/1.1 ${status} Refused\r\n${headers.join("\r\n")}\r\n\r\n${body}`);
+    socket.end(`HTTP/1.1 ${status} Refused\r\n${headers.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
   },
 };
 
