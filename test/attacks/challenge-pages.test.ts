@@ -1,43 +1,10 @@
-import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
-import { text } from "node:stream/consumers";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Post, PostRequest } from "../../packages/server/src/post.js";
 import { findChallenge, type OpenChallenge } from "../../packages/server/src/records/challenges/challenge.js";
 import { createCallback } from "../../packages/server/src/services/challenges/callbacks.js";
 import { apiKey, call } from "../support/api.js";
-import { SECOND, startInProcess, type TestServer } from "../support/in-process.js";
-
-/** The pages as a browser, a chat's preview and an attacker meet them. */
-
-interface Seen {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly body: string;
-}
-
-const FORM = "application/x-www-form-urlencoded";
-
-async function visit(
-  { running }: TestServer,
-  path: string,
-  { method = "GET", body, headers = {} }: { method?: string; body?: string; headers?: Record<string, string> } = {},
-): Promise<Seen> {
-  const sent = request({
-    host: "127.0.0.1",
-    port: running.http?.port,
-    path,
-    method,
-    rejectUnauthorized: false,
-    agent: false,
-    headers: { ...(body !== undefined && { "content-type": FORM }), ...headers },
-  });
-  sent.end(body);
-  const [reply] = (await once(sent, "response")) as [IncomingMessage];
-  const { date: _date, ...rest } = reply.headers;
-  return { status: reply.statusCode ?? 0, headers: rest, body: await text(reply) };
-}
+import { SECOND, startInProcess } from "../support/in-process.js";
+import { FORM, visit } from "../support/visit.js";
 
 async function bot(post?: Post) {
   const server = await startInProcess(undefined, { http: true, ...(post && { post }) });
