@@ -1,12 +1,16 @@
 import { createHmac } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openReceiver } from "../../packages/server/test/outward/support.js";
 import { call, type HttpTarget } from "../support/api.js";
 import { eventually } from "../support/eventually.js";
+import { hasNginx, startNginx } from "../support/nginx.js";
 import { Machine, onlyLine, type Server } from "../support/programs.js";
-import { visit } from "../support/visit.js";
+import { FORM, visit } from "../support/visit.js";
 
 const operator = new Machine();
 const run = (...args: string[]) =>
@@ -22,6 +26,7 @@ beforeAll(async () => {
   there = await openReceiver((_request, response) => response.writeHead(204).end());
   server = await operator.startServer([
     ...["--reply-to-hosts", "bot.example:8443", "--callback-hosts", there.host, "--callback-private", "127.0.0.0/8"],
+    ...["--public-url", "https://id.example", "--trusted-proxy", "127.0.0.1/32"],
   ]);
   target = { running: { http: { port: Number(/:([0-9]+)$/.exec(server.http)?.[1]) } } };
   const made = onlyLine((await run("apikey", "create", "--name", "bot", "--scope", "challenge", "--json")).stdout);
@@ -66,7 +71,7 @@ describe("an application that asks people by pages, with the real posternd", () 
     const created = await create("https://bot.example:8443/chat");
     expect(created).toMatchObject({ status: 201, body: { state: "open", subject: "bob" } });
     const link = String(created.body["url"]);
-    expect(link).toMatch(new RegExp(`^https://${server.http}/c/[A-Za-z0-9_-]{22}$`));
+    expect(link).toMatch(/^https:\/\/id\.example\/c\/[A-Za-z0-9_-]{22}$/);
     expect(await post(`/v1/challenges/${created.body["id"]}/cancel`)).toMatchObject({ body: { state: "cancelled" } });
 
     const log = await run("audit", "list", "--subject", "bob", "--json");
@@ -117,17 +122,57 @@ describe("an application that asks people by pages, with the real posternd", () 
     await run("audit", "export", file);
     const verify = ["audit", "verify", file, "--public-key", publicKey, "--data", join(operator.home, "nowhere")];
     expect(await operator.hosted("posternd", verify)).toMatchObject({ code: 0 });
-    const text = readFileSync(file, "utf8");
-    const answers = text.split("\n").filter((line) => line.includes("challenge.answer"));
+    const exported = readFileSync(file, "utf8");
+    const changed = operator.write("changed.jsonl", exported.replace(String.raw`\"refused\"`, String.raw`\"granted\"`));
+    const judged = await operator.hosted("posternd", ["audit", "verify", changed, "--public-key", publicKey, "--json"]);
+    expect(onlyLine(judged.stdout)).toMatchObject({ error: { code: "audit_damaged" } });
+    const answers = exported.split("\n").filter((line) => line.includes("challenge.answer"));
     expect(answers).toHaveLength(2);
     for (const [index, { id }] of [right, wrong].entries()) {
       for (const fact of [id, "own en", "ann", "127.0.0.1", "Phone/1.0", index === 0 ? "granted" : "refused"]) {
         expect(answers[index]).toContain(fact);
       }
     }
-    const told = text + server.process.stdout + server.process.stderr;
+    const told = exported + server.process.stdout + server.process.stderr;
     for (const secretText of ["Rex", right.path.slice(3), wrong.path.slice(3), secret, "s3cret", key]) {
       expect(told).not.toContain(secretText);
     }
   });
+
+  it.runIf(hasNginx)(
+    "has its pages behind nginx, by the configuration of docs/challenges.md, and nothing else",
+    async () => {
+      const socketPath = await startNginx(operator, {
+        name: "nginx",
+        page: "docs/challenges.md",
+        places: {
+          "ssl_certificate /etc/nginx/id.pem;": "",
+          "ssl_certificate_key /etc/nginx/id.key;": "",
+          "127.0.0.1:7466": server.http,
+          // Over a Unix socket nobody has an address.
+          $remote_addr: "203.0.113.9",
+        },
+        files: { "postern-identity.pem": (await run("identity", "show", "--pem")).stdout },
+      });
+      const { id, path } = await asked({ name: "bot", client_id: "77" });
+      const seen = async (at: string, options: object = {}, body?: string) => {
+        const forged = { "x-forwarded-for": "198.51.100.66", ...(body && { "content-type": FORM }) };
+        const sent = request({ socketPath, path: at, headers: forged, agent: false, ...options }).end(body);
+        const [reply] = (await once(sent, "response")) as [IncomingMessage];
+        return { status: reply.statusCode, location: reply.headers.location, body: await text(reply) };
+      };
+      expect(await seen(path)).toMatchObject({
+        status: 200,
+        body: expect.stringContaining("Which was your first pet?"),
+      });
+      expect(await seen("/")).toMatchObject({ status: 200, body: expect.stringContaining("Nothing to do here") });
+      for (const hidden of ["/v1/challenges", "/metrics", "/docs", "/readyz", "/openapi.json", "/c/"]) {
+        expect((await seen(hidden)).status).toBe(404);
+      }
+      expect(await seen(path, { method: "POST" }, "choice=0")).toMatchObject({ status: 303, location: usual.reply_to });
+      await nextRequest();
+      const log = await run("audit", "list", "--event", "challenge.answer", "--json");
+      expect(lines(log.stdout).at(-1)).toMatchObject({ challenge: id, address: "203.0.113.9" });
+    },
+  );
 });
