@@ -437,6 +437,55 @@ export const errors = {
     hint: "what is there was printed; its app shows one QR code after another: scan those that are missing",
   },
 
+  // Load tests.
+  target_not_own: {
+    rpc: -32170,
+    http: 400,
+    exit: usage,
+    message: "a load test is for a server of this machine, and that is not one",
+    hint: "nothing was sent; give --i-own-this-server if you may put it under load",
+  },
+  requests_failed: {
+    rpc: -32171,
+    http: 500,
+    exit: refused,
+    message: "some of the requests failed",
+    hint: "the summary says how many, and with which codes",
+  },
+  sockets_short: {
+    rpc: -32172,
+    http: 500,
+    exit: unreachable,
+    message: "this process gets no more files or sockets",
+    hint: "raise the limit (`ulimit -n`), or give a lower --concurrency",
+  },
+  load_limited: {
+    rpc: -32173,
+    http: 429,
+    exit: throttled,
+    message: "the server limits what one address may do",
+    hint: "for a load test, start it with --address-limits 127.0.0.0/8,::1/128",
+  },
+  https_untrusted: {
+    rpc: -32174,
+    http: 502,
+    exit: untrusted,
+    message: "the certificate of the HTTPS port is not one that is trusted here",
+    hint: "nothing was sent; give it with --ca FILE (`posternd identity show --pem` prints the server's own)",
+  },
+  page_not_shown: {
+    rpc: -32175,
+    http: 502,
+    exit: unreachable,
+    message: "the page of a challenge that was just made is not shown",
+  },
+  answer_not_taken: {
+    rpc: -32176,
+    http: 502,
+    exit: unreachable,
+    message: "the answer to a challenge was not taken",
+  },
+
   // What applications keep for their subjects.
   subject_invalid: {
     rpc: -32120,

@@ -31,6 +31,7 @@ const files = {
   "config-file": ["config-file"],
   challenges: ["birth-date", "reply-to", "own-question"],
   callbacks: ["callback-url"],
+  "challenge-replies": ["challenge-created", "challenge-page"],
 };
 
 export const targetNames = Object.values(files).flat();
