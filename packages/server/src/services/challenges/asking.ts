@@ -93,7 +93,9 @@ export async function noteAnswer(
   const now = context.now();
   const asked = askedOf(context, of);
   const asking = await currentAsking(tx, asked, now);
-  const budget = result === "right" ? untouchedBudget : chargeBudget(asking.budget, now, tariff);
+  // With times of the same length as a wrong one's: the size of a sealed record must not tell them apart.
+  const fresh = { ...untouchedBudget, lastFailure: now, blockedUntil: now };
+  const budget = result === "right" ? fresh : chargeBudget(asking.budget, now, tariff);
   await putAsking(tx, asked, { ...asking, budget });
 }
 

@@ -145,6 +145,21 @@ describe("an answer", () => {
     );
   });
 
+  it("is not told right from wrong by the sizes of what the store has then, sealed as it is", async () => {
+    const sizes = async (choose: (page: Awaited<ReturnType<typeof asked>>) => number) => {
+      const desk = await newDesk();
+      await newCallback(desk);
+      const records = () => desk.context.barrier.read((tx) => tx.scan(wholeRange));
+      // The certificates of two stores have two sizes.
+      const before = new Set((await records()).map(({ key }) => key.toString("hex")));
+      const page = await asked(desk, { callback: { name: "bot", onExpiry: true } });
+      await page.answer(choose(page));
+      const made = (await records()).filter(({ key }) => !before.has(key.toString("hex")));
+      return made.map(({ key, value }) => `${key[0]} ${value.length}`).sort();
+    };
+    expect(await sizes(({ right }) => right)).toEqual(await sizes(({ wrong }) => wrong));
+  });
+
   it("that is none of the options is none: nothing is counted", async () => {
     const desk = await newDesk();
     const { answer, right } = await asked(desk);
