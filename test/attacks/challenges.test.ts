@@ -279,7 +279,11 @@ describe("a challenge over the API", () => {
     const { server, key, create, callbacks } = await bot();
     const own = { kind: "own", text: "Which was your first pet?", answer: "hunter2", decoys: ["Bella", "Luna"] };
     const callback = { name: "bot", on_expiry: true };
-    const made = [await create({ question: own, callback }), await create({ callback, subject: "bob" }), await create({ callback })];
+    const made = [
+      await create({ question: own, callback }),
+      await create({ callback, subject: "bob" }),
+      await create({ callback }),
+    ];
     const replies: Answer[] = [];
     for (const [n, one] of made.entries()) {
       const path = `/v1/challenges/${one.body["id"]}`;
@@ -325,7 +329,7 @@ describe("a challenge over the API", () => {
     const unlock = (subject: unknown, by = key) => call(server, path, { method: "POST", key: by, body: { subject } });
     const other = (await apiKey(server.context, ["challenge"])).text;
     expect(await unlock("ann", other)).toMatchObject({ status: 200 });
-    for (const subject of ["", " ann", 7, undefined, "x".repeat(129)]) {
+    for (const subject of ["", "ann\n", 7, undefined, "x".repeat(129)]) {
       expect(await unlock(subject)).toMatchObject({ status: 422 });
     }
     expect(await create({})).toMatchObject({ status: 429 });

@@ -50,9 +50,21 @@ describe("a file of texts", () => {
 
   it("is the only one of its language in its folder, however that is spelled", () => {
     const content = JSON.stringify(french);
-    expect([...gatherPageTexts([["fr.json", content], ["pt-BR.json", content]]).keys()]).toEqual(["fr", "pt-BR"]);
-    for (const [one, other] of [["pt-BR.json", "pt-br.json"], ["he.json", "iw.json"]] as const) {
-      const gather = () => gatherPageTexts([[one, content], [other, content]]);
+    expect([
+      ...gatherPageTexts([
+        ["fr.json", content],
+        ["pt-BR.json", content],
+      ]).keys(),
+    ]).toEqual(["fr", "pt-BR"]);
+    for (const [one, other] of [
+      ["pt-BR.json", "pt-br.json"],
+      ["he.json", "iw.json"],
+    ] as const) {
+      const gather = () =>
+        gatherPageTexts([
+          [one, content],
+          [other, content],
+        ]);
       expect(gather).toThrow(expect.objectContaining({ code: "page_texts_invalid" }));
       expect(gather).toThrow(`${one} and ${other}`);
     }

@@ -79,7 +79,7 @@ describe("a page", () => {
     for (const [n, subject] of ["ann", "Ann", "ann ", "conversation 12"].entries()) {
       const shop = n % 2 === 0 ? desk.shop : newOwner("another");
       for (let page = 0; page < 10; page++) {
-        if (page % 5 === 0) desk.advance(MINUTE);
+        if (page % 2 === 0) desk.advance(MINUTE);
         const made = await createChallenge(desk.context, peer, shop, { ...wish, subject: parseSubject(subject) });
         const view = await viewPage(desk.context, made.url?.split("/").at(-1) ?? "");
         for (const option of view?.options ?? []) dates.add(JSON.stringify(option));
@@ -208,8 +208,8 @@ describe("an answer", () => {
 describe("a page that nobody made, was answered, cancelled, or is over", () => {
   async function ended(desk: Desk) {
     const pages = [
-      await asked(desk),
-      await asked(desk),
+      await asked(desk, { subject: parseSubject("bob") }),
+      await asked(desk, { subject: parseSubject("bob") }),
       await asked(desk),
       await asked(desk, { lifetime: 10 * SECOND }),
     ];
@@ -279,7 +279,7 @@ describe("the end of a page's time", () => {
     const { outbox } = await newCallback(desk);
     await asked(desk, { callback: { name: "bot", onExpiry: false } });
     const asking = await asked(desk, { callback: { name: "bot", flow: "pay", onExpiry: true } });
-    const later = await asked(desk, { lifetime: HOUR });
+    const later = await asked(desk, { subject: parseSubject("bob"), lifetime: HOUR });
     desk.advance(MINUTE);
     const expiry = desk.context.now();
     desk.advance(30 * SECOND);
