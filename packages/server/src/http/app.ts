@@ -9,7 +9,7 @@ import Fastify, {
 } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { plainAddress } from "../address-key.js";
-import { type DoorOptions, guardDoor } from "./door.js";
+import { type DoorOptions, guardDoor, guardPipelines } from "./door.js";
 import { isOfType } from "./media-type.js";
 import { early } from "./problems.js";
 
@@ -50,6 +50,7 @@ export function createApp(
   });
   const { server } = app;
   guardDoor(server, door);
+  guardPipelines(server);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   takeStrictJson(app as unknown as App);
