@@ -161,12 +161,12 @@ async function withdraw(
   owner: Owner,
   { shown, issued, request }: Pick<Made & { repeated: false }, "shown" | "issued"> & Pick<IssueMeans, "request">,
 ): Promise<void> {
+  await forget(context, tx, owner, request);
   const found = await findOneTimeCode(tx, owner.application, shown.id);
   // Another one may have taken its place meanwhile.
   if (found?.issued === undefined || !found.issued.macKey.equals(issued.macKey)) return;
   const { issued: _withdrawn, ...rest } = found;
   await putOneTimeCode(tx, owner.application, { ...rest, version: found.version + 1 });
-  await forget(context, tx, owner, request);
   const about = { application: owner.application, subject: shown.subject };
   await audit(context, tx, peer, { ...about, event: "otp.delete", outcome: "done", reason: "mail_failed" });
 }

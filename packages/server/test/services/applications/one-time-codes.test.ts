@@ -391,6 +391,20 @@ describe("a code that goes by mail", () => {
     await expect(again()).rejects.toMatchObject({ code: "rate_limited", retryAfter: 60 });
   });
 
+  it("that fails when another code was issued meanwhile is sent again by a repeat of the request", async () => {
+    const desk = await newDesk();
+    const { context, shop } = desk;
+    const request = idempotentRequest("k", "otp", { subject: ann });
+    const failing: Deliver = async () => {
+      await issued(desk);
+      throw new Error("timeout");
+    };
+    await rejectsWith(issueCode(context, peer, shop, mailWish, { deliver: failing, request }), "mail_failed");
+    const { sent, deliver } = mailbox();
+    const { repeated } = await issueCode(context, peer, shop, mailWish, { deliver, request });
+    expect([repeated, sent.length]).toEqual([false, 1]);
+  });
+
   it("is not sent again for a repeat of the request", async () => {
     const desk = await newDesk();
     const { sent, deliver } = mailbox();
