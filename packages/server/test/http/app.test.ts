@@ -147,6 +147,10 @@ describe("every refusal is a problem", () => {
   it("and a path that cannot be decoded", async () => {
     expect((await app.inject("/things/%ff")).json()).toMatchObject({ status: 400, code: "bad_request" });
   });
+
+  it("and an id that is longer than any", async () => {
+    expect((await app.inject(`/things/${"a".repeat(300)}`)).json()).toMatchObject({ status: 404, code: "not_found" });
+  });
 });
 
 it("says of every reply that it is no page, and nothing to guess the type of", async () => {
