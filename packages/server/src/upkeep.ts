@@ -40,9 +40,12 @@ export async function keepUp(
   auditRetention: number | undefined,
   log: Log,
 ): Promise<void> {
+  // One run goes by one moment, however long it takes.
+  const began = services.now();
+  const then = { ...services, now: () => began };
   const rotate = () => keepSigningKeys(services);
   const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
-  const tasks = [...ofCertificates, rotate, ...sweeps.map((sweep) => () => sweep(services)), retain];
+  const tasks = [...ofCertificates, rotate, ...sweeps.map((sweep) => () => sweep(then)), retain];
   for (const task of tasks) await attempt(task, log);
 }
 
