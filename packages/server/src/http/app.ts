@@ -32,16 +32,31 @@ const BODY_LIMIT = 64 * 1024;
 
 const HANDSHAKE_MS = 5_000;
 
+/** Milliseconds for a request to come, headers and body; and how often it is looked at which are late. */
+export interface Patience {
+  readonly requestMs: number;
+  readonly checkMs: number;
+}
+const PATIENCE: Patience = { requestMs: 10_000, checkMs: 5_000 };
+
 /** An HTTPS server without a route, and what it shows. `credentials` in PEM. */
 export function createApp(
   credentials: Credentials,
   door: DoorOptions = {},
+  { requestMs, checkMs }: Patience = PATIENCE,
 ): { app: App; setCredentials(renewed: Credentials): void } {
   const { trusted } = door;
   const app = Fastify({
-    https: { ...credentials, minVersion: "TLSv1.2", handshakeTimeout: HANDSHAKE_MS },
+    https: {
+      ...credentials,
+      minVersion: "TLSv1.2",
+      handshakeTimeout: HANDSHAKE_MS,
+      // Where its limit for headers is the longer one, as by default, Node takes that for the whole request.
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: checkMs,
+    },
     bodyLimit: BODY_LIMIT,
-    requestTimeout: 10_000,
+    requestTimeout: requestMs,
     connectionTimeout: 30_000,
     keepAliveTimeout: 5_000,
     forceCloseConnections: "idle",
