@@ -1,9 +1,10 @@
+import dns, { type LookupAllOptions } from "node:dns";
 import { EventEmitter, once } from "node:events";
 import { get } from "node:https";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
 import { apiKey, call } from "../support/api.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
@@ -121,6 +122,17 @@ describe("forged forwarding headers at the HTTPS port (attack 51)", () => {
     expect(await loggedFor(chain, trusted)).toBe("203.0.113.7");
     expect(await loggedFor({ "x-forwarded-for": "nonsense" }, trusted)).toBe("unknown");
   });
+
+  it.each([
+    ["198.51.100.1, 203.0.113.7:567, 192.0.2.1:443", "203.0.113.7"],
+    ["[2001:db8::7]:567", "2001:db8::7"],
+    ["[2001:DB8:0::7]", "2001:db8::7"],
+    ["203.0.113.7:567:1", "unknown"],
+    ["[203.0.113.7", "unknown"],
+  ])("may have ports, as some proxies write them: %s", async (header, address) => {
+    const trusted = (one: string) => one === "127.0.0.1" || one === "192.0.2.1";
+    expect(await loggedFor({ "x-forwarded-for": header }, trusted)).toBe(address);
+  });
 });
 
 describe("a server that is being stopped", () => {
@@ -147,4 +159,18 @@ describe("a server that is being stopped", () => {
     await drain;
     await server.close();
   });
+});
+
+it("a name with two addresses is listened at on one: no server stands beside without a door and a renewed leaf", async () => {
+  const both = [1, 2].map((last) => ({ address: `127.0.0.${last}`, family: 4 }));
+  const lookup = (host: string, ...[options, tell = options]: unknown[]) => {
+    const one = [host === "localhost" ? "127.0.0.1" : host, 4];
+    (tell as (...answer: unknown[]) => void)(null, ...((options as LookupAllOptions).all ? [both] : one));
+  };
+  const spy = vi.spyOn(dns, "lookup").mockImplementation(lookup as unknown as typeof dns.lookup);
+  onTestFinished(() => void spy.mockRestore());
+  const server = await startInProcess(undefined, { http: "localhost" });
+  expect(await ask(server, "/livez", {})).toBe('{"status":"ok"}');
+  const beside = connect({ host: "127.0.0.2", port: portOf(server) });
+  expect(await once(beside, "connect").catch(({ code }) => code)).toBe("ECONNREFUSED");
 });

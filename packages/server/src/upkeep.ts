@@ -6,6 +6,7 @@ import { sweepApiKeys } from "./services/applications/key-care.js";
 import { sweepMailboxes } from "./services/applications/mail-limits.js";
 import { sweepOneTimeCodes } from "./services/applications/one-time-code-care.js";
 import { keepAuditFor } from "./services/audit-retention.js";
+import { sweepAsking } from "./services/challenges/asking.js";
 import { sweepDeadLetters } from "./services/challenges/dead-letters.js";
 import { sweepChallenges } from "./services/challenges/expire.js";
 import type { ServiceContext } from "./services/context.js";
@@ -27,6 +28,7 @@ const sweeps = [
   sweepMailboxes,
   sweepIdempotency,
   sweepChallenges,
+  sweepAsking,
   sweepDeadLetters,
 ];
 

@@ -8,9 +8,9 @@ import Fastify, {
   type RawServerDefault,
 } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
-import { plainAddress } from "../address-key.js";
 import { type DoorOptions, guardDoor, guardPipelines } from "./door.js";
 import { isOfType } from "./media-type.js";
+import { forwardedAddress } from "./peer.js";
 import { early } from "./problems.js";
 
 /** What routes are added to: their schemas are zod's, and say what a handler gets and gives. */
@@ -60,7 +60,7 @@ export function createApp(
     connectionTimeout: 30_000,
     keepAliveTimeout: 5_000,
     forceCloseConnections: "idle",
-    trustProxy: trusted === undefined ? false : (address: string) => trusted(plainAddress(address)),
+    trustProxy: trusted === undefined ? false : (address: string) => trusted(forwardedAddress(address)),
     ...early,
   });
   const { server } = app;

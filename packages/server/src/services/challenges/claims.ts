@@ -167,7 +167,8 @@ export async function settle(
   const { lease: _ended, ...message } = stored;
   const { attempts } = message;
   if (result.of === "given-back") {
-    await shelve(tx, attempts - 1, { ...message, attempts: attempts - 1, dueAt: context.now() });
+    // Where all are due at once: those with as many tries behind them wait for hours.
+    await shelve(tx, 0, { ...message, attempts: attempts - 1, dueAt: context.now() });
     return "waits";
   }
   const delay = delays[attempts - 1];

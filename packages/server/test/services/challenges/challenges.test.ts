@@ -7,12 +7,14 @@ import { cancelChallenge, listChallenges, showChallenge } from "../../../src/ser
 import { createChallenge } from "../../../src/services/challenges/create.js";
 import { expireChallenges, sweepChallenges } from "../../../src/services/challenges/expire.js";
 import { parseOwnQuestion } from "../../../src/services/challenges/question.js";
+import { CLOCKS_APART_MS } from "../../../src/services/challenges/state.js";
 import { settleRestored } from "../../../src/services/restore.js";
 import { rejectsWith, tamper } from "../../barrier/support.js";
 import { DAY, type Desk, HOUR, MINUTE, newDesk, newOwner, peer, SECOND } from "../applications/support.js";
 import { asked, birthDay, newCallback, phone, wish } from "./asking.js";
 
 const gone = { kind: "gone" };
+const nth = (n: number) => parseSubject(`person ${n}`);
 const own = parseOwnQuestion({ text: "Which was your first pet?", answer: "Rex", decoys: ["Bella", "Luna"] });
 
 describe("a page", () => {
@@ -48,7 +50,7 @@ describe("a page", () => {
     const desk = await newDesk();
     const kinds: string[] = [];
     for (let n = 0; n < 40; n++) {
-      const { pageId, shown } = await asked(desk, { question: { kind: "birth_date", birthDay } });
+      const { pageId, shown } = await asked(desk, { subject: nth(n), question: { kind: "birth_date", birthDay } });
       kinds.push(shown.question);
       const options = (await viewPage(desk.context, pageId))?.options ?? [];
       expect(options.at(-1)).toEqual({ kind: "none" });
@@ -61,7 +63,7 @@ describe("a page", () => {
     const desk = await newDesk();
     const places = new Set<number>();
     for (let n = 0; n < 30; n++) {
-      const { pageId, right } = await asked(desk, { question: own, locale: "es" as never });
+      const { pageId, right } = await asked(desk, { subject: nth(n), question: own, locale: "es" as never });
       const view = await viewPage(desk.context, pageId);
       expect(view).toMatchObject({ question: "own", text: "Which was your first pet?", locale: "es" });
       expect(view?.options[right]).toEqual({ kind: "text", text: "Rex" });
@@ -77,6 +79,7 @@ describe("a page", () => {
     for (const [n, subject] of ["ann", "Ann", "ann ", "conversation 12"].entries()) {
       const shop = n % 2 === 0 ? desk.shop : newOwner("another");
       for (let page = 0; page < 10; page++) {
+        if (page % 5 === 0) desk.advance(MINUTE);
         const made = await createChallenge(desk.context, peer, shop, { ...wish, subject: parseSubject(subject) });
         const view = await viewPage(desk.context, made.url?.split("/").at(-1) ?? "");
         for (const option of view?.options ?? []) dates.add(JSON.stringify(option));
@@ -140,6 +143,21 @@ describe("an answer", () => {
     expect(Object.keys((await page.stored()) ?? {}).sort()).toEqual(
       ["application", "createdAt", "endedAt", "expiresAt", "id", "question", "result", "state", "subject"].sort(),
     );
+  });
+
+  it("is not told right from wrong by the sizes of what the store has then, sealed as it is", async () => {
+    const sizes = async (choose: (page: Awaited<ReturnType<typeof asked>>) => number) => {
+      const desk = await newDesk();
+      await newCallback(desk);
+      const records = () => desk.context.barrier.read((tx) => tx.scan(wholeRange));
+      // The certificates of two stores have two sizes.
+      const before = new Set((await records()).map(({ key }) => key.toString("hex")));
+      const page = await asked(desk, { callback: { name: "bot", onExpiry: true } });
+      await page.answer(choose(page));
+      const made = (await records()).filter(({ key }) => !before.has(key.toString("hex")));
+      return made.map(({ key, value }) => `${key[0]} ${value.length}`).sort();
+    };
+    expect(await sizes(({ right }) => right)).toEqual(await sizes(({ wrong }) => wrong));
   });
 
   it("that is none of the options is none: nothing is counted", async () => {
@@ -283,13 +301,23 @@ describe("the end of a page's time", () => {
 
   it("is noted however many they are, a few in a transaction", async () => {
     const desk = await newDesk();
-    for (let n = 0; n < 20; n++) await asked(desk, { lifetime: n % 4 === 0 ? HOUR : MINUTE });
+    for (let n = 0; n < 20; n++) await asked(desk, { subject: nth(n), lifetime: n % 4 === 0 ? HOUR : MINUTE });
     desk.advance(MINUTE);
     expect(await expireChallenges(desk.context, 3)).toBe(15);
     expect((await desk.events()).filter(({ event }) => event === "challenge.expire")).toHaveLength(15);
   });
 
-  it("stays, when the clock is set back; and a clock before the page was made ends it", async () => {
+  it("is not come, for a machine whose clock is some seconds behind the one that made the page", async () => {
+    const desk = await newDesk();
+    const { pageId, id, answer, right } = await asked(desk);
+    desk.advance(-CLOCKS_APART_MS);
+    expect(await viewPage(desk.context, pageId)).toBeDefined();
+    expect(await showChallenge(desk.context, desk.shop, id)).toMatchObject({ state: "open" });
+    expect(await expireChallenges(desk.context)).toBe(0);
+    expect(await answer(right)).toMatchObject({ kind: "answered" });
+  });
+
+  it("stays, when the clock is set back; and a clock well before the page was made ends it", async () => {
     const desk = await newDesk();
     const noted = await asked(desk);
     desk.advance(MINUTE);
@@ -299,7 +327,7 @@ describe("the end of a page's time", () => {
     expect(await noted.answer(noted.right)).toEqual(gone);
 
     const ahead = await asked(desk);
-    desk.advance(-1);
+    desk.advance(-CLOCKS_APART_MS - 1);
     expect(await viewPage(desk.context, ahead.pageId)).toBeUndefined();
     await expireChallenges(desk.context);
     desk.advance(30 * SECOND);
@@ -335,7 +363,7 @@ describe("looking after challenges", () => {
   it("lists them a page at a time", async () => {
     const desk = await newDesk();
     const made = new Set<string>();
-    for (let n = 0; n < 7; n++) made.add((await asked(desk)).id);
+    for (let n = 0; n < 7; n++) made.add((await asked(desk, { subject: nth(n) })).id);
     const seen: string[] = [];
     let after: ReturnType<typeof idOf> | undefined;
     do {
@@ -419,7 +447,7 @@ describe("looking after challenges", () => {
     const count = async () =>
       (await barrier.read((tx) => tx.keys(wholeRange))).filter(([kind]) => kind === 0x1d || kind === 0x1c).length;
     for (let n = 0; n < 30; n++) {
-      const page = await asked(desk);
+      const page = await asked(desk, { subject: nth(n) });
       if (n % 2 === 0) await page.answer(page.right);
     }
     desk.advance(MINUTE);

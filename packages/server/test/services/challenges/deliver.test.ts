@@ -315,6 +315,28 @@ describe("a server that stops", () => {
     expect(next.ids).toEqual([message.challenge]);
   });
 
+  it("gives it back to be tried at once, not behind what has as many tries behind it and waits for the next", async () => {
+    carrier.answer = fails;
+    const [first, second] = [
+      messageTo(courier.context, application, "bot"),
+      messageTo(courier.context, application, "bot"),
+    ];
+    await enqueue(courier.context, first);
+    await courier.delivery.quiet();
+    const held = new Held();
+    carrier.answer = (request, signal) =>
+      request.headers["webhook-id"] === first.challenge ? held.answer(request, signal) : fails();
+    courier.timers.advance(10 * SECOND);
+    await held.until(1);
+    await enqueue(courier.context, second);
+    const tried = [first.challenge, first.challenge, second.challenge];
+    await expect.poll(() => [courier.delivery.underWay, ...carrier.ids]).toEqual([1, ...tried]);
+    await courier.delivery.stop();
+    const next = new Carrier();
+    await courierOf(await reopened(store), next.post);
+    expect(next.ids).toEqual([first.challenge]);
+  });
+
   it("or drains, lets it come to its end and begins nothing more", async () => {
     const held = new Held();
     carrier.answer = held.answer;
