@@ -3,6 +3,7 @@ import { EventEmitter, once } from "node:events";
 import { get } from "node:https";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
 import { apiKey, call } from "../support/api.js";
@@ -42,6 +43,58 @@ describe("silent sockets at the HTTPS port (what broke the predecessors: an idle
     expect(await ask(server, "/livez", { localAddress: "127.0.0.10" })).toBe('{"status":"ok"}');
     held[0]?.destroy();
     await expect.poll(() => ask(server, "/livez", { localAddress: "127.0.0.9" }).catch(() => "closed")).toContain("ok");
+  });
+});
+
+describe("requests that come in one piece, of somebody who does not wait for answers (attack 54)", () => {
+  async function piped(server: TestServer, paths: readonly string[]): Promise<TLSSocket> {
+    const socket = connectTls({ host: "127.0.0.1", port: portOf(server), rejectUnauthorized: false });
+    socket.on("error", () => {});
+    onTestFinished(() => void socket.destroy());
+    await once(socket, "secureConnect");
+    socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nhost: postern.test\r\n\r\n`).join(""));
+    return socket;
+  }
+
+  it("are answered in their order while they are a few", async () => {
+    const server = await startInProcess(undefined, { http: true });
+    const socket = await piped(server, ["/livez", "/readyz", "/nothing", "/livez"]);
+    let answers = "";
+    socket.on("data", (bytes: Buffer) => {
+      answers += bytes.toString("latin1");
+    });
+    await expect
+      .poll(() => answers.match(/"ok"|"ready"|"not_found"/g))
+      .toEqual(['"ok"', '"ready"', '"not_found"', '"ok"']);
+  });
+
+  it.each(["/livez", "/v1/otp", "/nothing", "/%zz"])("end the connection when they are thousands: %s", async (path) => {
+    const server = await startInProcess(undefined, { http: true });
+    const socket = await piped(server, Array<string>(3000).fill(path));
+    await new Promise((resolve) => socket.once("close", resolve).resume());
+    expect(await ask(server, "/livez", {})).toBe('{"status":"ok"}');
+    // Nothing is left that a server which stops would wait for.
+    await server.running.drain(new Promise(() => {}));
+  });
+
+  it("leave nothing behind when their sender goes before the answers", async () => {
+    const post = new EventEmitter();
+    const deliver = async () => {
+      post.emit("sending");
+      await once(post, "sent");
+    };
+    const sending = once(post, "sending");
+    const server = await startInProcess(undefined, { http: true, deliver });
+    const { text: key } = await apiKey(server.context, ["otp"]);
+    const body = JSON.stringify({ subject: "ann", delivery: { mail: "ann@example.org" } });
+    const socket = await piped(server, []);
+    const headers = `host: postern.test\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json`;
+    socket.write(`POST /v1/otp HTTP/1.1\r\n${headers}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    socket.write("GET /livez HTTP/1.1\r\nhost: postern.test\r\n\r\n".repeat(3));
+    await sending;
+    socket.destroy();
+    post.emit("sent");
+    await server.running.drain(new Promise(() => {}));
   });
 });
 

@@ -1,8 +1,8 @@
 import { idPattern } from "@postern/shared/ids";
 import { z } from "zod";
 import { isOneLine, parseSubject } from "../../services/applications/subject.js";
-import { parseBirthDate } from "../../services/challenges/calendar.js";
 import { unlockSubject } from "../../services/challenges/asking.js";
+import { parseBirthDate } from "../../services/challenges/calendar.js";
 import { cancelChallenge, listChallenges, showChallenge } from "../../services/challenges/care.js";
 import { type ChallengeWish, createChallenge, pageLifetimeMs } from "../../services/challenges/create.js";
 import { parseLocale } from "../../services/challenges/locale.js";
