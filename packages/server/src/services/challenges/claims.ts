@@ -64,7 +64,7 @@ export interface Glance {
   readonly next: number | undefined;
   /** Callbacks that are no more, with messages that are left of them. */
   readonly orphaned: readonly CallbackId[];
-  /** Callbacks that do not open: what waits for them goes on waiting, as a store can be restored. */
+  /** Callbacks that do not open: nobody has given up what waits for them, and it goes on waiting. */
   readonly unreadable: readonly CallbackId[];
   /** The keys of messages that do not open: nobody can be told of them, and they must not stand in front of others. */
   readonly damaged: readonly Buffer[];
