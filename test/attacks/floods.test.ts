@@ -226,7 +226,7 @@ describe("posternd --address-limits", () => {
   });
 
   it("is said at the start, on the terminal and in the log; off is for every address", async () => {
-    const server = await machine.startServer(["--http", "off", "--address-limits", "off"]);
+    const server = await machine.startServer(["--http", "off", "--address-limits", "off", "--drain", "0s"]);
     const clients = await Promise.all(Array.from({ length: 20 }, () => WireClient.open(targetOf(server))));
     for (const client of clients) expect((await start(client))?.error).toBeUndefined();
     expect(await startsOf(server, 100)).toBe(100);
