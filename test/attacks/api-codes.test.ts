@@ -13,6 +13,7 @@ import {
   type TestServer,
   temporaryDirectory,
 } from "../support/in-process.js";
+import { awaitingCode, failCodes, registered, tryCode } from "../support/person.js";
 
 const STEP = 30 * SECOND;
 
@@ -349,5 +350,42 @@ describe("what broke the second predecessor does not break Postern", () => {
       ...stolen.flatMap(({ key, value }) => [key, value]),
     ]);
     for (const secret of [otp.code, String(totp.made["secret"]), totp.code()]) expect(all.includes(secret)).toBe(false);
+  });
+});
+
+describe("a person of the wire and a subject of an application who have one and the same secret", () => {
+  /** Alice, and an application that knows its user "alice" by the very authenticator that she logs in with here. */
+  async function both() {
+    const { server, client } = await shop();
+    const person = await registered(server, "alice");
+    server.clock.advance(STEP);
+    const totp = await newTotp(client, server.clock, { subject: "alice", secret: encodeSecret(person.secret) });
+    return { server, person, totp };
+  }
+
+  it("attacks 20 and 26: are two: of a hundred uses of one code, mixed over wire and HTTPS, each takes exactly one", async () => {
+    const { server, person, totp } = await both();
+    const code = totp.code();
+    const clients = await awaitingCode(server, person, 4);
+    const [overWire, overHttps] = await Promise.all([
+      Promise.all(clients.map((client) => client.outcome("login.code", { code }))),
+      Promise.all(Array.from({ length: 96 }, async () => resultOf(await totp.verify(code)))),
+    ]);
+    expect(overWire.filter((outcome) => outcome === "ok")).toHaveLength(1);
+    expect(overHttps.filter((result) => result === "valid")).toHaveLength(1);
+    for (const client of clients) await client.close();
+  });
+
+  it("attacks 25 and 26: neither's wrong codes count for the other, and both counts hold while they are mixed", async () => {
+    const { server, person, totp } = await both();
+    const wrong = person.wrongCode(server.clock);
+    for (let guess = 0; guess < 5; guess += 1) expect(resultOf(await totp.verify(wrong))).toBe("invalid");
+    expect(resultOf(await totp.verify(totp.code()))).toBe("throttled");
+    expect(await tryCode(server, person, wrong)).toBe("code_refused");
+    expect(await tryCode(server, person, totp.code())).toBe("ok");
+    server.clock.advance(STEP);
+    await failCodes(server, person, 5);
+    expect(await tryCode(server, person, totp.code())).toBe("throttled");
+    expect(resultOf(await totp.verify(totp.code()))).toBe("valid");
   });
 });
