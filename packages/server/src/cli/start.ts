@@ -8,7 +8,6 @@ import type { Log } from "../log.js";
 import type { Mailer } from "../mail/mailer.js";
 import type { RunningServer } from "../server.js";
 import type { RegistrationMode } from "../services/context.js";
-import { storeUsage } from "../store.js";
 import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
@@ -24,7 +23,7 @@ import {
 import { parsePublicUrl } from "./public-url.js";
 import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgain } from "./signals.js";
 import { parseDrain } from "./spans.js";
-import { locationOf, type StoreOptions, unsealOrCreateStore } from "./unseal.js";
+import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
 export interface StartOptions extends StoreOptions, MailOptions {
   readonly init?: boolean;
@@ -79,10 +78,9 @@ export async function startCommand(output: Output, options: StartOptions, reread
       exempt: exempt?.covers,
       trustedProxy: proxies?.covers,
     };
-    const { directory } = locationOf(output, options);
     const watched = {
       metricsReaders: readers?.covers,
-      storeUsage: () => storeUsage(directory),
+      storeUsage: store.usage,
       onLogLevel: log.setStoreLevel,
     };
     const { barrier } = store;

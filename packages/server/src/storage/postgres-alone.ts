@@ -1,5 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
-import { storeError } from "./postgres-errors.js";
+import { asked } from "./postgres-errors.js";
 import type { SessionPool } from "./postgres-pool.js";
 import { advisoryKeys, type Session } from "./postgres-session.js";
 
@@ -42,14 +42,6 @@ async function othersPresent(session: Session, present: string, own: readonly nu
     [present, `{${own.join(",")}}`],
   );
   return Number(row?.[0]);
-}
-
-async function asked<T>(question: () => Promise<T>): Promise<T> {
-  try {
-    return await question();
-  } catch (thrown) {
-    throw storeError(thrown);
-  }
 }
 
 const inUse = (detail: string) => new PosternError("store_in_use", { detail });

@@ -57,6 +57,15 @@ export function storeError(thrown: unknown): PosternError {
   return new PosternError("store_failed", { detail: `the database says ${code}`, cause: thrown });
 }
 
+/** What a question to the database throws, as what it is to Postern. */
+export async function asked<T>(question: () => Promise<T>): Promise<T> {
+  try {
+    return await question();
+  } catch (thrown) {
+    throw storeError(thrown);
+  }
+}
+
 /** A SQLSTATE, or a code of Node's. Undefined for what `pg` says of a connection that broke off or took too long. */
 export function codeOf(thrown: unknown): string | undefined {
   const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;

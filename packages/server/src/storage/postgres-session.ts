@@ -5,8 +5,8 @@ import { setTimeout } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
 import { PosternError } from "@postern/shared/errors";
 import pg from "pg";
+import type { PostgresServer } from "../postgres-url.js";
 import { storeError } from "./postgres-errors.js";
-import type { PostgresServer } from "./postgres-url.js";
 
 /** How a session with the database begins. */
 export interface SessionSettings {

@@ -1,14 +1,14 @@
 import { PosternError } from "@postern/shared/errors";
+import { isLocal } from "../postgres-url.js";
 import { Calls } from "./calls.js";
 import { runReads } from "./guarded-transaction.js";
 import { alone } from "./postgres-alone.js";
-import { storeError } from "./postgres-errors.js";
+import { asked, storeError } from "./postgres-errors.js";
 import { SessionPool } from "./postgres-pool.js";
 import { PostgresPump } from "./postgres-pump.js";
 import { findTables, makeTables, type Statements, statementsOf } from "./postgres-schema.js";
 import type { Session, SessionSettings } from "./postgres-session.js";
 import { SnapshotReads } from "./postgres-transaction.js";
-import { isLocal } from "./postgres-url.js";
 import type { ReadTransaction, Storage } from "./storage.js";
 
 export interface PostgresOptions extends SessionSettings {
@@ -82,15 +82,13 @@ async function read<T>(pool: SessionPool, statements: Statements, fn: (tx: ReadT
   });
 }
 
-async function usageOf(pool: SessionPool, schema: string): Promise<number> {
-  try {
-    return await pool.reading(async (session) => {
+function usageOf(pool: SessionPool, schema: string): Promise<number> {
+  return asked(() =>
+    pool.reading(async (session) => {
       const [row] = await session.once("SELECT pg_total_relation_size($1::regclass)", [`${schema}.records`]);
       return Number(row?.[0]);
-    });
-  } catch (thrown) {
-    throw storeError(thrown);
-  }
+    }),
+  );
 }
 
 function warningsAbout({ server }: PostgresOptions, session: Session): string[] {

@@ -1,6 +1,6 @@
 import { newDatabase } from "../../../../test/support/postgres.js";
+import { parsePostgresUrl } from "../../src/postgres-url.js";
 import { openPostgresStorage } from "../../src/storage/postgres.js";
-import { parsePostgresUrl } from "../../src/storage/postgres-url.js";
 import { storageConformance } from "./conformance.js";
 
 storageConformance("postgres", async () => {

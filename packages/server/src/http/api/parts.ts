@@ -10,5 +10,5 @@ export interface ApiParts {
   /** Sends one-time codes. Undefined: this server sends no mail. */
   readonly deliver?: Deliver | undefined;
   /** What the store's file takes, and what its disk has left, in bytes. */
-  readonly storeUsage?: (() => Promise<{ readonly bytes: number; readonly free: number }>) | undefined;
+  readonly storeUsage?: (() => Promise<{ readonly bytes: number; readonly free?: number }>) | undefined;
 }
