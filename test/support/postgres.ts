@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, statSync } from "node:fs";
+import { randomBytes, X509Certificate } from "node:crypto";
+import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,6 +8,8 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import pg from "pg";
 import { onTestFinished } from "vitest";
+import { createIdentity } from "../../packages/server/src/identity/identity-key.js";
+import { issueLeaf, tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
 
 /**
  * A PostgreSQL for the tests: one for each of vitest's workers, begun by the first test that asks for it and gone with the
@@ -27,6 +29,8 @@ interface Cluster {
   readonly port: number;
   readonly pid: number;
   readonly url: string;
+  /** The file of who signed its certificate, which is for localhost and for nothing else. */
+  readonly rootCertificate: string;
 }
 
 const shared = globalThis as { posternCluster?: Promise<Cluster> };
@@ -83,6 +87,8 @@ export async function startCluster({ settings = {} }: ClusterOptions = {}): Prom
     "--locale=C",
   ];
   execFileSync(initdb, [`--pgdata=${data}`, ...flags], { ...owner, stdio: "ignore" });
+  askPassword(data);
+  const rootCertificate = await writeCertificate(directory, owner);
   const port = await freePort();
   const given = {
     listen_addresses: "127.0.0.1",
@@ -93,9 +99,12 @@ export async function startCluster({ settings = {} }: ClusterOptions = {}): Prom
     autovacuum: "off",
     // The tests look at what becomes durable, not at whether a power cut would spare it.
     fsync: "off",
+    ssl: "on",
+    ssl_key_file: join(directory, "server.key"),
+    ssl_cert_file: join(directory, "server.crt"),
     ...settings,
   };
-  return runCluster({ postgres, directory, port, given, owner });
+  return { ...(await runCluster({ postgres, directory, port, given, owner })), rootCertificate };
 }
 
 async function runCluster(options: {
@@ -104,7 +113,7 @@ async function runCluster(options: {
   readonly port: number;
   readonly given: Readonly<Record<string, string>>;
   readonly owner: Owner;
-}): Promise<Cluster> {
+}): Promise<Omit<Cluster, "rootCertificate">> {
   const { postgres, directory, port, given, owner } = options;
   const args = Object.entries(given).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const child = spawn(postgres, ["-D", join(directory, "data"), ...args], {
@@ -136,6 +145,31 @@ function cleanUpAfter(pid: number, directory: string): void {
   });
   child.unref();
   (child.stdin as unknown as { unref(): void }).unref();
+}
+
+/** Everybody is let in, but for one role, which is asked for a password. */
+export const asksPassword = "asks_password";
+
+function askPassword(data: string): void {
+  const file = join(data, "pg_hba.conf");
+  writeFileSync(file, `host all ${asksPassword} 127.0.0.1/32 scram-sha-256\n${readFileSync(file, "utf8")}`);
+}
+
+async function writeCertificate(directory: string, { uid, gid }: Owner): Promise<string> {
+  const now = Date.now();
+  const identity = await createIdentity({ now, random: randomBytes });
+  const { key, cert } = tlsCredentials(identity, await issueLeaf(identity, { hosts: ["localhost"], now }));
+  const root = join(directory, "root.crt");
+  const files = [
+    [join(directory, "server.key"), key],
+    [join(directory, "server.crt"), cert],
+    [root, new X509Certificate(identity.certificateDer).toString()],
+  ] as const;
+  for (const [file, text] of files) {
+    writeFileSync(file, text, { mode: 0o600 });
+    if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid);
+  }
+  return root;
 }
 
 interface Owner {
