@@ -4,9 +4,11 @@ import type { Calls } from "./calls.js";
 import { runWrites } from "./guarded-transaction.js";
 import { isConflict, isStalled, storeError } from "./postgres-errors.js";
 import type { SessionPool } from "./postgres-pool.js";
+import { SnapshotReads } from "./postgres-reads.js";
 import type { Statements } from "./postgres-schema.js";
 import type { Session, Statement } from "./postgres-session.js";
-import { Batch, SnapshotReads, write } from "./postgres-transaction.js";
+import { SeenSnapshot } from "./postgres-snapshot.js";
+import { Batch, write } from "./postgres-transaction.js";
 import type { WriteTransaction } from "./storage.js";
 
 /** At most so many transactions share a commit: other nodes wait for their turn meanwhile. */
@@ -33,7 +35,8 @@ interface Job {
 
 /**
  * Takes whatever waits in the queue, runs it in one transaction of the database, commits once, and then answers all. As
- * nothing is written before all have run, a `fn` that throws leaves nothing to be undone.
+ * nothing is written before all have run, a `fn` that throws leaves nothing to be undone. Several run all at once first,
+ * for nothing but to see what they read: that comes in a few answers, where one after another they would wait for each.
  *
  * Nodes take turns: each transaction begins with a lock that one holds at a time, and takes its snapshot when it has it.
  * So none of them ever fails for another's sake, however hot a record is, and the snapshots of readers, who need no lock,
@@ -152,15 +155,16 @@ class Attempt {
     const session = this.#session;
     const begun = this.#begin();
     begun.catch(() => undefined);
-    const batch = new Batch(new SnapshotReads(session, this.#statements));
+    const snapshot = new SeenSnapshot(new SnapshotReads(session, this.#statements));
+    if (jobs.length > 1) await snapshot.rehearse(() => jobs.map((job) => job.run(new Batch(snapshot))));
+    const batch = new Batch(snapshot);
     for (const job of jobs) {
-      if (batch.bytes > MAX_BATCH_BYTES) break;
+      if (batch.bytes > MAX_BATCH_BYTES || snapshot.failed !== undefined) break;
       await job.run(batch);
-      if (batch.failed !== undefined) break;
       this.done++;
     }
     this.#xid = await begun;
-    if (batch.failed !== undefined) throw batch.failed.error;
+    if (snapshot.failed !== undefined) throw snapshot.failed.error;
     this.#committing = true;
     const [how] = await Promise.all([this.#commit(batch.changes), undefined]);
     if (how !== "COMMIT") throw new PosternError("store_failed", { detail: "the database did not commit" });

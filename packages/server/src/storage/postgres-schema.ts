@@ -75,7 +75,7 @@ async function versionOf(session: Session, schema: string): Promise<number> {
 
 export interface Statements {
   readonly get: Statement;
-  readonly getAll: Statement;
+  readonly lookUp: Statement;
   readonly scan: Statement;
   readonly scanBack: Statement;
   readonly put: Statement;
@@ -88,7 +88,13 @@ export function statementsOf(schema: string): Statements {
   const range = `SELECT key, value FROM ${schema}.records WHERE key >= $1 AND key < $2 ORDER BY key`;
   return {
     get: { name: "get", text: `SELECT value FROM ${schema}.records WHERE key = $1` },
-    getAll: { name: "getAll", text: `SELECT key, value FROM ${schema}.records WHERE key = ANY($1::bytea[])` },
+    lookUp: {
+      name: "lookUp",
+      text: `SELECT r.key, CASE WHEN r.key = wanted.key THEN r.value END
+        FROM unnest($1::bytea[]) WITH ORDINALITY AS wanted (key, place)
+        LEFT JOIN LATERAL (SELECT key, value FROM ${schema}.records WHERE key >= wanted.key ORDER BY key LIMIT 1) AS r ON true
+        ORDER BY wanted.place`,
+    },
     scan: { name: "scan", text: `${range} LIMIT $3::bigint` },
     scanBack: { name: "scanBack", text: `${range} DESC LIMIT $3::bigint` },
     put: {

@@ -6,9 +6,9 @@ import { alone } from "./postgres-alone.js";
 import { asked, storeError } from "./postgres-errors.js";
 import { SessionPool } from "./postgres-pool.js";
 import { PostgresPump } from "./postgres-pump.js";
+import { SnapshotReads } from "./postgres-reads.js";
 import { findTables, makeTables, type Statements, statementsOf } from "./postgres-schema.js";
 import type { Session, SessionSettings } from "./postgres-session.js";
-import { SnapshotReads } from "./postgres-transaction.js";
 import type { ReadTransaction, Storage } from "./storage.js";
 
 export interface PostgresOptions extends SessionSettings {
