@@ -62,6 +62,8 @@ const OLDEST = 140_000;
 const LOOKS = 8;
 const BETWEEN_LOOKS = 25;
 
+const END_MS = 2_000;
+
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number) => (oid === pg.types.builtins.BYTEA ? bytesOf : (text: string) => text)) as never,
 };
@@ -126,10 +128,16 @@ export class Session {
     return (await this.#client.query<Row & unknown[]>({ text, values: [...values], rowMode: "array" })).rows;
   }
 
-  /** Lets go of it, and of its locks. */
+  /** Lets go of it, and of its locks; does not wait long for a database that has gone away. */
   async end(): Promise<void> {
     this.#broken = true;
-    await this.#client.end().catch(() => undefined);
+    const patience = new AbortController();
+    const ended = this.#client.end().catch(() => undefined);
+    await Promise.race([
+      ended,
+      setTimeout(END_MS, undefined, { signal: patience.signal, ref: false }).catch(() => undefined),
+    ]);
+    patience.abort();
   }
 
   async #begin({ present, door }: AdvisoryKeys, as: Opening["door"]): Promise<void> {

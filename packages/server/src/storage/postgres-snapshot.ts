@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import type { Found, SnapshotReads } from "./postgres-reads.js";
 import type { Entry, KeyRange } from "./storage.js";
 
@@ -43,36 +42,38 @@ export class SeenSnapshot {
 
   /** Runs what only looks around, all at once: what it looks at together is asked for together. */
   async rehearse(begin: () => readonly Promise<unknown>[]): Promise<void> {
-    let over = false;
     this.#gathering = new Map();
-    const all = Promise.allSettled(begin()).then(() => {
-      over = true;
-    });
-    while (!over) {
-      await setImmediate();
-      this.#askGathered();
-    }
-    await all;
+    await Promise.allSettled(begin());
     this.#gathering = undefined;
   }
 
   async #find(key: string): Promise<Buffer | undefined> {
-    const gathering = this.#gathering;
-    const { key: next, value } =
-      gathering === undefined
-        ? await this.#lookUp([key]).then(([found]) => found as Found)
-        : await new Promise<Found>((resolve) => gathering.set(key, resolve));
+    const { key: next, value } = await (this.#gathering === undefined ? this.#askFor(key) : this.#gather(key));
     if (value !== null) return value;
     this.#gaps.push([key, next?.toString("latin1")]);
     return undefined;
   }
 
+  async #askFor(key: string): Promise<Found> {
+    const [found] = await this.#lookUp([key]);
+    return found ?? { key: null, value: null };
+  }
+
+  /** Waits for the turn of the event loop: until then everybody has said what they want to see first. */
+  #gather(key: string): Promise<Found> {
+    return new Promise((resolve) => {
+      if (this.#gathering?.size === 0) setImmediate(() => this.#askGathered());
+      this.#gathering?.set(key, resolve);
+    });
+  }
+
   #askGathered(): void {
-    if (this.#gathering === undefined || this.#gathering.size === 0) return;
-    const asked = [...this.#gathering];
-    this.#gathering.clear();
+    const asked = [...(this.#gathering ?? [])];
+    this.#gathering?.clear();
     const found = this.#lookUp(asked.map(([key]) => key));
-    for (const [place, [, resolve]] of asked.entries()) resolve(found.then((all) => all[place] as Found));
+    for (const [place, [, resolve]] of asked.entries()) {
+      resolve(found.then((all) => all[place] ?? { key: null, value: null }));
+    }
   }
 
   #lookUp(keys: readonly string[]): Promise<Found[]> {
