@@ -70,7 +70,7 @@ describe("posternd --store postgres://…", () => {
     expect(verdicts).not.toHaveProperty("disk");
   });
 
-  it("is backed up while nodes run; a restore, and another root key, wait until none does", async () => {
+  it("is backed up while nodes run, also for a data directory; a restore, and another root key, wait until none does", async () => {
     const file = `${operator.home}/backup`;
     expect((await json("backup", file)).line).toMatchObject({ file, records: expect.any(Number) });
     expect((await json("restore", file, "--yes")).line).toMatchObject({ error: { code: "store_in_use" } });
@@ -85,6 +85,8 @@ describe("posternd --store postgres://…", () => {
       replaced: expect.stringMatching(`^${opened.database.schema}_\\d`),
     });
     await opened.database.sql(`DROP SCHEMA ${(restored.line as { replaced: string }).replaced} CASCADE`);
+    const inFile = await run(["restore", file, "--json"]);
+    expect(inFile.line).toMatchObject({ data: operator.data, accounts: 1 });
     expect((await json("rekey", "--new-root")).code).toBe(0);
     expect((await json("audit", "verify")).line).toMatchObject({ ok: true });
   });
