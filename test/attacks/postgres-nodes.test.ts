@@ -4,8 +4,9 @@ import { verifyTrail } from "../../packages/server/src/services/audit-trail.js";
 import { openPostgresStorage } from "../../packages/server/src/storage/postgres.js";
 import { allPaths } from "../support/code-paths.js";
 import { Clock, newStore, reopened, startInProcess, type TestServer, type TestStore } from "../support/in-process.js";
-import { awaitingCode, guessPassword, logIn, registered, tryPassword } from "../support/person.js";
+import { awaitingCode, guessPassword, logIn, registered, tryCode, tryPassword } from "../support/person.js";
 import { testDatabase } from "../support/postgres.js";
+import { openDamagedWay } from "../support/postgres-proxy.js";
 import { codeOf, WireClient } from "../support/wire-client.js";
 
 async function openedOn(url: string, create: boolean) {
@@ -65,5 +66,19 @@ describe("two nodes on one PostgreSQL", () => {
     await first.ok("session.logout", {});
     expect(await second.outcome("session.token", {})).toBe("session_invalid");
     expect(await second.resumed(secret)).toBe("session_invalid");
+  });
+
+  it("promise 7: a node whose database is gone grants nothing, and goes on by itself when it is back", async () => {
+    const clock = new Clock();
+    const { url } = await testDatabase();
+    const way = await openDamagedWay(url);
+    const node = await startInProcess(await newStore({ clock, storage: await openedOn(way.url, true) }));
+    const erin = await registered(node, "erin");
+    const [client] = await awaitingCode(node, erin, 1);
+    way.close();
+    expect(codeOf(await client?.call("login.code", { code: erin.code(clock) }))).toBe("internal");
+    way.reopen();
+    expect(await tryCode(node, erin, erin.code(clock))).toBe("ok");
+    expect(await verifyTrail(node.barrier)).toMatchObject({ ok: true });
   });
 });

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes, X509Certificate } from "node:crypto";
-import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -26,11 +26,13 @@ export interface TestDatabase {
 
 interface Cluster {
   readonly directory: string;
-  readonly port: number;
-  readonly pid: number;
   readonly url: string;
   /** The file of who signed its certificate, which is for localhost and for nothing else. */
   readonly rootCertificate: string;
+  /** Ends it as a failure would, without a word to its disk. */
+  crash(): Promise<void>;
+  restart(): Promise<void>;
+  remove(): Promise<void>;
 }
 
 const shared = globalThis as { posternCluster?: Promise<Cluster> };
@@ -72,7 +74,7 @@ export interface ClusterOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Another one, for a test that stops it. It is not removed by itself but with the worker. */
+/** Another one, for a test that stops it, and removes it. */
 export async function startCluster({ settings = {} }: ClusterOptions = {}): Promise<Cluster> {
   const { postgres, initdb } = await binaries();
   const directory = mkdtempSync(join(tmpdir(), "postern-pg-"));
@@ -104,24 +106,46 @@ export async function startCluster({ settings = {} }: ClusterOptions = {}): Prom
     ssl_cert_file: join(directory, "server.crt"),
     ...settings,
   };
-  return { ...(await runCluster({ postgres, directory, port, given, owner })), rootCertificate };
+  const run = () => runServer({ postgres, directory, given, owner });
+  let server = await run();
+  return {
+    directory,
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    rootCertificate,
+    crash: async () => {
+      server.kill("SIGQUIT");
+      await server.ended;
+    },
+    restart: async () => {
+      server = await run();
+    },
+    remove: async () => {
+      server.kill("SIGQUIT");
+      await server.ended;
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
 }
 
-async function runCluster(options: {
+interface RunningDatabase {
+  readonly ended: Promise<void>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+async function runServer(options: {
   readonly postgres: string;
   readonly directory: string;
-  readonly port: number;
   readonly given: Readonly<Record<string, string>>;
   readonly owner: Owner;
-}): Promise<Omit<Cluster, "rootCertificate">> {
-  const { postgres, directory, port, given, owner } = options;
+}): Promise<RunningDatabase> {
+  const { postgres, directory, given, owner } = options;
   const args = Object.entries(given).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const child = spawn(postgres, ["-D", join(directory, "data"), ...args], {
     ...owner,
     stdio: ["ignore", "ignore", "pipe"],
   });
-  const pid = child.pid ?? 0;
-  cleanUpAfter(pid, directory);
+  const cleaner = cleanUpAfter(child.pid ?? 0, directory);
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve())).then(cleaner.ended);
   let said = "";
   await new Promise<void>((resolve, reject) => {
     child.once("exit", () => reject(new Error(`PostgreSQL did not begin: ${said}`)));
@@ -132,19 +156,29 @@ async function runCluster(options: {
   });
   child.unref();
   (child.stderr as unknown as { unref(): void }).unref();
-  return { directory, port, pid, url: `postgres://postgres@127.0.0.1:${port}/postgres` };
+  return { ended, kill: (signal) => void child.kill(signal) };
 }
 
-/** Whatever becomes of this worker, a shell that outlives it ends the server and removes what it had. */
-function cleanUpAfter(pid: number, directory: string): void {
-  const script =
-    'trap \'\' INT HUP TERM; read -r nothing; [ "$1" = 0 ] || kill -QUIT $1; while [ "$1" != 0 ] && kill -0 $1; do sleep 0.1; done; rm -rf "$2"';
+/**
+ * Whatever becomes of this worker, a shell that outlives it ends the server and removes what it had; unless it is told that
+ * the server has ended.
+ */
+function cleanUpAfter(pid: number, directory: string): { ended(): void } {
+  const script = `trap '' INT HUP TERM
+    read -r word
+    [ "$word" = ended ] && exit
+    if [ "$1" != 0 ]; then
+      kill -QUIT "$1"
+      while kill -0 "$1"; do sleep 0.1; done
+    fi
+    rm -rf "$2"`;
   const child = spawn("sh", ["-c", script, "sh", String(pid), directory], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
   });
   child.unref();
   (child.stdin as unknown as { unref(): void }).unref();
+  return { ended: () => void child.stdin.write("ended\n") };
 }
 
 /** Everybody is let in, but for one role, which is asked for a password. */

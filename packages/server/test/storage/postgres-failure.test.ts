@@ -1,9 +1,15 @@
 import { createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { asksPassword, cluster, type TestDatabase, testDatabase } from "../../../../test/support/postgres.js";
+import {
+  asksPassword,
+  cluster,
+  startCluster,
+  type TestDatabase,
+  testDatabase,
+} from "../../../../test/support/postgres.js";
+import { openDamagedWay } from "../../../../test/support/postgres-proxy.js";
 import { parsePostgresUrl } from "../../src/postgres-url.js";
 import { advisoryKeys, Session } from "../../src/storage/postgres-session.js";
-import { openDamagedWay } from "./postgres-proxy.js";
 import { bytes, get, increment, newStore, openOn, put } from "./postgres-support.js";
 
 /** Ends all sessions that have a store open, as the database's restart would. */
@@ -164,6 +170,40 @@ describe("a database that fails", () => {
     way.reopen();
     await increment(storage);
     expect(await get(storage, "counter")).toBe("1");
+  });
+});
+
+describe("a database that crashes", () => {
+  it("has all that was acknowledged when it is back, and nothing that was refused", async () => {
+    const { url, crash, restart, remove } = await startCluster({ settings: { fsync: "on" } });
+    onTestFinished(remove);
+    const storage = await openOn(url);
+    const sums = { done: 0, unknown: 0 };
+    const enough = gate();
+    const work = async () => {
+      for (;;) {
+        try {
+          await increment(storage);
+          sums.done++;
+        } catch (thrown) {
+          const { code } = thrown as { code: string };
+          expect(["store_unreachable", "store_failed"]).toContain(code);
+          if (code === "store_failed") sums.unknown++;
+          return;
+        }
+        if (sums.done === 60) enough.open();
+      }
+    };
+    const working = Promise.all(Array.from({ length: 4 }, work));
+    await enough.opened;
+    await crash();
+    await working;
+    await restart();
+    const counted = Number(await get(storage, "counter"));
+    expect(counted).toBeGreaterThanOrEqual(sums.done);
+    expect(counted).toBeLessThanOrEqual(sums.done + sums.unknown);
+    await increment(storage);
+    expect(await get(storage, "counter")).toBe(String(counted + 1));
   });
 });
 
