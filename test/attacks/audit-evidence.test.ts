@@ -9,7 +9,7 @@ import { startServer } from "../../packages/server/src/server.js";
 import { initialiseStore, readSettings } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
 import { auditRows, CapturedLog, Clock, DAY, HOUR, newStore } from "../support/in-process.js";
-import { adminPassword, Machine, onlyLine, type RunOptions } from "../support/programs.js";
+import { adminPassword, type HostedOptions, Machine, onlyLine } from "../support/programs.js";
 import { leastStretch } from "../support/ready-store.js";
 import { Terminal } from "../support/terminal.js";
 
@@ -48,8 +48,8 @@ beforeAll(async () => {
 afterAll(() => Promise.all([operator.close(), auditor.close()]));
 
 /** `posternd audit …` on the operator's store. */
-function audit(args: readonly string[], options?: RunOptions) {
-  return operator.run("posternd", ["audit", ...args, "--admin-password-file", passwordFile], options);
+function audit(args: readonly string[], options?: HostedOptions) {
+  return operator.hosted("posternd", ["audit", ...args, "--admin-password-file", passwordFile], options);
 }
 
 async function auditJson(...args: string[]): Promise<unknown[]> {
@@ -62,7 +62,7 @@ async function auditJson(...args: string[]): Promise<unknown[]> {
 }
 
 async function errorOf(args: readonly string[], machine = operator) {
-  const { code, stdout } = await machine.run("posternd", ["audit", ...args, "--json"]);
+  const { code, stdout } = await machine.hosted("posternd", ["audit", ...args, "--json"]);
   const { error } = onlyLine(stdout) as { error?: { code: string; message: string } };
   return { code, error: error?.code, message: error?.message };
 }
@@ -100,9 +100,9 @@ describe("posternd audit export", () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     const copy = auditor.write("log.jsonl", readFileSync(file, "utf8"));
     const offline = ["audit", "verify", copy, "--public-key", await key()];
-    const verified = await auditor.run("posternd", [...offline, "--json"]);
+    const verified = await auditor.hosted("posternd", [...offline, "--json"]);
     expect([verified.code, onlyLine(verified.stdout)]).toMatchObject([0, { ok: true, entries: 9, erased: 0 }]);
-    const told = await auditor.run("posternd", offline);
+    const told = await auditor.hosted("posternd", offline);
     expect(told.stdout).toMatch(/^The export holds: 9 entries, until \d{4}-/);
     expect(existsSync(auditor.data)).toBe(false);
   });
@@ -112,7 +112,7 @@ describe("posternd audit export", () => {
     expect(stdout.split("\n")).toHaveLength(12);
     for (const line of stdout.trimEnd().split("\n")) expect(line).toMatch(/^\{"[ -~]*\}$/);
     const args = ["audit", "verify", "-", "--public-key", await key(), "--json"];
-    const piped = await auditor.run("posternd", args, { stdin: { text: stdout } });
+    const piped = await auditor.hosted("posternd", args, { stdin: { text: stdout } });
     expect(onlyLine(piped.stdout)).toMatchObject({ ok: true, entries: 9 });
   });
 
@@ -183,7 +183,7 @@ describe("posternd audit prune", () => {
     expect(await auditJson("verify", "--data", data)).toEqual([{ ok: true, entries: 3, first: 7 }]);
     const { stdout } = await audit(["export", "--data", data]);
     const file = auditor.write("pruned.jsonl", stdout);
-    const offline = await auditor.run("posternd", ["audit", "verify", file, "--public-key", await key(), "--json"]);
+    const offline = await auditor.hosted("posternd", ["audit", "verify", file, "--public-key", await key(), "--json"]);
     expect(onlyLine(offline.stdout)).toMatchObject({ ok: true, entries: 3 });
   });
 });
@@ -227,8 +227,8 @@ describe("what is typed wrong has a code of its own, and loses nothing", () => {
   it("posternd start --audit-retention 1y, by option or environment", async () => {
     const args = ["start", "--init", ...store, "--json"];
     for (const ended of [
-      await operator.run("posternd", [...args, "--audit-retention", "1y"]),
-      await operator.run("posternd", args, { env: { POSTERND_AUDIT_RETENTION: "12m" } }),
+      await operator.hosted("posternd", [...args, "--audit-retention", "1y"]),
+      await operator.hosted("posternd", args, { env: { POSTERND_AUDIT_RETENTION: "12m" } }),
     ]) {
       expect([ended.code, onlyLine(ended.stdout)]).toMatchObject([2, { error: { code: "usage" } }]);
     }

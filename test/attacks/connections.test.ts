@@ -14,6 +14,7 @@ import { currentIdentity } from "../../packages/server/src/services/server-ident
 import { judgeStrangerGuess, NEW_COUNTERS_AN_HOUR } from "../../packages/server/src/services/stranger-counters.js";
 import { Admission } from "../../packages/server/src/wire/admission.js";
 import { Connection } from "../../packages/server/src/wire/connection.js";
+import { eventually } from "../support/eventually.js";
 import {
   CapturedLog,
   contextOf,
@@ -25,11 +26,6 @@ import {
 } from "../support/in-process.js";
 import { logIn, type Person, provePassword, registered, startLogin } from "../support/person.js";
 import { codeOf, connectRaw, gone, handshake, hello, requestLine, WireClient } from "../support/wire-client.js";
-
-/** Waits, a turn of the event loop at a time, until something holds; the test's own limit ends it otherwise. */
-async function eventually(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
-}
 
 /** The first flight of a handshake that goes no further. */
 async function clientHello(): Promise<Buffer> {

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { clientEphemeral } from "@postern/shared/srp/client";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { eventually } from "../support/eventually.js";
 import { SECOND, startInProcess, startWire, type TestLimits } from "../support/in-process.js";
 import { logIn, provePassword, registered } from "../support/person.js";
 import { Machine, onlyLine, type Server } from "../support/programs.js";
@@ -9,11 +10,6 @@ import { connectRaw, gone, type Reply, type Target, WireClient } from "../suppor
 const STARTS = 30;
 const PLACES = 8;
 const limited = { limits: { byAddress: true } satisfies TestLimits };
-
-/** Waits, a turn of the event loop at a time, until something holds; the test's own limit ends it otherwise. */
-async function eventually(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
-}
 
 /** A login that is begun, and no more: the reply. */
 async function start(client: WireClient, name = "nobody"): Promise<Reply | undefined> {
@@ -223,7 +219,7 @@ describe("posternd --address-limits", () => {
     ["none", ["--address-limits", "none"], {}],
     ["::1/64,localhost", [], { POSTERND_ADDRESS_LIMITS: "::1/64,localhost" }],
   ])("of %s is a usage error with a hint, before a store is made", async (_text, args, env) => {
-    const ended = await machine.run("posternd", ["start", "--init", "--json", ...args], { env });
+    const ended = await machine.hosted("posternd", ["start", "--init", "--json", ...args], { env });
     const hint = "write ranges as 10.0.0.0/8,::1/128, or off";
     expect(onlyLine(ended.stdout)).toMatchObject({ error: { code: "address_range_invalid", hint } });
     expect([ended.code, ended.stderr]).toEqual([2, ""]);

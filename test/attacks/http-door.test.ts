@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { get } from "node:https";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
@@ -67,5 +67,31 @@ describe("forged forwarding headers at the HTTPS port (attack 51)", () => {
     const chain = { "x-forwarded-for": "198.51.100.1, 203.0.113.7, 192.0.2.1" };
     expect(await loggedFor(chain, trusted)).toBe("203.0.113.7");
     expect(await loggedFor({ "x-forwarded-for": "nonsense" }, trusted)).toBe("unknown");
+  });
+});
+
+describe("a server that is being stopped", () => {
+  it("answers the requests that are under way first, and turns no one off in the middle", async () => {
+    const post = new EventEmitter();
+    const deliver = async () => {
+      post.emit("sending");
+      await once(post, "sent");
+    };
+    const sending = once(post, "sending");
+    const server = await startInProcess(undefined, { http: true, deliver });
+    const { text: key } = await apiKey(server.context, ["otp"]);
+    const body = { subject: "ann", delivery: { mail: "ann@example.org" } };
+    const answer = call(server, "/v1/otp", { method: "POST", key, body });
+    await sending;
+    let drained = false;
+    const drain = server.running.drain(new Promise(() => {})).then(() => {
+      drained = true;
+    });
+    expect(await ask(server, "/readyz", {})).toContain("shutting_down");
+    expect(drained).toBe(false);
+    post.emit("sent");
+    expect((await answer).status).toBe(201);
+    await drain;
+    await server.close();
   });
 });

@@ -26,6 +26,7 @@ import {
 } from "../../packages/server/src/identity/identity-key.js";
 import { issueLeaf, tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
 import { rotateIdentity } from "../../packages/server/src/services/server-identity.js";
+import { eventually } from "../support/eventually.js";
 import {
   type Clock,
   DAY,
@@ -374,8 +375,4 @@ async function leafAt(server: Target): Promise<string> {
   const serial = client.socket.getPeerX509Certificate()?.serialNumber ?? "";
   await client.close();
   return serial;
-}
-
-async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
 }

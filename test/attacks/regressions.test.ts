@@ -13,6 +13,7 @@ import { mintToken, publicKeySet } from "../../packages/server/src/services/toke
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
 import type { Storage } from "../../packages/server/src/storage/storage.js";
 import { verifyToken } from "../../packages/server/test/support/verify-token.js";
+import { eventually } from "../support/eventually.js";
 import {
   auditRows,
   CapturedLog,
@@ -80,11 +81,6 @@ function hold(writes: Writes): { waiting: (count: number) => Promise<void>; rele
     return released;
   };
   return { waiting: (count) => eventually(() => held >= count), release };
-}
-
-/** Waits, a turn of the event loop at a time, until something holds; the test's own limit ends it otherwise. */
-async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 const openHandles = (kind: string) => process.getActiveResourcesInfo().filter((name) => name === kind).length;

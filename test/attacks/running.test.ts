@@ -7,6 +7,7 @@ import { runningServers } from "../../packages/server/src/services/presence.js";
 import { readStatus } from "../../packages/server/src/services/status.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
 import type { Storage } from "../../packages/server/src/storage/storage.js";
+import { eventually } from "../support/eventually.js";
 import { HOUR, MINUTE, newStore, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
 import {
   failPasswords,
@@ -50,11 +51,6 @@ async function metric(server: TestServer, sample: string): Promise<number> {
   const { body } = await fetchFrom(server, "/metrics");
   const line = body.split("\n").find((one) => one.startsWith(`${sample} `));
   return line === undefined ? 0 : Number(line.slice(sample.length + 1));
-}
-
-/** Waits, a turn of the event loop at a time, until something holds; the test's own limit ends it otherwise. */
-async function eventually(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("/metrics", () => {

@@ -23,7 +23,7 @@ afterAll(() => machine.close());
 function start(directory: string): Promise<Ended> {
   const file = join(machine.home, "admin-password");
   const options = ["--data", directory, "--admin-password-file", file, "--listen", "127.0.0.1:0", "--http", "off"];
-  return machine.run("posternd", ["start", "--init", ...options, "--json"]);
+  return machine.hosted("posternd", ["start", "--init", ...options, "--json"]);
 }
 
 let copies = 0;

@@ -8,15 +8,15 @@ import { guessPassword } from "../support/person.js";
 import { type Machine, onlyLine } from "../support/programs.js";
 import { WireClient } from "../support/wire-client.js";
 import { at, password, registerByScript } from "./account.js";
-import { hotp, movableServer, newMachine, Owner } from "./caretaker.js";
+import { hotp, type MovableOptions, movableServer, newMachine, Owner } from "./caretaker.js";
 import { greeting, talker } from "./fake-servers.js";
 
 /** How people look after an account by scripts: the real client, against a server whose clock is moved. */
 
 const newPassword = "eleven patient harbours";
 
-async function loggedIn(): Promise<{ owner: Owner; machine: Machine }> {
-  const owner = await Owner.register(await movableServer());
+async function loggedIn(options?: MovableOptions): Promise<{ owner: Owner; machine: Machine }> {
+  const owner = await Owner.register(await movableServer(options));
   const machine = newMachine();
   expect(await owner.logIn(machine)).toMatchObject({ code: 0 });
   return { owner, machine };
@@ -45,7 +45,7 @@ describe("sessions", () => {
         [there, false],
       ].sort(),
     );
-    const shown = await machine.run("postern", ["session", "list", ...owner.at()]);
+    const shown = await machine.hosted("postern", ["session", "list", ...owner.at()]);
     expect(shown.stdout).toMatch(new RegExp(`^${here.slice(0, 12)} .* 127\\.0\\.0\\.1 .* this session$`, "m"));
     for (const line of shown.stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
 
@@ -103,7 +103,7 @@ describe("devices", () => {
     };
     const at = ["--server", fake.listen, "--fingerprint", fingerprint];
     const logIn = () =>
-      machine.run("postern", ["login", "alice", "--password-file", "password", "--code", "1 23456", ...at]);
+      machine.hosted("postern", ["login", "alice", "--password-file", "password", "--code", "1 23456", ...at]);
     plant("alice", `SHA256:${"A".repeat(43)}`);
     await logIn();
     plant("bob", fingerprint);
@@ -141,7 +141,7 @@ describe("authenticators", () => {
     expect(await owner.logIn(machine, owner.totp(added.secret, params))).toMatchObject({ code: 0 });
     const { last } = await owner.run(machine, ["factor", "list"]);
     expect(last["factors"]).toMatchObject([{ label: "authenticator" }, { label: "old phone" }]);
-    const shown = await machine.run("postern", ["factor", "list", ...owner.at()]);
+    const shown = await machine.hosted("postern", ["factor", "list", ...owner.at()]);
     expect(shown.stdout).toContain("TOTP SHA256, 8 digits, 60 s");
     for (const line of shown.stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
 
@@ -187,7 +187,7 @@ describe("a fresh code", () => {
     const { owner, machine } = await loggedIn();
     grow(owner);
     expect(await owner.run(machine, ["factor", "list"])).toMatchObject({ code: 1, error: "step_up_needed" });
-    const plain = await machine.run("postern", ["factor", "list", ...owner.at()]);
+    const plain = await machine.hosted("postern", ["factor", "list", ...owner.at()]);
     expect(plain.stderr).toContain("hint: give one with --code");
     const wrong = ["factor", "list", "--code", owner.wrongCode()];
     expect(await owner.run(machine, wrong)).toMatchObject({ code: 1, error: "code_refused" });
@@ -233,7 +233,7 @@ describe("recovery codes", () => {
   it("used at a login, say what to do next, and ask a script nothing", async () => {
     const { owner, machine } = await loggedIn();
     const args = ["login", "alice", "--password-file", "password", "--code", owner.person.recoveryCodes[0] ?? ""];
-    const { code, stderr } = await machine.run("postern", [...args, ...owner.at()], { stdin: "open" });
+    const { code, stderr } = await machine.hosted("postern", [...args, ...owner.at()], { stdin: "open" });
     expect(code).toBe(0);
     expect(stderr).toContain("you have 9 left");
     expect(stderr).toContain("factor add");
@@ -294,7 +294,7 @@ describe("a new password", () => {
 
 describe("raised Argon2id parameters", () => {
   it("are taken over at the next login, and by a password change, without a word", async () => {
-    const { owner, machine } = await loggedIn();
+    const { owner, machine } = await loggedIn({ stretching: "real" });
     await raiseStretch(owner.server.context, 2);
     const generation = async () => {
       const client = await WireClient.open(owner.server);

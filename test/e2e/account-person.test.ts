@@ -153,7 +153,7 @@ describe("a connection that ends while a person thinks", () => {
     onTestFinished(() => relay.close());
     const at = ["--server", relay.listen, "--fingerprint", owner.server.fingerprint];
     const login = ["login", "alice", "--password-file", "password", "--code", owner.code()];
-    expect(await machine.run("postern", [...login, ...at])).toMatchObject({ code: 0 });
+    expect(await machine.hosted("postern", [...login, ...at])).toMatchObject({ code: 0 });
     for (const how of ["FIN", "RST"] as const) {
       const before = relay.connections;
       const terminal = new Terminal(machine, "postern", ["recovery", "regenerate", ...at]);
@@ -173,7 +173,7 @@ describe("a connection that ends while a person thinks", () => {
     onTestFinished(() => relay.close());
     const at = ["--server", relay.listen, "--fingerprint", owner.server.fingerprint];
     const login = ["login", "alice", "--password-file", "password", "--code", owner.code()];
-    expect(await machine.run("postern", [...login, ...at])).toMatchObject({ code: 0 });
+    expect(await machine.hosted("postern", [...login, ...at])).toMatchObject({ code: 0 });
     const terminal = new Terminal(machine, "postern", ["factor", "add", ...at]);
     await terminal.shows("it shows:");
     await relay.cut("FIN");

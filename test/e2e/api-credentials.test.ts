@@ -22,7 +22,7 @@ it("an application with a key of the operator's judges codes of an authenticator
   const smtp = ["--smtp", `smtp://127.0.0.1:${mailbox.port}?tls=off`, "--smtp-from", "postern@example.org"];
   const server = await operator.startServer(smtp);
   const passwordFile = ["--admin-password-file", `${operator.home}/admin-password`];
-  const made = await operator.run("posternd", [
+  const made = await operator.hosted("posternd", [
     ...["apikey", "create", "--name", "shop", "--scope", "otp,totp"],
     ...passwordFile,
   ]);
@@ -30,7 +30,7 @@ it("an application with a key of the operator's judges codes of an authenticator
 
   const totp = await call("/v1/totp", { subject: "ann", issuer: "Shop", account: "ann@example.org" });
   operator.write("uri", `${totp["uri"]}\n`);
-  const shown = await operator.run("postern", ["otp", "code", "--uri-file", `${operator.home}/uri`]);
+  const shown = await operator.hosted("postern", ["otp", "code", "--uri-file", `${operator.home}/uri`]);
   const code = shown.stdout.trim();
   expect(await call(`/v1/totp/${totp["id"]}/verify`, { code })).toEqual({ result: "valid" });
   expect(await call(`/v1/totp/${totp["id"]}/verify`, { code })).toEqual({ result: "replayed" });
@@ -45,7 +45,7 @@ it("an application with a key of the operator's judges codes of an authenticator
   const [mailed = ""] = /^[0-9]{10}$/m.exec(mail?.body ?? "") ?? [];
   expect(await call(`/v1/otp/${otp["id"]}/verify`, { code: mailed })).toEqual({ result: "valid" });
 
-  const log = await operator.run("posternd", ["audit", "list", "--subject", "ann", "--json", ...passwordFile]);
+  const log = await operator.hosted("posternd", ["audit", "list", "--subject", "ann", "--json", ...passwordFile]);
   const rows = log.stdout
     .trimEnd()
     .split("\n")

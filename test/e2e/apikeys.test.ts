@@ -8,7 +8,8 @@ const passwordFile = join(operator.home, "admin-password");
 beforeAll(() => operator.startServer(["--http", "off"]));
 afterAll(() => operator.close());
 
-const run = (...args: string[]) => operator.run("posternd", ["apikey", ...args, "--admin-password-file", passwordFile]);
+const run = (...args: string[]) =>
+  operator.hosted("posternd", ["apikey", ...args, "--admin-password-file", passwordFile]);
 
 const columns = (text: string) => Math.max(...text.split("\n").map((line) => line.length));
 
@@ -49,7 +50,7 @@ describe("posternd apikey, while the server runs,", () => {
 
     const applications = onlyLine((await run("applications", "--json")).stdout);
     expect(applications).toMatchObject({ id: application, name: "shop", keys: 1 });
-    const log = await operator.run("posternd", [
+    const log = await operator.hosted("posternd", [
       ...["audit", "list", "--application", application, "--json"],
       ...["--admin-password-file", passwordFile],
     ]);
@@ -65,7 +66,7 @@ describe("posternd apikey, while the server runs,", () => {
     [["create", "--name", "shop", "--scope", "otp", "--application", "app_1"], 2, "usage"],
     [["revoke", "pk_1"], 6, "input_needed"],
   ] as const)("%j: says so before the store is opened", async (args, code, error) => {
-    const ended = await operator.run("posternd", ["apikey", ...args, "--data", "nowhere", "--json"]);
+    const ended = await operator.hosted("posternd", ["apikey", ...args, "--data", "nowhere", "--json"]);
     expect({ code: ended.code, ...onlyLine(ended.stdout) }).toMatchObject({ code, error: { code: error } });
   });
 });

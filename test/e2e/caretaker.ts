@@ -1,3 +1,4 @@
+import { firstStretchGeneration, stretchFloor, stretchGenerations } from "@postern/shared/kdf";
 import { hotpCode } from "@postern/shared/otp/hotp";
 import type { HotpParameters, TotpParameters } from "@postern/shared/otp/parameters";
 import { decodeSecret } from "@postern/shared/otp/secret";
@@ -5,7 +6,7 @@ import { stepAt, totpCode } from "@postern/shared/otp/totp";
 import { onTestFinished } from "vitest";
 import { Clock, newStore, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
 import { Person, register } from "../support/person.js";
-import { Machine, type RunOptions } from "../support/programs.js";
+import { type HostedOptions, Machine } from "../support/programs.js";
 import { WireClient } from "../support/wire-client.js";
 import { password } from "./account.js";
 
@@ -15,11 +16,25 @@ export interface MovableServer extends TestServer {
   readonly fingerprint: string;
 }
 
-export async function movableServer(): Promise<MovableServer> {
+export interface MovableOptions {
+  /** What Argon2id costs the client: by default the least that it takes from any server. */
+  readonly stretching?: "least" | "real";
+}
+
+export async function movableServer({ stretching = "least" }: MovableOptions = {}): Promise<MovableServer> {
+  if (stretching === "least") stretchAtLeast();
   const clock = new Clock();
   clock.advance(Date.now() - clock.now());
   const server = await startInProcess(await newStore({ clock }));
   return { ...server, listen: `127.0.0.1:${server.port}`, fingerprint: server.running.fingerprint };
+}
+
+/** The servers of this test ask for no more than they must, under the number of what new servers begin with. */
+function stretchAtLeast(): void {
+  const first = stretchGenerations[firstStretchGeneration];
+  const real = { ...first };
+  Object.assign(first, stretchFloor);
+  onTestFinished(() => void Object.assign(first, real));
 }
 
 export function newMachine(): Machine {
@@ -70,8 +85,8 @@ export class Owner {
     return ["--server", this.server.listen, "--fingerprint", this.server.fingerprint];
   }
 
-  async run(machine: Machine, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    const { code, stdout } = await machine.run("postern", [...args, ...this.at(), "--json"], options);
+  async run(machine: Machine, args: readonly string[], options: HostedOptions = {}): Promise<Outcome> {
+    const { code, stdout } = await machine.hosted("postern", [...args, ...this.at(), "--json"], options);
     const lines = stdout.trimEnd().split("\n");
     return outcome(code, lines);
   }

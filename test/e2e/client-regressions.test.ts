@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path";
 import { firstStretchGeneration, stretchFloor } from "@postern/shared/kdf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Ended, Machine, onlyLine, type RunOptions, type Server } from "../support/programs.js";
+import { type Ended, type HostedOptions, Machine, onlyLine, type Server } from "../support/programs.js";
 import { Terminal } from "../support/terminal.js";
 import { type Account, Authenticator, at, loginArgs, password, registerByScript } from "./account.js";
 import { type Answer, greeting, type Impostor, impostor, talker } from "./fake-servers.js";
@@ -38,8 +38,8 @@ async function newTalker(answer: (method: string) => Answer): Promise<Impostor> 
 }
 
 /** Runs the client with --json; gives its exit code and the code of its error. */
-async function outcomeOf(machine: Machine, args: readonly string[], options: RunOptions = {}): Promise<unknown[]> {
-  const { code, stdout } = await machine.run("postern", [...args, "--json"], options);
+async function outcomeOf(machine: Machine, args: readonly string[], options: HostedOptions = {}): Promise<unknown[]> {
+  const { code, stdout } = await machine.hosted("postern", [...args, "--json"], options);
   return [code, errorOf(stdout)];
 }
 
@@ -70,7 +70,7 @@ function plantPin(machine: Machine, listen: string, fingerprint: string): void {
 async function auditTrail(): Promise<string[]> {
   const file = join(operator.home, "admin-password");
   const args = ["audit", "list", "--admin-password-file", file, "--limit", "1000", "--json"];
-  const { code, stdout } = await operator.run("posternd", args);
+  const { code, stdout } = await operator.hosted("posternd", args);
   expect(code).toBe(0);
   const lines = stdout.trimEnd().split("\n");
   return lines.map((line) => {
@@ -130,7 +130,7 @@ describe("a password in the place of a code is not sent", () => {
     const relay = keep(await Relay.start(server.listen));
     const args = ["login", "alice", "--server", relay.listen, "--fingerprint", server.fingerprint];
     const before = await auditTrail();
-    const { code, stdout } = await machine.run("postern", [
+    const { code, stdout } = await machine.hosted("postern", [
       ...[...args, "--password-file", "password", "--code", password, "--json"],
     ]);
     expect([code, errorOf(stdout)]).toEqual([2, "usage"]);
@@ -144,7 +144,7 @@ describe("a password in the place of a code is not sent", () => {
     const name = command === "login" ? "alice" : "bob";
     const before = await spent();
     const args = [command, name, ...at(server), "--password-file", "-", "--json"];
-    const { code, stdout } = await machine.run("postern", args, { stdin: { text: `${password}\n${password}\n` } });
+    const { code, stdout } = await machine.hosted("postern", args, { stdin: { text: `${password}\n${password}\n` } });
     expect([code, errorOf(stdout)]).toEqual([2, "usage"]);
     expect(stdout).not.toContain(password);
     expect(await spent()).toEqual(before);
@@ -265,7 +265,7 @@ describe.concurrent("a false server", () => {
     plantPin(machine, fake.listen, fingerprint);
     const args = ["login", "alice", "--password-file", "password", "--code", "123456", "--server", fake.listen];
     expect(await outcomeOf(machine, args)).toEqual([3, "server_failed"]);
-    const { code, stderr } = await machine.run("postern", args);
+    const { code, stderr } = await machine.hosted("postern", args);
     expect([code, stderr]).toMatchObject([3, expect.stringMatching(/^error: /)]);
   });
 
@@ -290,7 +290,7 @@ describe.concurrent("a false server", () => {
     };
     const { server: fake, fingerprint } = await newTalker((method) => answers[method] ?? { error: "internal" });
     plantPin(machine, fake.listen, fingerprint);
-    return machine.run("postern", ["register", "alice", "--password-file", "password", "--server", fake.listen]);
+    return machine.hosted("postern", ["register", "alice", "--password-file", "password", "--server", fake.listen]);
   }
 
   const misfits: readonly (readonly [string, object])[] = [
@@ -413,8 +413,8 @@ describe.concurrent("the offline toolkit", () => {
   it("and the rest are explained by `help` as by --help", async () => {
     const machine = newToolkit();
     const [help, option] = await Promise.all([
-      machine.run("postern", ["help", "login"]),
-      machine.run("postern", ["login", "--help"]),
+      machine.hosted("postern", ["help", "login"]),
+      machine.hosted("postern", ["login", "--help"]),
     ]);
     expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining("postern login"), stderr: "" });
     expect(help.stdout).toBe(option.stdout);

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createIdentity } from "../../packages/server/src/identity/identity-key.js";
-import { adminPassword, Machine, onlyLine, type RunOptions, type Server } from "../support/programs.js";
+import { adminPassword, type HostedOptions, Machine, onlyLine, type Server } from "../support/programs.js";
 import { Terminal } from "../support/terminal.js";
 import { type Account, loginArgs, registerByScript } from "./account.js";
 
@@ -36,16 +36,16 @@ const verifiers = [
   return installed;
 });
 
-const identity = (args: readonly string[], options?: RunOptions) =>
-  operator.run("posternd", ["identity", ...args, "--admin-password-file", passwordFile], options);
+const identity = (args: readonly string[], options?: HostedOptions) =>
+  operator.hosted("posternd", ["identity", ...args, "--admin-password-file", passwordFile], options);
 
 /** The client without a fingerprint: it goes by its pin alone. */
-const postern = (...args: string[]) => person.run("postern", [...args, "--server", server.listen]);
+const postern = (...args: string[]) => person.hosted("postern", [...args, "--server", server.listen]);
 
 const login = (code: string) => {
   const args = loginArgs(person, server, "alice", code);
   const at = args.indexOf("--fingerprint");
-  return person.run("postern", [...args.slice(0, at), ...args.slice(at + 2), "--json"]);
+  return person.hosted("postern", [...args.slice(0, at), ...args.slice(at + 2), "--json"]);
 };
 
 const pinned = () => {
@@ -146,7 +146,7 @@ describe("posternd identity, while the server runs,", () => {
     const { earlier } = await shown();
     expect(earlier.map(({ successor }) => successor)).toEqual(["none", "cut-off"]);
     const audit = ["audit", "list", "--event", "identity.*", "--admin-password-file", passwordFile];
-    expect((await operator.run("posternd", audit)).stdout).toMatch(/done: successor .*\n.*done: no_successor /);
+    expect((await operator.hosted("posternd", audit)).stdout).toMatch(/done: successor .*\n.*done: no_successor /);
   });
 });
 
@@ -163,7 +163,7 @@ describe("posternd start, given a certificate for the HTTPS port,", () => {
     ["that is not there", ["--http-cert", "none.pem", "--http-key", "none.pem"], "file_unreadable"],
     ["that is none", ["--http-cert", passwordFile, "--http-key", passwordFile], "http_certificate_invalid"],
   ])("%s, says so before it asks for the admin password", async (_name, args, error) => {
-    const { code, stdout } = await operator.run("posternd", ["start", ...args, "--json", "--no-input"]);
+    const { code, stdout } = await operator.hosted("posternd", ["start", ...args, "--json", "--no-input"]);
     expect([code, onlyLine(stdout)]).toMatchObject([2, { error: { code: error } }]);
   });
 });

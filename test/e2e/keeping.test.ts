@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBarrier } from "../../packages/server/src/barrier/barrier.js";
 import { initialiseStore } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
-import { adminPassword, Machine, onlyLine, type RunOptions, type Server } from "../support/programs.js";
+import { adminPassword, type HostedOptions, Machine, onlyLine, type Server } from "../support/programs.js";
 import { leastStretch } from "../support/ready-store.js";
 import { Terminal } from "../support/terminal.js";
 import { type Account, loginArgs, registerByScript } from "./account.js";
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([operator.close(), alice.close()]));
 
-const run = (args: readonly string[], options?: RunOptions) => operator.run("posternd", args, options);
+const run = (args: readonly string[], options?: HostedOptions) => operator.hosted("posternd", args, options);
 const withPassword = (...args: string[]) => [...args, "--admin-password-file", passwordFile];
 
 /** The one line of JSON of a command that is expected to do its work. */
@@ -38,13 +38,13 @@ async function json(...args: string[]): Promise<Record<string, unknown>> {
   return onlyLine(stdout);
 }
 
-async function errorOf(args: readonly string[], options?: RunOptions) {
+async function errorOf(args: readonly string[], options?: HostedOptions) {
   const { code, stdout } = await run([...args, "--json"], options);
   const { error } = onlyLine(stdout) as { error?: { code: string; message: string } };
   return { code, error: error?.code, message: error?.message };
 }
 
-const logIn = (code: string) => alice.run("postern", [...loginArgs(alice, server, "alice", code), "--json"]);
+const logIn = (code: string) => alice.hosted("postern", [...loginArgs(alice, server, "alice", code), "--json"]);
 
 const events = async (data = operator.data, file = passwordFile) => {
   const { stdout } = await run(["audit", "list", "--data", data, "--admin-password-file", file, "--json"]);
@@ -106,7 +106,7 @@ describe("posternd restore", () => {
     expect([again.fingerprint, again.listen]).toEqual([server.fingerprint, server.listen]);
     server = again;
 
-    const whoami = await alice.run("postern", ["whoami", "--server", server.listen, "--json"]);
+    const whoami = await alice.hosted("postern", ["whoami", "--server", server.listen, "--json"]);
     expect(onlyLine(whoami.stdout)).toMatchObject({ error: { code: "session_invalid" } });
     for (const code of [used, account.recoveryCodes[0] ?? ""]) {
       expect(onlyLine((await logIn(code)).stdout)).toMatchObject({ error: { code: "code_refused" } });
@@ -240,7 +240,7 @@ describe("posternd rekey", () => {
       }
     });
     const first = operator.start("posternd", withPassword("rekey", "--data", data));
-    while (!first.stderr.includes("Sealing")) await new Promise((resolve) => setImmediate(resolve));
+    await first.says(/Sealing/);
     expect((await first.stop("SIGKILL")).code).toBe(137);
     const counts = await barrier.countTerms();
     await barrier.close();

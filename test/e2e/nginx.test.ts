@@ -59,11 +59,11 @@ describe.runIf(installed)("a site behind nginx", () => {
   let socket: string;
 
   const posternd = async (...args: string[]) => {
-    const { code, stdout } = await operator.run("posternd", [...args, "--admin-password-file", passwordFile]);
+    const { code, stdout } = await operator.hosted("posternd", [...args, "--admin-password-file", passwordFile]);
     if (code !== 0) throw new Error(`posternd ${args[0]} ended with ${code}`);
     return stdout;
   };
-  const postern = (...args: string[]) => person.run("postern", [...args, ...at(server)]);
+  const postern = (...args: string[]) => person.hosted("postern", [...args, ...at(server)]);
   const token = async (audience: string) =>
     String(onlyLine((await postern("token", "--audience", audience, "--json")).stdout)["token"]);
 
@@ -75,7 +75,7 @@ describe.runIf(installed)("a site behind nginx", () => {
     key = (await posternd("apikey", "create", "--name", "wiki", "--scope", "session")).trim();
     socket = await startNginx("nginx", await posternd("identity", "show", "--pem"));
     alice = await registerByScript(person, server, "alice");
-    const { code } = await person.run("postern", loginArgs(person, server, "alice", alice.authenticator.next()));
+    const { code } = await person.hosted("postern", loginArgs(person, server, "alice", alice.authenticator.next()));
     expect(code).toBe(0);
   });
   afterAll(async () => {

@@ -19,7 +19,7 @@ afterAll(() => Promise.all([operator.close(), alice.close(), bob.close()]));
 
 /** What an operator's command prints, with the admin password from its file. */
 async function operate(...args: string[]) {
-  return operator.run("posternd", [...args, "--admin-password-file", join(operator.home, "admin-password")]);
+  return operator.hosted("posternd", [...args, "--admin-password-file", join(operator.home, "admin-password")]);
 }
 
 const tokenForm = /^ptk_[A-Za-z0-9_-]{72}\n$/;
@@ -51,7 +51,7 @@ describe("a script whose operator invites, and helps out", () => {
   it("is refused without an invite, before it is asked for anything else", async () => {
     const file = alice.write("password", `${password}\n`);
     const args = ["register", "alice", ...to(), "--fingerprint", server.fingerprint, "--password-file", file, "--json"];
-    const { code, stdout } = await bob.run("postern", args);
+    const { code, stdout } = await bob.hosted("postern", args);
     expect(code).toBe(1);
     expect(onlyLine(stdout)).toMatchObject({ error: { code: "invite_needed" } });
   });
@@ -65,7 +65,7 @@ describe("a script whose operator invites, and helps out", () => {
     account = done;
     codes = done["recovery_codes"] as readonly string[];
     expect(readFileSync(join(alice.config, "known-servers.json"), "utf8")).toContain(server.fingerprint);
-    const again = await alice.run("postern", ["register", "carol", ...to(), ...files, "--json"], { stdin: "open" });
+    const again = await alice.hosted("postern", ["register", "carol", ...to(), ...files, "--json"], { stdin: "open" });
     expect(again.code).toBe(1);
     expect(onlyLine(again.stdout)).toMatchObject({ error: { code: "token_invalid" } });
     const { stdout } = await operate("invite", "list", "--json");
@@ -78,7 +78,7 @@ describe("a script whose operator invites, and helps out", () => {
     const revoked = await operate("invite", "revoke", id.slice(0, 12), "--json");
     expect(onlyLine(revoked.stdout)).toMatchObject({ id, state: "revoked" });
     const args = ["register", "carol", ...to(), "--invite", token, "--json"];
-    const refused = await bob.run("postern", [...args, "--password-file", join(alice.home, "password")]);
+    const refused = await bob.hosted("postern", [...args, "--password-file", join(alice.home, "password")]);
     expect(onlyLine(refused.stdout)).toMatchObject({ error: { code: "token_invalid" } });
   });
 
@@ -87,12 +87,12 @@ describe("a script whose operator invites, and helps out", () => {
     made.reset = token;
     const args = ["recover", "alice", ...to(), "--token-file", "-", "--new-password-file", "-", "--json"];
     const lines = (code = "") => ({ stdin: { text: `${token}${newPassword}\n${code}\n` } });
-    const { code, stdout } = await alice.run("postern", args, lines(codes[0]));
+    const { code, stdout } = await alice.hosted("postern", args, lines(codes[0]));
     expect({ code, result: onlyLine(stdout) }).toEqual({
       code: 0,
       result: { reset: "password", account: account["account"], name: "alice" },
     });
-    const again = await alice.run("postern", args, lines(codes[1]));
+    const again = await alice.hosted("postern", args, lines(codes[1]));
     expect(onlyLine(again.stdout)).toMatchObject({ error: { code: "token_invalid" } });
   });
 
@@ -104,9 +104,9 @@ describe("a script whose operator invites, and helps out", () => {
     expect(done).toMatchObject({ reset: "factors", account: account["account"], name: "alice" });
     expect(done["recovery_codes"]).toHaveLength(10);
     const login = ["login", "alice", ...to(), "--password-file", join(alice.home, "new"), "--json"];
-    const old = await alice.run("postern", [...login, "--code", codes[2] ?? ""]);
+    const old = await alice.hosted("postern", [...login, "--code", codes[2] ?? ""]);
     expect(onlyLine(old.stdout)).toMatchObject({ error: { code: "code_refused" } });
-    const { code } = await alice.run("postern", [...login, "--code", authenticator.next()]);
+    const { code } = await alice.hosted("postern", [...login, "--code", authenticator.next()]);
     expect(code).toBe(0);
   });
 
@@ -118,7 +118,7 @@ describe("a script whose operator invites, and helps out", () => {
   ])("is told of %s before it connects", async (_what, given, options, { code, error }) => {
     const token = given === undefined ? "ptk_AAAA" : made[given];
     const args = ["recover", "alice", "--server", "127.0.0.1:1", "--token-file", bob.write("token", token), ...options];
-    const ended = await bob.run("postern", [...args, "--json"]);
+    const ended = await bob.hosted("postern", [...args, "--json"]);
     expect({ code: ended.code, error: onlyLine(ended.stdout)["error"] }).toMatchObject({
       code,
       error: { code: error },

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock, targetOf } from "../support/crash-load.js";
 import { logIn, Person, register } from "../support/person.js";
-import { Machine, onlyLine, type RunOptions, type Server } from "../support/programs.js";
+import { type HostedOptions, Machine, onlyLine, type Server } from "../support/programs.js";
 import { Terminal } from "../support/terminal.js";
 import { WireClient } from "../support/wire-client.js";
 
@@ -28,8 +28,8 @@ beforeAll(async () => {
 });
 afterAll(() => operator.close());
 
-const run = (args: readonly string[], options?: RunOptions) =>
-  operator.run("posternd", [...args, "--admin-password-file", passwordFile], options);
+const run = (args: readonly string[], options?: HostedOptions) =>
+  operator.hosted("posternd", [...args, "--admin-password-file", passwordFile], options);
 
 describe("posternd user and session, while the server runs,", () => {
   it("list people in 80 columns, and one JSON line each", async () => {
@@ -109,7 +109,7 @@ describe("posternd user and session, given what they do not take,", () => {
     [["user", "list", "--after", "a b"], 1, "name_invalid"],
     [["session", "revoke", "ses_1", "--all", "--yes"], 2, "usage"],
   ] as const)("%j: say so before the store is opened", async (args, code, error) => {
-    const ended = await operator.run("posternd", [...args, "--data", "nowhere", "--json"]);
+    const ended = await operator.hosted("posternd", [...args, "--data", "nowhere", "--json"]);
     expect({ code: ended.code, error: onlyLine(ended.stdout)["error"] }).toMatchObject({
       code,
       error: { code: error },

@@ -11,10 +11,10 @@ const alice = new Machine();
 let first: Server;
 let account: Account;
 beforeAll(async () => {
-  first = await operator.startFirstServer();
+  first = await operator.startServer();
   account = await registerByScript(alice, first, "alice");
   const args = loginArgs(alice, first, "alice", account.recoveryCodes[0] ?? "");
-  expect((await alice.run("postern", args)).code).toBe(0);
+  expect((await alice.hosted("postern", args)).code).toBe(0);
 });
 afterAll(() => Promise.all([operator.close(), alice.close()]));
 
@@ -57,13 +57,13 @@ describe("a store whose server has ended", () => {
     expect(ready).toContain(`fingerprint=${first.fingerprint}`);
     expect(terminal.history()).not.toContain("New admin password");
 
-    const whoami = await alice.run("postern", ["whoami", "--server", first.listen, "--json"]);
+    const whoami = await alice.hosted("postern", ["whoami", "--server", first.listen, "--json"]);
     expect([whoami.code, onlyLine(whoami.stdout)]).toMatchObject([0, { account: account.id, name: "alice" }]);
 
-    const used = await alice.run("postern", loginArgs(alice, first, "alice", account.recoveryCodes[0] ?? ""));
+    const used = await alice.hosted("postern", loginArgs(alice, first, "alice", account.recoveryCodes[0] ?? ""));
     expect(used.code).toBe(1);
     expect(used.stderr).toContain("error: the code was not accepted");
-    const unused = await alice.run("postern", loginArgs(alice, first, "alice", account.recoveryCodes[1] ?? ""));
+    const unused = await alice.hosted("postern", loginArgs(alice, first, "alice", account.recoveryCodes[1] ?? ""));
     expect(unused.code).toBe(0);
 
     terminal.press("ctrl-c");
@@ -72,7 +72,7 @@ describe("a store whose server has ended", () => {
 
   it("has an audit log that holds together, with an entry for each of these things", async () => {
     const file = operator.write("admin-password", `${adminPassword}\n`);
-    const verify = await operator.run("posternd", ["audit", "verify", "--admin-password-file", file, "--json"]);
+    const verify = await operator.hosted("posternd", ["audit", "verify", "--admin-password-file", file, "--json"]);
     const { ok, entries } = onlyLine(verify.stdout);
     expect([verify.code, ok]).toEqual([0, true]);
     // The store was made; the server started and stopped, twice; one registration, two logins, one code refused.

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => Promise.all([operator.close(), alice.close()]));
 
 const run = (...args: string[]) =>
-  operator.run("posternd", [...args, "--config", config, "--admin-password-file", passwordFile]);
+  operator.hosted("posternd", [...args, "--config", config, "--admin-password-file", passwordFile]);
 
 function scrape(path: string): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
@@ -28,11 +28,6 @@ function scrape(path: string): Promise<{ status: number | undefined; body: strin
       text(response).then((body) => resolve({ status: response.statusCode, body }), reject);
     }).once("error", reject);
   });
-}
-
-/** Waits until the server's log has a line; it is written at once, but seen when it comes over the pipe. */
-async function logged(pattern: RegExp): Promise<void> {
-  while (!pattern.test(server.process.stderr)) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("a server that runs", () => {
@@ -75,22 +70,22 @@ describe("a server that runs", () => {
   it("takes up another log level from the store, and from its file at SIGHUP", async () => {
     const { code, stdout } = await run("log-level", "set", "debug", "--for", "1h");
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^All servers of this store log at debug, until /)]);
-    await logged(/"logLevel":"debug","from":"store"/);
+    await server.process.says(/"logLevel":"debug","from":"store"/);
     expect((await run("log-level", "clear")).code).toBe(0);
-    await logged(/"logLevel":"info","from":"start"/);
+    await server.process.says(/"logLevel":"info","from":"start"/);
     writeFileSync(config, 'log-level = "debug"\nlog-format = "json"\ndrain = "40s"\n');
     server.process.signal("SIGHUP");
-    await logged(/"logLevel":"debug","from":"reload"/);
+    await server.process.says(/"logLevel":"debug","from":"reload"/);
   });
 
   it("finishes, when it is stopped, the login of a person who is between password and code", async () => {
     const login = new Terminal(alice, "postern", ["login", "alice", ...at(server), "--password-file", "password"]);
     await login.shows("? Code");
     server.process.signal("SIGTERM");
-    await logged(/"connections":1,"seconds":40,"msg":"waiting for what is under way"/);
+    await server.process.says(/"connections":1,"seconds":40,"msg":"waiting for what is under way"/);
     const ready = await scrape("/readyz");
     expect([ready.status, JSON.parse(ready.body)]).toMatchObject([503, { code: "shutting_down" }]);
-    const late = await alice.run("postern", [
+    const late = await alice.hosted("postern", [
       "login",
       "alice",
       ...at(server),
@@ -115,7 +110,7 @@ describe("a server with nobody to wait for", () => {
     const login = new Terminal(alice, "postern", ["login", "alice", ...at(server), "--password-file", "password"]);
     await login.shows("? Code");
     server.process.signal("SIGTERM");
-    await logged(/waiting for what is under way/);
+    await server.process.says(/waiting for what is under way/);
     expect((await server.process.stop("SIGTERM")).code).toBe(0);
     expect(server.process.stderr).toMatch(/"connections":1,"msg":"cut off"/);
     login.press("ctrl-c");
@@ -125,7 +120,7 @@ describe("a server with nobody to wait for", () => {
   it("shows as none that runs, in status, and its ports as free", async () => {
     const { stdout } = await run("status", "--json");
     expect(onlyLine(stdout)).toMatchObject({ servers: [], last_stop: expect.stringMatching(/Z$/) });
-    const doctor = await operator.run("posternd", ["doctor", "--listen", server.listen, "--http", "off"]);
+    const doctor = await operator.hosted("posternd", ["doctor", "--listen", server.listen, "--http", "off"]);
     expect(doctor.stdout).toMatch(/^\[ok\] listen: .* is free$/m);
     expect(doctor.stderr).toContain("Skipped:");
   });
@@ -134,12 +129,12 @@ describe("a server with nobody to wait for", () => {
 describe("a configuration file that is not understood", () => {
   it("stops every command with its line, and the doctor says so among the rest", async () => {
     const bad = operator.write("bad.toml", '\nlissten = "a:1"\n');
-    const started = await operator.run("posternd", ["start", "--config", bad, "--json"]);
+    const started = await operator.hosted("posternd", ["start", "--config", bad, "--json"]);
     expect([started.code, onlyLine(started.stdout)]).toMatchObject([2, { error: { code: "config_invalid" } }]);
     expect(started.stdout).toContain(
       `${join(operator.home, "bad.toml")}:2: unknown key \\"lissten\\"; did you mean \\"listen\\"?`,
     );
-    const doctor = await operator.run("posternd", ["doctor", "--config", bad]);
+    const doctor = await operator.hosted("posternd", ["doctor", "--config", bad]);
     expect(doctor.code).toBe(1);
     expect(doctor.stdout).toMatch(/^\[fail\] config: /m);
     expect(doctor.stdout).toMatch(/^\[ok\] node: /m);
@@ -149,7 +144,7 @@ describe("a configuration file that is not understood", () => {
     const { mkdirSync } = await import("node:fs");
     mkdirSync(operator.config, { recursive: true });
     writeFileSync(join(operator.config, "posternd.toml"), 'registration = "closed"\n', { mode: 0o600 });
-    const { stdout } = await operator.run("posternd", ["config", "show"]);
+    const { stdout } = await operator.hosted("posternd", ["config", "show"]);
     expect(stdout).toMatch(/^registration = "closed" +# line 1$/m);
   });
 });

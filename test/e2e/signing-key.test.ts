@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { adminPassword, Machine, onlyLine, type RunOptions, type Server } from "../support/programs.js";
+import { adminPassword, type HostedOptions, Machine, onlyLine, type Server } from "../support/programs.js";
 import { Terminal } from "../support/terminal.js";
 import { fetchKeys } from "./token-verifier.js";
 
@@ -22,8 +22,8 @@ interface Key {
   readonly published_until?: string;
 }
 
-const run = (args: readonly string[], options?: RunOptions) =>
-  operator.run("posternd", ["signing-key", ...args, "--admin-password-file", passwordFile], options);
+const run = (args: readonly string[], options?: HostedOptions) =>
+  operator.hosted("posternd", ["signing-key", ...args, "--admin-password-file", passwordFile], options);
 
 /** The one line of JSON of a command that is expected to do its work. */
 async function json(...args: string[]): Promise<Record<string, unknown>> {
@@ -58,7 +58,10 @@ describe("posternd signing-key, while the server runs,", () => {
 
   it("rotates once of two at once: the next key is published at once, and signs a quarter of an hour later", async () => {
     const [former] = await list();
-    const both = await Promise.all([json("rotate"), json("rotate")]);
+    const args = ["signing-key", "rotate", "--admin-password-file", passwordFile, "--json"];
+    const ended = await Promise.all([operator.run("posternd", args), operator.run("posternd", args)]);
+    expect(ended.map(({ code }) => code)).toEqual([0, 0]);
+    const both = ended.map(({ stdout }) => onlyLine(stdout));
     expect(both.map(({ rotated }) => rotated).sort()).toEqual([false, true]);
     expect(new Set(both.map(({ id }) => id)).size).toBe(1);
     const [ending, next] = await list();
@@ -103,7 +106,7 @@ describe("posternd signing-key, while the server runs,", () => {
 
   it("has each rotation in the audit log, with its reason", async () => {
     const args = ["audit", "list", "--admin-password-file", passwordFile, "--json"];
-    const { stdout } = await operator.run("posternd", args);
+    const { stdout } = await operator.hosted("posternd", args);
     const rows = stdout
       .trim()
       .split("\n")
@@ -140,7 +143,7 @@ describe("posternd signing-key, given what it does not take,", () => {
     writeFileSync(join(operator.home, "wrong"), "another password\n", { mode: 0o600 });
     const before = await published();
     const args = ["signing-key", "rotate", "--now", "--yes", "--admin-password-file", "wrong", "--json"];
-    const { code, stdout } = await operator.run("posternd", args);
+    const { code, stdout } = await operator.hosted("posternd", args);
     expect({ code, ...onlyLine(stdout) }).toMatchObject({ code: 1, error: { code: "admin_password_wrong" } });
     expect(await published()).toEqual(before);
   });

@@ -18,7 +18,7 @@ afterAll(() => operator.close());
 /** Starts a server on this data directory, which is expected to fail. */
 async function start(data: string, ...options: string[]) {
   const args = ["start", "--data", data, "--listen", "127.0.0.1:0", "--http", "off", "--json", ...options];
-  const { code, stdout } = await operator.run("posternd", args);
+  const { code, stdout } = await operator.hosted("posternd", args);
   const { error } = onlyLine(stdout) as { error?: { code: string; message: string } };
   return { code, error: error?.code, message: error?.message };
 }
@@ -143,7 +143,7 @@ describe.concurrent("a command line that is not understood ends with exit code 2
   ] as const;
   it.for(lines)("`%s`", async ([line, reason]) => {
     const [program, ...args] = line.split(" ") as ["postern" | "posternd", ...string[]];
-    const { code, stdout, stderr } = await operator.run(program, args);
+    const { code, stdout, stderr } = await operator.hosted(program, args);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(/^error: /);
     expect(stderr).toContain(reason);

@@ -26,7 +26,7 @@ async function newImpostor(...options: Parameters<typeof impostor>): Promise<Imp
 /** Logs in by script; gives the exit code and the code of the error. */
 async function login(machine: Machine, listen: string, ...options: string[]): Promise<[number, unknown]> {
   const args = ["login", "alice", "--password-file", "password", "--code", "123456", "--server", listen, "--json"];
-  const { code, stdout } = await machine.run("postern", [...args, ...options]);
+  const { code, stdout } = await machine.hosted("postern", [...args, ...options]);
   return [code, (onlyLine(stdout)["error"] as { code: string } | undefined)?.code];
 }
 
@@ -109,7 +109,7 @@ describe.concurrent("attack 57: a server of another identity than the pinned one
       expect(await login(machine, listen, ...options)).toEqual([4, "server_identity_changed"]);
     }
     const register = ["register", "alice", "--password-file", "password", "--server", listen, "--json"];
-    const { code, stdout } = await machine.run("postern", register);
+    const { code, stdout } = await machine.hosted("postern", register);
     expect([code, onlyLine(stdout)]).toMatchObject([4, { error: { code: "server_identity_changed" } }]);
     expect(impostor.server.connections).toBe(4);
     expect(methodsIn(impostor.server.heard)).toEqual(Array(4).fill("hello"));

@@ -306,7 +306,7 @@ function thrownByTheRules(): string[] {
   );
   const files = folders.flatMap((folder) =>
     readdirSync(folder, { encoding: "utf8", recursive: true }).flatMap((file) =>
-      file.endsWith(".ts") && !file.startsWith("applications/") ? [new URL(file, folder)] : [],
+      file.endsWith(".ts") && !/^(?:applications|challenges)\//.test(file) ? [new URL(file, folder)] : [],
     ),
   );
   const sources = [...files, ...parsers].map((file) => readFileSync(file, "utf8")).join("\n");

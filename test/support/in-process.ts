@@ -9,6 +9,7 @@ import { type Barrier, createBarrier, openBarrier } from "../../packages/server/
 import { tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
 import type { OwnCertificate } from "../../packages/server/src/identity/own-certificate.js";
 import type { Log } from "../../packages/server/src/log.js";
+import type { Post } from "../../packages/server/src/post.js";
 import type { ChainVerdict } from "../../packages/server/src/records/audit-chain.js";
 import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
 import { defaultLimits, type RunningServer, startServer } from "../../packages/server/src/server.js";
@@ -138,10 +139,16 @@ export interface ServerOptions {
   readonly publicUrl?: string;
   /** Whose word on who is behind them is taken on the HTTPS port; by default nobody's. */
   readonly trustedProxy?: (address: string) => boolean;
+  /** Where pages may send people; by default the hosts of the product's default. */
+  readonly replyToHosts?: ReadonlySet<string>;
   /** Stands in for a mail server. */
   readonly deliver?: Deliver;
+  /** What the store takes of its disk; by default nothing is said of it. */
+  readonly storeUsage?: () => Promise<{ readonly bytes: number; readonly free: number }>;
   /** The port to listen on; by default one that the system chooses. */
   readonly port?: number;
+  /** Carries callbacks; by default they wait. */
+  readonly post?: Post;
 }
 
 /** What differs from the limits of the product: places, and seconds. */
@@ -177,6 +184,8 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     http: options.http === true ? loopback(0) : undefined,
     httpCertificate: options.httpCertificate,
     deliver: options.deliver,
+    replyToHosts: options.replyToHosts,
+    storeUsage: options.storeUsage,
     trustedProxy: options.trustedProxy,
     registration: options.registration ?? "open",
     publicUrl: options.publicUrl,
@@ -184,6 +193,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     now: clock.now,
     metricsReaders: options.metricsReaders,
     onLogLevel: options.onLogLevel,
+    post: options.post,
     logLevelPollMs: options.onLogLevel === undefined ? 2_000 : 1,
     ...limitsOf(options.limits),
   });

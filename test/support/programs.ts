@@ -5,6 +5,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runHosted } from "./hosted.js";
 import { makeReadyStore } from "./ready-store.js";
 import { tellReaper } from "./reaper.js";
 
@@ -25,6 +26,11 @@ export type Stdin = "null" | "closed" | "open" | { readonly text: string };
 
 export interface RunOptions {
   readonly stdin?: Stdin;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface HostedOptions {
+  readonly stdin?: Exclude<Stdin, "closed">;
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -88,6 +94,16 @@ export class Machine {
   /** Runs a program on pipes to its end. */
   run(program: Program, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
     return this.start(program, args, options).ended;
+  }
+
+  /**
+   * Runs a program to its end in a process that is kept for many commands. All of the program is the same but for
+   * Node's own: signals, a terminal, what Node reads at its start (NODE_…), and that start and its end need `run`.
+   */
+  hosted(program: "postern" | "posternd", args: readonly string[], options: HostedOptions = {}): Promise<Ended> {
+    const { stdin = "null", env = {} } = options;
+    const input = stdin === "null" ? { text: "" } : stdin;
+    return runHosted({ program, args, env: { ...this.env, ...env }, cwd: this.home, stdin: input });
   }
 
   /** Starts posternd on free ports over a store that is made for it if need be, and waits until it is ready. */

@@ -1,3 +1,4 @@
+import type { LookupFunction } from "node:net";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import type { ServerAddress } from "@postern/shared/server-address";
 import type { Output } from "@postern/shared/terminal/output";
@@ -23,4 +24,6 @@ export interface ServerChoice {
   /** Which identity a token is for, where one is used. */
   readonly fingerprintOfToken?: Fingerprint | undefined;
   readonly trustOnFirstUse: boolean;
+  /** Where its name leads, where that was looked at before. */
+  readonly lookup?: LookupFunction;
 }

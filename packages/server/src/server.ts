@@ -6,16 +6,23 @@ import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
 import { plainAddress } from "./address-key.js";
 import type { Barrier } from "./barrier/barrier.js";
+import type { App } from "./http/app.js";
 import { listenHttp, type MetricsPage } from "./http/listener.js";
 import { leafExpiresAt, tlsCredentials } from "./identity/leaf-certificate.js";
 import type { OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
 import { createMetrics, type Metrics } from "./metrics.js";
+import type { PageLanguages } from "./page-texts.js";
+import type { Post } from "./post.js";
+import { allCallbacks } from "./records/challenges/callback.js";
 import type { LogLevel } from "./records/log-level.js";
 import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
 import type { Deliver } from "./services/applications/delivery.js";
 import { runErasures } from "./services/audit-erasure.js";
+import { type Delivery, startDelivery } from "./services/challenges/deliver.js";
+import { expireChallenges } from "./services/challenges/expire.js";
+import { DEFAULT_REPLY_TO_HOSTS, parseReplyToHosts, type ReplyToHosts } from "./services/challenges/reply-to.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
 import { LOG_LEVEL_POLL_MS, storedLogLevel } from "./services/log-level.js";
@@ -25,6 +32,8 @@ import { auditLength, auditService, readSettings } from "./services/store.js";
 import { ensureStretchCensus } from "./services/stretching.js";
 import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
+import { Languages } from "./web/languages.js";
+import { addPages } from "./web/routes.js";
 import type { AdmissionLimits } from "./wire/admission.js";
 import { listenWire, type ShownIdentity, type WireListener } from "./wire/listener.js";
 
@@ -42,8 +51,12 @@ export interface ServerOptions {
   readonly log: Log;
   /** Sends one-time codes by mail. Undefined: this server sends none. */
   readonly deliver?: Deliver | undefined;
+  /** Where pages of challenges may send people. */
+  readonly replyToHosts?: ReplyToHosts | undefined;
   /** For how many milliseconds audit entries are kept. Undefined: for good. */
   readonly auditRetention?: number | undefined;
+  /** Languages of pages beside those that come with the server, or in their place. */
+  readonly pageLanguages?: PageLanguages | undefined;
   /** Stand in for the system in tests. */
   readonly now?: () => number;
   readonly random?: (size: number) => Buffer;
@@ -52,6 +65,8 @@ export interface ServerOptions {
   readonly exempt?: ((address: string) => boolean) | undefined;
   /** Proxies in front of the HTTPS port, whose word on who is behind them is taken, in the spelling of `plainAddress`. */
   readonly trustedProxy?: ((address: string) => boolean) | undefined;
+  /** Carries callbacks to their receivers. Undefined: they wait in the store. */
+  readonly post?: Post | undefined;
   /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
   readonly metricsReaders?: ((address: string) => boolean) | undefined;
   /** What the store takes, and what its disk has left, where that can be told. */
@@ -127,7 +142,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       store: async () => options.storeUsage?.(),
     });
   const heard = metrics?.heard;
-  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer, heard };
+  let delivery: Delivery | undefined;
+  const enqueued = () => delivery?.wake();
+  const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer, heard, enqueued };
 
   const page = metrics && options.metricsReaders && pageOf(metrics, options.metricsReaders);
   const draining = () => state.draining;
@@ -135,7 +152,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const about = { name: "posternd", version };
   const { storeUsage } = options;
   const door = { exempt, trusted: options.trustedProxy };
-  const shared = { credentials, door, services, server: about, log, draining, metrics: page, storeUsage, deliver };
+  const languages = new Languages(options.pageLanguages);
+  const pages = (app: App) => addPages(app, { services, languages });
+  const { replyToHosts = parseReplyToHosts(DEFAULT_REPLY_TO_HOSTS) } = options;
+  const locales = languages.tags;
+  const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, locales };
+  const shared = { ...parts, credentials, door, pages, log, metrics: page };
   const http = options.http && (await listenHttp({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
@@ -182,10 +204,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const background = [
     repeat(HOUR_MS, () => keepUp(services, [renew, expiry], auditRetention, log)),
     repeat(MINUTE_MS, () => attempt(() => runErasures(services), log)),
+    repeat(MINUTE_MS, () => attempt(() => expireChallenges(services), log)),
     repeat(IDENTITY_CHECK_MS, attemptQuietly(takeUpIdentity, log)),
     every(PRESENCE_MS, appear),
     every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),
   ];
+  delivery = options.post && startDelivery({ context: services, post: options.post, log });
+  if (delivery === undefined) await attempt(() => warnOfCallbacks(barrier, log), log);
 
   return {
     listen,
@@ -204,7 +229,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     drain: async (limit) => {
       state.draining = true;
-      const drained = wire.drain();
+      const drained = Promise.all([wire.drain(), http?.settled(), delivery?.drain()]);
       // What a stop waits for must not wait for the store.
       void attempt(sayPresent, log);
       await Promise.race([drained, limit]);
@@ -213,6 +238,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async () => {
       state.draining = true;
       await Promise.all([wire.close(), http?.close(), ...background.map((task) => task.stop())]);
+      await delivery?.stop();
       await attempt(() => endPresence(barrier, presence.instance), log);
       await auditService(barrier, node, tools, "server.stop");
     },
@@ -221,6 +247,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
   return { contentType, render, mayRead: (address) => readers(plainAddress(address)) };
+}
+
+/** Applications count on being told. */
+async function warnOfCallbacks(barrier: Barrier, log: Log): Promise<void> {
+  const callbacks = (await barrier.read(allCallbacks)).length;
+  if (callbacks > 0) log.warn({ callbacks }, "callbacks wait: without --callback-hosts they are not delivered");
 }
 
 function shownBy({ current: { identity, leaf, successors } }: IdentityKeeper): ShownIdentity {

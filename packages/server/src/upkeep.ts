@@ -5,6 +5,8 @@ import { sweepIdempotency } from "./services/applications/idempotency.js";
 import { sweepApiKeys } from "./services/applications/key-care.js";
 import { sweepOneTimeCodes } from "./services/applications/one-time-code-care.js";
 import { keepAuditFor } from "./services/audit-retention.js";
+import { sweepDeadLetters } from "./services/challenges/dead-letters.js";
+import { sweepChallenges } from "./services/challenges/expire.js";
 import type { ServiceContext } from "./services/context.js";
 import { sweepInvites } from "./services/invites.js";
 import { sweepResetTokens } from "./services/reset-tokens.js";
@@ -22,6 +24,8 @@ const sweeps = [
   sweepApiKeys,
   sweepOneTimeCodes,
   sweepIdempotency,
+  sweepChallenges,
+  sweepDeadLetters,
 ];
 
 /**
@@ -34,9 +38,12 @@ export async function keepUp(
   auditRetention: number | undefined,
   log: Log,
 ): Promise<void> {
+  // One run goes by one moment, however long it takes.
+  const began = services.now();
+  const then = { ...services, now: () => began };
   const rotate = () => keepSigningKeys(services);
   const retain = async () => auditRetention === undefined || keepAuditFor(services, auditRetention);
-  const tasks = [...ofCertificates, rotate, ...sweeps.map((sweep) => () => sweep(services)), retain];
+  const tasks = [...ofCertificates, rotate, ...sweeps.map((sweep) => () => sweep(then)), retain];
   for (const task of tasks) await attempt(task, log);
 }
 

@@ -84,6 +84,14 @@ export const errors = {
     hint: "`postern token --audience NAME` gives a new one",
   },
 
+  page_texts_invalid: {
+    rpc: -32113,
+    http: 500,
+    exit: usage,
+    message: "the texts of pages cannot be used",
+    hint: "docs/challenges.md tells the members of such a file",
+  },
+
   // Registration.
   registration_closed: {
     rpc: -32010,
@@ -429,6 +437,55 @@ export const errors = {
     hint: "what is there was printed; its app shows one QR code after another: scan those that are missing",
   },
 
+  // Load tests.
+  target_not_own: {
+    rpc: -32170,
+    http: 400,
+    exit: usage,
+    message: "a load test is for a server of this machine, and that is not one",
+    hint: "nothing was sent; give --i-own-this-server if you may put it under load",
+  },
+  requests_failed: {
+    rpc: -32171,
+    http: 500,
+    exit: refused,
+    message: "some of the requests failed",
+    hint: "the summary says how many, and with which codes",
+  },
+  sockets_short: {
+    rpc: -32172,
+    http: 500,
+    exit: unreachable,
+    message: "this process gets no more files or sockets",
+    hint: "raise the limit (`ulimit -n`), or give a lower --concurrency",
+  },
+  load_limited: {
+    rpc: -32173,
+    http: 429,
+    exit: throttled,
+    message: "the server limits what one address may do",
+    hint: "for a load test, start it with --address-limits 127.0.0.0/8,::1/128",
+  },
+  https_untrusted: {
+    rpc: -32174,
+    http: 502,
+    exit: untrusted,
+    message: "the certificate of the HTTPS port is not one that is trusted here",
+    hint: "nothing was sent; give it with --ca FILE (`posternd identity show --pem` prints the server's own)",
+  },
+  page_not_shown: {
+    rpc: -32175,
+    http: 502,
+    exit: unreachable,
+    message: "the page of a challenge that was just made is not shown",
+  },
+  answer_not_taken: {
+    rpc: -32176,
+    http: 502,
+    exit: unreachable,
+    message: "the answer to a challenge was not taken",
+  },
+
   // What applications keep for their subjects.
   subject_invalid: {
     rpc: -32120,
@@ -492,6 +549,50 @@ export const errors = {
     exit: unreachable,
     message: "the mail could not be sent, and its code is withdrawn",
     hint: "try again; the server's log says more",
+  },
+
+  // Known-answer challenges.
+  challenge_unknown: {
+    rpc: -32150,
+    http: 404,
+    exit: refused,
+    message: "this application has no challenge of that id",
+    hint: "a challenge is kept for seven days after its end",
+  },
+  challenge_ended: {
+    rpc: -32151,
+    http: 409,
+    exit: refused,
+    message: "the challenge has ended",
+    hint: "nothing was changed; GET tells how it ended",
+  },
+  birth_date_impossible: {
+    rpc: -32152,
+    http: 422,
+    exit: usage,
+    message: "that is no date on which a person can have been born",
+    hint: "write a day that there was as YYYY-MM-DD, from 1900-01-01 until today",
+  },
+  question_invalid: {
+    rpc: -32153,
+    http: 422,
+    exit: usage,
+    message: "that question cannot be asked",
+    hint: "a text of 1 to 300 characters, answers of 1 to 100 that differ by more than case and spaces; no controls, and nothing that does not show",
+  },
+  locale_unknown: {
+    rpc: -32154,
+    http: 422,
+    exit: usage,
+    message: "this server has no pages in that language",
+    hint: "leave it out, and the page is in a language of the person's browser",
+  },
+  reply_to_refused: {
+    rpc: -32155,
+    http: 422,
+    exit: usage,
+    message: "a page cannot send anybody to that link",
+    hint: "https:// to a host of the server's --reply-to-hosts, or a link of whatsapp:, tg:, fb-messenger:, sgnl:, sms: or tel:",
   },
 
   // The operator's store.
@@ -692,6 +793,57 @@ export const errors = {
     exit: refused,
     message: "the API key has ended, or has a successor already",
     hint: "`posternd apikey create --application` makes another one for the same application",
+  },
+
+  // Callbacks: where an application is told of its challenges.
+  callback_unknown: {
+    rpc: -32160,
+    http: 422,
+    exit: refused,
+    message: "there is no such callback",
+    hint: "`posternd callback list` shows the callbacks of every application, and `callback create` makes one",
+  },
+  callback_exists: {
+    rpc: -32161,
+    http: 409,
+    exit: refused,
+    message: "the application has a callback of that name already",
+    hint: "`posternd callback list` shows it; delete it first, or choose another name",
+  },
+  callback_url_invalid: {
+    rpc: -32162,
+    http: 422,
+    exit: usage,
+    message: "a callback cannot go to that URL",
+    hint: "https://HOST/PATH, the host in its plain form, placeholders such as {result} only in path and query values",
+  },
+  callback_host_refused: {
+    rpc: -32163,
+    http: 422,
+    exit: refused,
+    message: "callbacks may not go to that host",
+    hint: "name it in --callback-hosts: `host` for port 443, `host:port` for another",
+  },
+  callback_value_invalid: {
+    rpc: -32164,
+    http: 422,
+    exit: refused,
+    message: "the callback's URL needs a value that is missing, or cannot stand there",
+    hint: "1 to 256 characters, no controls, and not only dots",
+  },
+  callback_failed: {
+    rpc: -32166,
+    http: 502,
+    exit: unreachable,
+    message: "the receiver did not take the callback",
+    hint: "the server goes on trying what it has to deliver; docs/operations.md says what the word behind it means",
+  },
+  too_many_callbacks: {
+    rpc: -32165,
+    http: 409,
+    exit: refused,
+    message: "the application has as many callbacks as it can have",
+    hint: "delete one that is not used",
   },
 
   bug: {

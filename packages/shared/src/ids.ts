@@ -19,6 +19,7 @@ export const idPrefixes = {
   totp: "totp",
   hotp: "hotp",
   challenge: "chl",
+  callback: "cbk",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;
@@ -32,6 +33,7 @@ export type KeyId = Id<"key">;
 export type InviteId = Id<"invite">;
 export type ApplicationId = Id<"application">;
 export type ChallengeId = Id<"challenge">;
+export type CallbackId = Id<"callback">;
 export type ApiKeyId = Id<"apiKey">;
 
 const ID_BYTES = 16;

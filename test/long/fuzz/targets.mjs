@@ -29,6 +29,9 @@ const files = {
   successors: ["successors"],
   secrets: ["secret-file", "stdin-lines"],
   "config-file": ["config-file"],
+  challenges: ["birth-date", "reply-to", "own-question"],
+  callbacks: ["callback-url"],
+  "challenge-replies": ["challenge-created", "challenge-page"],
 };
 
 export const targetNames = Object.values(files).flat();

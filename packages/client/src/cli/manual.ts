@@ -91,6 +91,13 @@ export const manual: Manual = {
       { line: "otp import", does: "ask for a URI or an export, unseen" },
       { line: "otp import --file -", does: "one a line, as zbarimg --quiet --raw export-*.png prints them" },
     ],
+    "loadtest login": [
+      { line: "loadtest login --requests 1000", does: "250 logins at once, by 100 accounts that are made for it" },
+      { line: "loadtest login --concurrency 20 --json", does: "all figures as one line of JSON" },
+    ],
+    "loadtest challenge": [
+      { line: "loadtest challenge --key-file bot.key --ca server.pem", does: "1000 pages at once, on this machine" },
+    ],
     completion: [
       {
         line: "completion bash >~/.local/share/bash-completion/completions/postern",

@@ -6,6 +6,7 @@ import { Command, Option } from "commander";
 import { version } from "../version.js";
 import { addAccountCommands } from "./account/commands.js";
 import { DEFAULT_SERVER } from "./default-server.js";
+import { addLoadtestCommands } from "./loadtest/commands.js";
 import { manual } from "./manual.js";
 import { addOtpCommands } from "./otp/commands.js";
 
@@ -114,6 +115,7 @@ export function buildProgram(output: Output): Command {
     });
 
   addOtpCommands(program, output);
+  addLoadtestCommands(program, output);
   addCompletion(program, output);
   // commander would tell who mistypes a command that there are too many arguments. Commands inherit it when they are made.
   return withHelp(program, manual).allowExcessArguments();

@@ -7,6 +7,7 @@ import { bold, say } from "@postern/shared/terminal/terminal-text";
 import type { Token } from "@postern/shared/token";
 import type { Environment, ServerChoice } from "../environment.js";
 import { type OpenServer, openServer } from "../flows/open-server.js";
+import { LoginPassword } from "../flows/prove-password.js";
 import { type RegisterDialogue, type Registered, register } from "../flows/register.js";
 import { enrolmentDialogueOf } from "./enrolment.js";
 import {
@@ -98,11 +99,12 @@ function dialogueOf(
   return {
     newPassword: async (identity, signal) => {
       if (given === undefined) {
-        return askNewPassword(prompter, output, { message: "New password", context: [identity], signal });
+        const asked = { message: "New password", context: [identity], signal };
+        return new LoginPassword(await askNewPassword(prompter, output, asked));
       }
       const verdict = await assessPassword(given, { context: [identity] });
       if (!verdict.ok) throw new PosternError(verdict.code);
-      return given;
+      return new LoginPassword(given);
     },
     ...enrolmentDialogueOf(environment, stdin),
   };

@@ -1,16 +1,17 @@
-import { isIP } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { channelExporter as exporter } from "@postern/shared/channel";
 import { PosternError } from "@postern/shared/errors";
 import { deadlines, PROTOCOL } from "@postern/shared/messages";
 import type { ServerAddress } from "@postern/shared/server-address";
+import { unreachable } from "./socket-error.js";
 
 /**
  * Opens a TLS 1.3 connection. Nothing is said on it yet, and nobody is trusted: the certificate authorities of the
  * system have no part in this, the caller judges the server's identity before a first byte.
  * @throws PosternError `server_unreachable`, `server_failed` when something else than Postern answers
  */
-export function connectTls({ host, port }: ServerAddress): Promise<TLSSocket> {
+export function connectTls({ host, port }: ServerAddress, lookup?: LookupFunction): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({
       host,
@@ -20,6 +21,7 @@ export function connectTls({ host, port }: ServerAddress): Promise<TLSSocket> {
       minVersion: "TLSv1.3",
       ALPNProtocols: [PROTOCOL],
       rejectUnauthorized: false,
+      ...(lookup !== undefined && { lookup }),
     });
     const timer = setTimeout(
       () => fail(new PosternError("server_unreachable", { detail: "it does not answer" })),
@@ -30,7 +32,7 @@ export function connectTls({ host, port }: ServerAddress): Promise<TLSSocket> {
       socket.destroy();
       reject(error);
     };
-    const onError = (cause: NodeJS.ErrnoException) => fail(unreachable(cause));
+    const onError = (cause: NodeJS.ErrnoException) => fail(failed(cause));
     socket.once("error", onError);
     socket.once("secureConnect", () => {
       clearTimeout(timer);
@@ -51,22 +53,11 @@ export function channelExporter(socket: TLSSocket): Buffer {
   return socket.exportKeyingMaterial(exporter.bytes, exporter.label, exporter.context);
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nothing listens there",
-  ENOTFOUND: "there is no host of that name",
-  EAI_AGAIN: "the host's name cannot be resolved now",
-  EHOSTUNREACH: "there is no way to that host",
-  ENETUNREACH: "there is no way to that network",
-  ETIMEDOUT: "it does not answer",
-  ECONNRESET: "it closed the connection at once",
-};
-
-function unreachable(cause: NodeJS.ErrnoException): PosternError {
+function failed(cause: NodeJS.ErrnoException): PosternError {
   const { code = "" } = cause;
   if (code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL") return notPostern(cause);
   if (code.startsWith("ERR_SSL")) return new PosternError("server_failed", { detail: "no TLS 1.3 there", cause });
-  const detail = reasons[code];
-  return new PosternError("server_unreachable", { ...(detail !== undefined && { detail }), cause });
+  return unreachable(cause);
 }
 
 /** It speaks TLS 1.3, but not our protocol: the HTTPS port of a posternd, for one. */

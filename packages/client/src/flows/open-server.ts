@@ -40,7 +40,7 @@ export async function openServer(
 ): Promise<OpenServer> {
   const { paths, now } = environment;
   const pin = (await readPins(paths.knownServers)).get(choice.address.key)?.fingerprint;
-  const socket = await connectTls(choice.address);
+  const socket = await connectTls(choice.address, choice.lookup);
   const rpc = new RpcClient(socket);
   try {
     const exporter = channelExporter(socket);

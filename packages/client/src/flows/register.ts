@@ -1,11 +1,10 @@
 import { PosternError } from "@postern/shared/errors";
-import { stretchPassword } from "@postern/shared/kdf";
 import type { Result } from "@postern/shared/messages";
-import { deriveVerifier } from "@postern/shared/srp/client";
 import { parseSalt } from "@postern/shared/srp/parse";
 import type { Token } from "@postern/shared/token";
 import { type EnrolmentDialogue, enrol } from "./enrol.js";
 import type { OpenServer } from "./open-server.js";
+import type { LoginPassword } from "./prove-password.js";
 
 export type Registered = Result<"register.confirm">;
 
@@ -18,7 +17,7 @@ export interface Registrant {
 /** Whom a registration asks: a person at a terminal, or files and pipes. */
 export interface RegisterDialogue extends EnrolmentDialogue {
   /** A new password for the identity that the server made of the name; `signal` fires when the connection ends. */
-  newPassword(identity: string, signal: AbortSignal): Promise<string>;
+  newPassword(identity: string, signal: AbortSignal): Promise<LoginPassword>;
 }
 
 /**
@@ -39,9 +38,7 @@ export async function register(
     ...(invite !== undefined && { invite: invite.secret.toString("hex") }),
   });
   const password = await dialogue.newPassword(identity, rpc.ended);
-  const parsedSalt = parseSalt(salt);
-  const stretched = await stretchPassword({ password, salt: parsedSalt, parameters: stretch });
-  const verifier = deriveVerifier({ identity, salt: parsedSalt, password: stretched });
+  const { verifier } = await password.verifier({ identity, salt: parseSalt(salt) }, stretch);
   const enrolment = { ...(await rpc.call("register.verifier", { verifier })), kind: "totp" } as const;
   const registered = await enrol(enrolment, dialogue, {
     signal: rpc.ended,

@@ -2,7 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { PosternError } from "@postern/shared/errors";
 import { parseHost } from "@postern/shared/server-address";
 
-/** Ranges of addresses: of peers without limits, of readers of the metrics, of proxies. */
+/** Ranges of addresses: of peers without limits, of readers of the metrics, of proxies, of receivers. */
 export interface Exemption {
   /** For the operator to read. */
   readonly of: string;
@@ -31,6 +31,14 @@ export function parseMetricsReaders(text: string): Exemption | undefined {
  * @throws PosternError `address_range_invalid`
  */
 export function parseTrustedProxies(text: string): Exemption {
+  return parseRanges(text);
+}
+
+/**
+ * Reads `--callback-private`: ranges in the same form.
+ * @throws PosternError `address_range_invalid`
+ */
+export function parseCallbackPrivate(text: string): Exemption {
   return parseRanges(text);
 }
 

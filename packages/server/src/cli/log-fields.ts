@@ -17,6 +17,13 @@ export const logFields = {
   fingerprint: "of the identity that is shown from now on",
   why: "why a mail was not sent: the mail server's reply code and to which command, or what became of the connection",
   expires: "when your own certificate ends",
+  callback: "`cbk_…`, the callback that a message is for",
+  challenge: "`chl_…`, the challenge that the message tells of",
+  attempts: "how often it was tried",
+  status: "the receiver's HTTP status",
+  fault: "why there was none",
+  dropped: "how many messages could not be opened",
+  callbacks: "how many callbacks nothing is delivered to",
 } as const satisfies Record<string, string>;
 
 const LEFT_OUT = "[left out]";

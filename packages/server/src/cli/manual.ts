@@ -72,6 +72,25 @@ export const manual: Manual = {
       { line: "apikey rotate pk_34 --overlap 0 >shop.key", does: "the next key, and the old one ends at once" },
     ],
     "apikey revoke": [{ line: "apikey revoke pk_34", does: "end the one whose id begins so, after asking" }],
+    "callback create": [
+      {
+        line: "callback create --application app_… --name bot --url https://…",
+        does: "signed messages; the secret alone is on stdout",
+      },
+      {
+        line: "callback create --kind template --application app_… --name ai --url …",
+        does: "as chat-bot platforms want it",
+      },
+    ],
+    "callback list": [{ line: "callback list", does: "which there are, and how many messages wait" }],
+    "callback delete": [{ line: "callback delete cbk_34", does: "delete the one whose id begins so, after asking" }],
+    "callback test": [{ line: "callback test cbk_34", does: "send it a message that tells of nothing" }],
+    "callback dead list": [{ line: "callback dead list", does: "what could not be delivered, and why" }],
+    "callback dead retry": [
+      { line: "callback dead retry chl_34", does: "try the one whose id begins so again" },
+      { line: "callback dead retry --all --callback cbk_34", does: "all of one callback, when its receiver is back" },
+    ],
+    "callback dead drop": [{ line: "callback dead drop chl_34", does: "delete the one whose id begins so" }],
     "user reset-password": [
       { line: "user reset-password alice >alice.token", does: "she sets a new password with it, and with a code" },
     ],

@@ -6,6 +6,7 @@ import { Command } from "commander";
 import type { LogLevel } from "../records/log-level.js";
 import { version } from "../version.js";
 import { addApiKeys } from "./apikeys/commands.js";
+import { addCallbacks } from "./callbacks/commands.js";
 import { addConfig } from "./config/commands.js";
 import { serverOptions } from "./config/options.js";
 import { reread, settleBefore, withOptions } from "./config/resolve.js";
@@ -43,6 +44,7 @@ export function buildProgram(output: Output): Command {
   addSigningKey(program, output);
   addTokens(program, output);
   addApiKeys(program, output);
+  addCallbacks(program, output);
   addIdentity(program, output);
   addKeeping(program, output);
   addMail(program, output);

@@ -7,9 +7,11 @@ import { expiryNotice, type OwnCertificate } from "../identity/own-certificate.j
 import type { Log } from "../log.js";
 import type { Mailer } from "../mail/mailer.js";
 import type { RunningServer } from "../server.js";
+import { parseReplyToHosts } from "../services/challenges/reply-to.js";
 import type { RegistrationMode } from "../services/context.js";
 import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
+import { type DestinationOptions, destinationsOf, openPost } from "./callbacks/destinations.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
 import type { LogFormat, LogLevel } from "./logger.js";
 import {
@@ -20,12 +22,13 @@ import {
   readMailSettings,
   warningAbout,
 } from "./mail/settings.js";
+import { readPageTexts } from "./page-texts.js";
 import { parsePublicUrl } from "./public-url.js";
 import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgain } from "./signals.js";
 import { parseDrain } from "./spans.js";
 import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
-export interface StartOptions extends StoreOptions, MailOptions {
+export interface StartOptions extends StoreOptions, MailOptions, DestinationOptions {
   readonly init?: boolean;
   readonly listen: string;
   readonly http: string;
@@ -33,8 +36,10 @@ export interface StartOptions extends StoreOptions, MailOptions {
   readonly httpKey?: string;
   readonly registration: RegistrationMode;
   readonly publicUrl?: string;
+  readonly replyToHosts: string;
   readonly addressLimits?: string;
   readonly trustedProxy?: string;
+  readonly pageTexts?: string;
   readonly metrics: string;
   readonly auditRetention?: string;
   readonly drain: string;
@@ -57,9 +62,12 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
   const proxies = options.trustedProxy === undefined ? undefined : parseTrustedProxies(options.trustedProxy);
+  const pageLanguages = options.pageTexts === undefined ? undefined : await readPageTexts(options.pageTexts);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
   const readers = parseMetricsReaders(options.metrics);
+  const replyToHosts = parseReplyToHosts(options.replyToHosts);
+  const destinations = destinationsOf(options);
   const drainMs = parseDrain(options.drain);
   const store = await unsealOrCreateStore(output, options);
   let how: Stop = "asked";
@@ -75,8 +83,10 @@ export async function startCommand(output: Output, options: StartOptions, reread
       http,
       httpCertificate,
       publicUrl,
+      replyToHosts,
       exempt: exempt?.covers,
       trustedProxy: proxies?.covers,
+      pageLanguages,
     };
     const watched = {
       metricsReaders: readers?.covers,
@@ -84,8 +94,9 @@ export async function startCommand(output: Output, options: StartOptions, reread
       onLogLevel: log.setStoreLevel,
     };
     const { barrier } = store;
-    const deliver = mailer?.deliver;
-    const server = await startServer({ barrier, ...addresses, ...watched, registration, auditRetention, log, deliver });
+    const outgoing = { deliver: mailer?.deliver, post: destinations && (await openPost(destinations)) };
+    const policy = { registration, auditRetention };
+    const server = await startServer({ barrier, ...addresses, ...watched, ...outgoing, ...policy, log });
     void tryMailServer(mailer, log);
     const reload: ReloadTask[] = [
       { what: "log level", run: async () => log.setOwnLevel(await reread.logLevel(), "reload") },

@@ -44,7 +44,7 @@ export function createApp(
     requestTimeout: 10_000,
     connectionTimeout: 30_000,
     keepAliveTimeout: 5_000,
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     trustProxy: trusted === undefined ? false : (address: string) => trusted(plainAddress(address)),
     ...early,
   });
@@ -53,6 +53,12 @@ export function createApp(
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   takeStrictJson(app as unknown as App);
+  app.addHook("onRequest", async ({ headers }) => {
+    // Clients name a type for no body at all, as axios does: nothing of it is read.
+    if (headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0) {
+      delete headers["content-type"];
+    }
+  });
   app.addHook("onSend", async (_request, reply) => {
     reply.header("x-content-type-options", "nosniff").header("referrer-policy", "no-referrer");
     if (!reply.hasHeader("content-security-policy")) reply.header("content-security-policy", NOTHING);

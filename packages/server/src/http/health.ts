@@ -4,6 +4,8 @@ import type { ServiceContext } from "../services/context.js";
 import { JWKS_MAX_AGE } from "../services/key-schedule.js";
 import { probeStore } from "../services/store.js";
 import { publicKeySet } from "../services/tokens.js";
+import { problem } from "./api/authorize.js";
+import { reply } from "./api/credentials.js";
 import type { App } from "./app.js";
 
 export interface MetricsPage {
@@ -25,7 +27,7 @@ export function addHealth(app: App, services: ServiceContext, draining: () => bo
         operationId: "livez",
         tags: ["health"],
         summary: "Whether the process answers",
-        response: { 200: z.object({ status: z.literal("ok") }) },
+        response: { 200: reply("It does", z.object({ status: z.literal("ok") })) },
       },
     },
     async () => ({ status: "ok" as const }),
@@ -39,7 +41,10 @@ export function addHealth(app: App, services: ServiceContext, draining: () => bo
         operationId: "readyz",
         tags: ["health"],
         summary: "Whether the server takes work: its store commits, and it is not being stopped",
-        response: { 200: z.object({ status: z.literal("ready") }) },
+        response: {
+          200: reply("It does", z.object({ status: z.literal("ready") })),
+          503: problem("`shutting_down`, or its store does not commit (`internal`)"),
+        },
       },
     },
     async () => {
@@ -56,11 +61,16 @@ export function addHealth(app: App, services: ServiceContext, draining: () => bo
         operationId: "jwks",
         tags: ["sessions"],
         summary: "The public keys that people's tokens are verified with (RFC 7517)",
-        response: { 200: { content: { "application/jwk-set+json": { schema: keySet } } } },
+        response: {
+          200: {
+            description: "A key set, good for five minutes",
+            content: { "application/jwk-set+json": { schema: keySet } },
+          },
+        },
       },
     },
-    async (_request, reply) => {
-      reply.header("cache-control", `public, max-age=${JWKS_MAX_AGE}`).type("application/jwk-set+json");
+    async (_request, answer) => {
+      answer.header("cache-control", `public, max-age=${JWKS_MAX_AGE}`).type("application/jwk-set+json");
       return publicKeySet(services) as Promise<z.infer<typeof keySet>>;
     },
   );

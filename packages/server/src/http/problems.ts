@@ -32,15 +32,22 @@ export function addProblems(app: Pick<FastifyInstance, "setNotFoundHandler" | "s
   });
 }
 
+/** What Node's parser of HTTP gives up with. */
+const byParserFault: ReadonlyMap<string, ErrorCode> = new Map([
+  ["HPE_HEADER_OVERFLOW", "line_too_long"],
+  ["ERR_HTTP_REQUEST_TIMEOUT", "step_timeout"],
+]);
+
 /** For what is refused before a route is looked for: Fastify asks for it when it is made. */
 export const early: Pick<FastifyServerOptions, "frameworkErrors" | "clientErrorHandler"> = {
   frameworkErrors: (error, _request, reply) => void sendProblem(reply, ofFastify(error)),
   clientErrorHandler: ({ code }, socket) => {
-    if (code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-    const { status, ...problem } = problemOf(code === "HPE_HEADER_OVERFLOW" ? "line_too_long" : "bad_request");
+    // Who is not in the middle of a request over a connection that stands cannot be told anything.
+    if (!/^(?:HPE_|ERR_HTTP_)/.test(code ?? "") || !socket.writable) return void socket.destroy();
+    const { status, ...problem } = problemOf(byParserFault.get(code) ?? "bad_request");
     const body = JSON.stringify({ ...problem, status });
     const headers = [`content-type: ${PROBLEM_TYPE}`, `content-length: ${body.length}`, "connection: close"];
-    socket.end(`HTTP/1.1 ${status} Refused\r\n${headers.join("\r\n")}\r\n\r\n${body}`);
+    socket.end(`HTTP/1.1 ${status} Refused\r\n${headers.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
   },
 };
 
@@ -56,8 +63,15 @@ function sendProblem(reply: FastifyReply, problem: Problem) {
     .send(problem);
 }
 
-function problemOf(code: ErrorCode, more: Partial<Problem> = {}): Problem {
-  const { http, message, hint }: { http: number; message: string; hint?: string } = errors[code];
+/** What helps here, where the table speaks of the programs of the wire. */
+const hints: { readonly [code in ErrorCode]?: { readonly hint: string } } = {
+  bad_request: {
+    hint: "a body is one JSON object without a member twice, or, where it is a form, one without a parameter twice",
+  },
+};
+
+export function problemOf(code: ErrorCode, more: Partial<Problem> = {}): Problem {
+  const { http, message, hint }: { http: number; message: string; hint?: string } = { ...errors[code], ...hints[code] };
   return { title: message, status: http, code, ...(hint !== undefined && { hint }), ...more };
 }
 

@@ -22,6 +22,8 @@ export interface ServiceContext {
    * key that is refused (`refusedKey`), of which the log does not tell.
    */
   readonly heard?: ((event: HeardEvent) => void) | undefined;
+  /** Hears that a callback is in the outbox, once that is durable: whoever delivers need not look for it. */
+  readonly enqueued?: (() => void) | undefined;
 }
 
 /** What a refused API key is heard as. */

@@ -1,8 +1,9 @@
+import { PassThrough } from "node:stream";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { CapturedLog } from "../../../../test/support/in-process.js";
 import { type App, createApp } from "../../src/http/app.js";
-import { addProblems } from "../../src/http/problems.js";
+import { addProblems, early } from "../../src/http/problems.js";
 import { createIdentity } from "../../src/identity/identity-key.js";
 import { issueLeaf, tlsCredentials } from "../../src/identity/leaf-certificate.js";
 
@@ -56,7 +57,9 @@ describe("a body is JSON that no two parsers read differently", () => {
     ["an array at the top", '["text"]'],
     ["more than one value", '{"text":"a"}{"text":"b"}'],
   ])("refuses %s", async (_what, payload) => {
-    expect(await post(payload)).toMatchObject({ status: 400, body: { code: "bad_request", status: 400 } });
+    const refused = await post(payload);
+    expect(refused).toMatchObject({ status: 400, body: { code: "bad_request", status: 400 } });
+    expect(refused.body.hint).toContain("one JSON object");
   });
 
   it.each([
@@ -70,6 +73,14 @@ describe("a body is JSON that no two parsers read differently", () => {
   ])("refuses the type %s (attack 64)", async (type) => {
     expect(await post('{"text":"a"}', type)).toMatchObject({ status: 415, body: { code: "media_type" } });
   });
+
+  it.each(["application/x-www-form-urlencoded", "text/plain"])(
+    "looks at no type where there is no body: %s",
+    async (type) => {
+      expect(await post("", type, "/things/1")).toMatchObject({ status: 200 });
+      expect(await post(" ", type, "/things/1")).toMatchObject({ status: 415 });
+    },
+  );
 
   it.each(["application/json", "Application/JSON;charset=UTF-8", 'application/json; charset="utf-8"'])(
     "takes the type %s",
@@ -98,6 +109,18 @@ describe("every refusal is a problem", () => {
   it("with no body at all, too", async () => {
     expect(await post("", undefined)).toMatchObject({ status: 422, body: { code: "invalid_input" } });
     expect(await post("")).toMatchObject({ status: 422, body: { code: "invalid_input" } });
+  });
+
+  it.each([
+    ["HPE_HEADER_OVERFLOW", 413, "line_too_long"],
+    ["ERR_HTTP_REQUEST_TIMEOUT", 408, "step_timeout"],
+    ["HPE_INVALID_METHOD", 400, "bad_request"],
+  ])("and what is no request that is read to its end: %s", (code, status, named) => {
+    const socket = new PassThrough();
+    early.clientErrorHandler?.call(app, Object.assign(new Error(code), { code }) as never, socket as never);
+    const said = String(socket.read());
+    expect(said).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(JSON.parse(said.slice(said.indexOf("{")))).toMatchObject({ status, code: named });
   });
 
   it("and a parameter given twice (attack 64)", async () => {

@@ -15,6 +15,10 @@ export function transactionOver(values) {
       const names = [...values.keys()].sort().filter((name) => name >= nameOf(from) && name < nameOf(to));
       return names.slice(0, limit).map((name) => ({ key: Buffer.from(name, "hex"), value: values.get(name) }));
     },
+    keys: async ({ from, to, limit, reverse }) => {
+      const names = [...values.keys()].sort().filter((name) => name >= nameOf(from) && name < nameOf(to));
+      return (reverse ? names.reverse() : names).slice(0, limit).map((name) => Buffer.from(name, "hex"));
+    },
   };
 }
 

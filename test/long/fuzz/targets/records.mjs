@@ -10,6 +10,10 @@ import {
   parseEntry,
 } from "../../../../packages/server/dist/records/audit-chain.js";
 import { auditHead, readAudit } from "../../../../packages/server/dist/records/audit-log.js";
+import { getCallback, putCallback } from "../../../../packages/server/dist/records/challenges/callback.js";
+import { findChallenge, putChallenge } from "../../../../packages/server/dist/records/challenges/challenge.js";
+import { findOpenPage, putOpenPage } from "../../../../packages/server/dist/records/challenges/open-page.js";
+import { findShelved, shelve } from "../../../../packages/server/dist/records/challenges/outbox.js";
 import { findInvite, putInvite } from "../../../../packages/server/dist/records/invite.js";
 import { prefixes } from "../../../../packages/server/dist/records/keys.js";
 import { findResetToken, putResetToken, resetOwner } from "../../../../packages/server/dist/records/reset-token.js";
@@ -24,8 +28,10 @@ import { NOW, plainStore, transactionOver } from "./plain-store.mjs";
 const node = `nod_${"5e".repeat(16)}`;
 const account = `acc_${"1a".repeat(16)}`;
 const invite = `inv_${"3c".repeat(16)}`;
+const challenge = `chl_${"7a".repeat(16)}`;
 const apiKey = `pk_${"4d".repeat(16)}`;
 const application = `app_${"5e".repeat(16)}`;
+const callback = `cbk_${"6f".repeat(16)}`;
 const nameIndex = Buffer.alloc(32, 0x4d);
 
 /** Each kind of record, with how it is read and, where anything writes it from what was read, written. */
@@ -76,6 +82,29 @@ const kinds = [
     write: (tx, record) => putApplication(tx, { ...record, id: application }),
     ignoring: ["id"],
   },
+  {
+    prefix: "challenge",
+    read: (tx) => findChallenge(tx, application, challenge),
+    write: (tx, record) => putChallenge(tx, { ...record, application, id: challenge }),
+    ignoring: ["application", "id"],
+  },
+  {
+    prefix: "challengePage",
+    read: (tx) => findOpenPage(tx, challenge),
+    write: (tx, record) => putOpenPage(tx, challenge, record),
+  },
+  {
+    prefix: "callback",
+    read: (tx) => getCallback(tx, { application, id: callback }),
+    write: (tx, record) => putCallback(tx, { ...record, application, id: callback }),
+    ignoring: ["application", "id"],
+  },
+  {
+    prefix: "outbox",
+    read: (tx) => findShelved(tx, Buffer.alloc(26)),
+    write: (tx, record) => shelve(tx, 0, { ...record, callback }),
+    ignoring: ["callback"],
+  },
 ];
 
 /** A transaction in which every record is the same one. */
@@ -119,6 +148,28 @@ async function soundRecords() {
     ...{ createdAt: NOW, ...whole },
   });
   await putApplication(tx, { id: application, name, createdAt: NOW });
+  const times = { createdAt: NOW, expiresAt: NOW + 1 };
+  await putOpenPage(tx, challenge, { application, ...times });
+  const asked = { id: challenge, application, subject: "4711", locale: "es", ...times };
+  const page = { question: "birth_date_choice", days: [5172, 5173, 5190, 5200, 5201] };
+  const replyTo = "https://wa.me/1";
+  const toldOf = { name: "bot", clientId: "77", flow: "f", onExpiry: true };
+  const open = { ...asked, state: "open", page, right: 5, replyTo, callback: toldOf };
+  const over = { ...asked, state: "answered", question: "own", result: "right", endedAt: NOW };
+  const target = { kind: "webhook", url: "https://bot.example/", secret: Buffer.alloc(32, 3) };
+  await putChallenge(tx, open);
+  await putChallenge(tx, { ...over, id: `chl_${"8b".repeat(16)}` });
+  await putCallback(tx, { id: callback, application, name: "bot", createdAt: NOW, target });
+  const told = {
+    subject: "4711",
+    event: "challenge.answered",
+    result: "right",
+    occurredAt: NOW,
+    clientId: "77",
+    flow: "f",
+  };
+  const state = { attempts: 1, dueAt: NOW, lease: Buffer.alloc(16, 4), fault: "http_503" };
+  await shelve(tx, 1, { application, callback, challenge, ...told, ...state });
   await counters.putStrangerCounter(tx, nameIndex, budget);
   await counters.putCounterQuota(tx, { hour: 1, made: 2 });
   return [...values].flatMap(([key, value]) => {

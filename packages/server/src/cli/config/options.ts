@@ -109,6 +109,30 @@ export const serverOptions: readonly OptionFacts[] = [
     check: async (value) => (await import("@postern/shared/mail-address")).parseMailAddress(value),
   },
   {
+    key: "reply-to-hosts",
+    value: "<hosts>",
+    what: "where pages of challenges may send people by https, such as wa.me,bot.example:8443",
+    fallback: "wa.me,api.whatsapp.com,t.me,m.me,signal.me",
+    list: true,
+    check: async (value) => (await import("../../services/challenges/reply-to.js")).parseReplyToHosts(value),
+  },
+  {
+    key: "callback-hosts",
+    value: "<hosts>",
+    what: "where callbacks may go: host for its port 443, host:port for another",
+    unset: "callbacks wait, and are not delivered",
+    list: true,
+    check: async (value) => (await import("../callbacks/destinations.js")).parseCallbackHosts(value),
+  },
+  {
+    key: "callback-private",
+    value: "<ranges>",
+    what: "which addresses that are not public callbacks may go to, and there without TLS",
+    unset: "none",
+    list: true,
+    check: async (value) => (await import("../address-limits.js")).parseCallbackPrivate(value),
+  },
+  {
     key: "address-limits",
     value: "<off|ranges>",
     what: "which addresses have no limits of their own: ranges such as 10.0.0.0/8,::1/128, or with off all",
@@ -123,6 +147,12 @@ export const serverOptions: readonly OptionFacts[] = [
     unset: "none: the address is the socket's",
     list: true,
     check: async (value) => (await import("../address-limits.js")).parseTrustedProxies(value),
+  },
+  {
+    key: "page-texts",
+    value: "<dir>",
+    what: "texts of challenge pages in further languages: files such as fr.json",
+    unset: "English and Spanish",
   },
   {
     key: "metrics",
@@ -169,6 +199,9 @@ export const allOptions: readonly OptionFacts[] = [...storeOptions, ...serverOpt
 export const mailOptions: readonly OptionFacts[] = serverOptions.filter(
   ({ key }) => key === "public-url" || key === "smtp" || key.startsWith("smtp-"),
 );
+
+/** Those by which callbacks go out. */
+export const callbackOptions: readonly OptionFacts[] = serverOptions.filter(({ key }) => key.startsWith("callback-"));
 
 export const variableOf = ({ key }: OptionFacts): string => `POSTERND_${key.toUpperCase().replaceAll("-", "_")}`;
 

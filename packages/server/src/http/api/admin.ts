@@ -6,6 +6,7 @@ import type { App } from "../app.js";
 import { peerOf } from "../peer.js";
 import { logLevelOf, logLevelReply, logLevelRequest, statusOf, statusReply, versionReply } from "./admin-schemas.js";
 import { callerOf } from "./authorize.js";
+import { reply } from "./credentials.js";
 import type { ApiParts } from "./parts.js";
 
 const scope = { scope: "admin" } as const;
@@ -18,7 +19,12 @@ export function addAdminRoutes(app: App, parts: ApiParts): void {
     "/v1/admin/version",
     {
       config: scope,
-      schema: { operationId: "showVersion", tags, summary: "Which program this is", response: { 200: versionReply } },
+      schema: {
+        operationId: "showVersion",
+        tags,
+        summary: "Which program this is",
+        response: { 200: reply("Name and version", versionReply) },
+      },
     },
     async () => server,
   );
@@ -46,7 +52,7 @@ function addStatus(app: App, { services, server, draining = () => false, storeUs
         tags,
         summary: "How the store is, and which servers run on it",
         description: "All records are counted for it: ask every few minutes, and `/metrics` in between.",
-        response: { 200: statusReply },
+        response: { 200: reply("As of this moment", statusReply) },
       },
     },
     async () => statusOf({ ...(await look()), server, startedAt, draining: draining(), now: now() }),
@@ -56,7 +62,7 @@ function addStatus(app: App, { services, server, draining = () => false, storeUs
 function addLogLevel(app: App, { services }: ApiParts): void {
   const path = "/v1/admin/log-level";
   const current = async () => logLevelOf(await storedLogLevel(services.barrier, services.now()));
-  const response = { 200: logLevelReply };
+  const response = { 200: reply("What is set now", logLevelReply) };
   app.get(
     path,
     {

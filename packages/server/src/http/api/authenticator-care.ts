@@ -1,6 +1,6 @@
 import { type Id, idPattern } from "@postern/shared/ids";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { z } from "zod";
+import type { z } from "zod";
 import {
   listAuthenticators,
   removeAuthenticator,
@@ -22,6 +22,7 @@ import {
   pageOf,
   pageQuery,
   pageReply,
+  paramsOf,
   reply,
   sendVerdict,
   unknown,
@@ -47,7 +48,7 @@ export function addCare<K extends "totp" | "hotp">(
 ): void {
   const config = { scope: kind };
   const id: z.ZodType<Id<K>, string> = idPattern(kind);
-  const params = z.strictObject({ id });
+  const params = paramsOf(id, kind);
   const common = { tags: [kind], params, querystring: noQuery };
   const idOf = (request: FastifyRequest) => (request.params as { id: Id<K> }).id;
   const sendShown = (answer: FastifyReply, record: ShownOf<K>) => {

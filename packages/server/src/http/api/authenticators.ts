@@ -2,7 +2,7 @@ import { idPattern } from "@postern/shared/ids";
 import { qrPng } from "@postern/shared/qr/png";
 import { qrSvg } from "@postern/shared/qr/svg";
 import type { FastifyRequest } from "fastify";
-import { z } from "zod";
+import type { z } from "zod";
 import { resyncAuthenticator } from "../../services/applications/authenticator-verify.js";
 import {
   type AuthenticatorWish,
@@ -33,6 +33,7 @@ import {
   CREATED_HEADERS,
   idempotencyHeader,
   noQuery,
+  paramsOf,
   reply,
   requestOf,
   sendCreated,
@@ -159,7 +160,7 @@ function addResync(app: App, services: ServiceContext): void {
         operationId: "resyncHotp",
         summary: "Finds a device that has run ahead, by two codes in a row (RFC 4226 section 7.4)",
         description: "Both are used up by it. A wrong pair counts as a wrong code.",
-        params: z.strictObject({ id: idPattern("hotp") }),
+        params: paramsOf(idPattern("hotp"), "hotp"),
         querystring: noQuery,
         body: resyncBody,
         response: {

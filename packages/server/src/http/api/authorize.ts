@@ -1,9 +1,9 @@
-import { PosternError } from "@postern/shared/errors";
+import { isErrorCode, PosternError } from "@postern/shared/errors";
 import type { FastifyRequest, onRouteHookHandler } from "fastify";
 import { authenticateKey, type Caller, type Scope } from "../../services/applications/api-keys.js";
 import type { ServiceContext } from "../../services/context.js";
 import type { App } from "../app.js";
-import { PROBLEM_TYPE, problemSchema } from "../problems.js";
+import { PROBLEM_TYPE, problemOf, problemSchema } from "../problems.js";
 import { SECURITY_SCHEME } from "./openapi.js";
 
 declare module "fastify" {
@@ -56,18 +56,20 @@ const describe: onRouteHookHandler = ({ config, schema, method, url }) => {
   }
   schema.security = [{ [SECURITY_SCHEME]: [] }];
   const refusals = Object.fromEntries(refused.map(([status, description]) => [status, problem(description)]));
-  schema.response = { ...refusals, ...(schema.response as object) };
+  const scopeMissing = problem(`\`scope_missing\`: the key has not the scope \`${config.scope}\``);
+  schema.response = { ...refusals, 403: scopeMissing, ...(schema.response as object) };
 };
 
 const refused: readonly (readonly [number, string])[] = [
-  [400, "The request cannot be understood"],
-  [401, "There is no key, or it is not valid (any more)"],
-  [403, "The key is not for this"],
-  [422, "The request does not have its form; nothing was counted"],
-  [503, "The server is busy, or is being stopped"],
+  [400, "`bad_request`: the request cannot be understood"],
+  [401, "`api_key_invalid`: there is no key, or it is not valid (any more)"],
+  [422, "`invalid_input`: the request does not have its form; nothing was counted"],
+  [503, "`shutting_down`, `busy`: try again in a moment"],
 ];
 
-/** A refusal of a route, for its `response`. */
+/** A refusal of a route, for its `response`; the first code that the description names is the example. */
 export function problem(description: string) {
-  return { description, content: { [PROBLEM_TYPE]: { schema: problemSchema } } };
+  const [, code] = /`([a-z_]+)`/.exec(description) ?? [];
+  const example = isErrorCode(code) ? problemOf(code) : undefined;
+  return { description, content: { [PROBLEM_TYPE]: { schema: problemSchema, ...(example && { example }) } } };
 }

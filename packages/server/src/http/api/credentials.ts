@@ -36,6 +36,11 @@ export const locked = z
 /** Nothing may come in a query: it would stand in access logs. */
 export const noQuery = z.strictObject({});
 
+export const paramsOf = <Id extends string>(id: z.ZodType<Id, string>, kind: "otp" | "totp" | "hotp") =>
+  z.strictObject({
+    id: id.meta({ description: `As the reply to its creation says, \`${kind}_\` and 32 digits of hex.` }),
+  });
+
 export const ifMatchHeader = z.looseObject({
   "if-match": z
     .string()
@@ -110,7 +115,11 @@ export const verdictSchema = z
     retry_after: z.number().int().optional().describe("When throttled: seconds until a code is judged again."),
     locked: z.literal(true).optional().describe("When throttled: until you call `unlock`, however long you wait."),
   })
-  .meta({ id: "Verdict", description: "What a code is worth. Never what the right one was." });
+  .meta({
+    id: "Verdict",
+    description: "What a code is worth. Never what the right one was.",
+    examples: [{ result: "valid" }],
+  });
 
 export function sendVerdict(reply: FastifyReply, verdict: Verdict): z.infer<typeof verdictSchema> {
   switch (verdict.result) {

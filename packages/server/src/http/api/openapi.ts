@@ -9,10 +9,24 @@ const tags = [
   { name: "otp", description: "Random one-time codes, given to the caller or sent by mail" },
   { name: "totp", description: "Authenticators that go by time (RFC 6238)" },
   { name: "hotp", description: "Authenticators that go by a counter (RFC 4226)" },
+  { name: "challenges", description: "Pages that ask a person what they know, once" },
   { name: "sessions", description: "Who is logged in: tokens of people, for other services" },
   { name: "admin", description: "The server itself" },
   { name: "health", description: "For supervisors and balancers; without a key" },
 ];
+
+/** What holds for every call; CommonMark. */
+const description = `One-time passwords, known-answer challenges, sessions and administration of a Postern server, for other
+applications.
+
+- **Keys.** Every call but those of \`health\` takes an API key in \`Authorization: Bearer\`. The operator makes one with
+  \`posternd apikey create --name shop --scope otp,totp,hotp\`.
+- **Refusals** are problem documents (RFC 9457). Go by their \`code\`; with \`retry_after\`, wait so many seconds.
+- **Codes** are judged with status 200: what they are worth stands in \`result\`. What does not have a code's form is
+  refused with 422 and not counted.
+- **Spans** are whole seconds, times are ISO 8601 in UTC.
+
+All of it with examples is in the project's docs/api.md.`;
 
 export const SECURITY_SCHEME = "apiKey";
 
@@ -32,12 +46,13 @@ type Override = NonNullable<
   NonNullable<Parameters<typeof createJsonSchemaTransform>[0]["zodToJsonConfig"]>["override"]
 >;
 
-/** Every integer of ours is a safe one; that is no bound that a reader of the document needs. */
-const withoutSafeBounds: Override = ({ jsonSchema }) => {
+/** Every integer of ours is a safe one, and a format has its pattern: no reader of the document needs to be told. */
+const withoutTheObvious: Override = ({ jsonSchema }) => {
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (jsonSchema.format === "date-time" || jsonSchema.format === "base64") delete jsonSchema.pattern;
 };
-const zodToJsonConfig = { override: withoutSafeBounds };
+const zodToJsonConfig = { override: withoutTheObvious };
 const transformObject = createJsonSchemaTransformObject({ zodToJsonConfig });
 
 type Document = OpenAPIV3_1.Document;
@@ -61,7 +76,7 @@ export async function addOpenApi(app: App, { version }: { version: string }): Pr
       info: {
         title: "Postern",
         version,
-        description: "One-time passwords, sessions and administration of a Postern server, for other applications.",
+        description,
         license: { name: "MIT", identifier: "MIT" },
       },
       tags,
@@ -71,7 +86,7 @@ export async function addOpenApi(app: App, { version }: { version: string }): Pr
             type: "http",
             scheme: "bearer",
             bearerFormat: "pk_…",
-            description: "A key of `posternd apikey create`.",
+            description: "A key of `posternd apikey create`, as it was shown: `pk_…`.",
           },
         },
       },

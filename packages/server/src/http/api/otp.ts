@@ -1,6 +1,4 @@
 import { idPattern } from "@postern/shared/ids";
-import { parseMailAddress } from "@postern/shared/mail-address";
-import { z } from "zod";
 import { deleteCode, listCodes, showCode, unlockCode } from "../../services/applications/one-time-code-care.js";
 import { verifyCode } from "../../services/applications/one-time-code-verify.js";
 import { issueCode } from "../../services/applications/one-time-codes.js";
@@ -18,6 +16,7 @@ import {
   pageOf,
   pageQuery,
   pageReply,
+  paramsOf,
   reply,
   requestOf,
   sendCreated,
@@ -30,7 +29,7 @@ import { codeBody, issueBody, issuedSchema, shownSchema, told } from "./otp-form
 import type { ApiParts } from "./parts.js";
 
 const id = idPattern("otp");
-const params = z.strictObject({ id });
+const params = paramsOf(id, "otp");
 const config = { scope: "otp" } as const;
 const common = { tags: ["otp"] };
 
@@ -51,9 +50,7 @@ export function addOtpRoutes(app: App, { services, deliver }: ApiParts): void {
         body: issueBody,
         response: {
           201: reply(`It is issued; ${CREATED_HEADERS}`, issuedSchema),
-          422: problem(
-            "`invalid_input`, `subject_invalid`, `mail_address_invalid`, `mail_unavailable`, `idempotency_mismatch`",
-          ),
+          422: problem("`invalid_input`, `subject_invalid`, `mail_unavailable`, `idempotency_mismatch`"),
           429: problem("`rate_limited`: this subject has had its mails of this hour"),
           502: problem("`mail_failed`: the code is withdrawn; the same request may be tried again"),
         },
@@ -67,7 +64,7 @@ export function addOtpRoutes(app: App, { services, deliver }: ApiParts): void {
         digits: body.digits,
         lifetime: body.expires_in * 1000,
         attempts: body.attempts,
-        ...(delivery && { mail: { to: parseMailAddress(delivery.mail), purpose: delivery.purpose } }),
+        ...(delivery && { mail: { to: delivery.mail, purpose: delivery.purpose } }),
       };
       const means = { deliver, request: requestOf(request.headers, "otp", body) };
       const { shown, code, repeated } = await issueCode(services, peerOf(request), callerOf(request), wish, means);

@@ -1,4 +1,5 @@
 import type { Deliver } from "../../services/applications/delivery.js";
+import type { ReplyToHosts } from "../../services/challenges/reply-to.js";
 import type { ServiceContext } from "../../services/context.js";
 
 /** What the routes of the API are made of. */
@@ -9,6 +10,10 @@ export interface ApiParts {
   readonly draining?: (() => boolean) | undefined;
   /** Sends one-time codes. Undefined: this server sends no mail. */
   readonly deliver?: Deliver | undefined;
+  /** Where pages of challenges may send people. */
+  readonly replyToHosts: ReplyToHosts;
+  /** The tags of the languages that there are pages in (BCP 47). */
+  readonly locales: readonly string[];
   /** What the store's file takes, and what its disk has left, in bytes. */
   readonly storeUsage?: (() => Promise<{ readonly bytes: number; readonly free?: number }>) | undefined;
 }

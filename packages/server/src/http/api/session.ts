@@ -6,6 +6,7 @@ import { DEFAULT_AUDIENCE } from "../../services/tokens.js";
 import { type App, within } from "../app.js";
 import { takeForms } from "../form.js";
 import { problem } from "./authorize.js";
+import { reply } from "./credentials.js";
 
 /** Whether a person's token is good at this moment: for services (RFC 7662), and for a proxy in front of one. */
 export async function addSessionRoutes(app: App, services: ServiceContext): Promise<void> {
@@ -64,7 +65,7 @@ function addIntrospection(app: App, services: ServiceContext): void {
         // What stands in an address stands in logs.
         querystring: z.strictObject({}),
         body: introspectionRequest,
-        response: { 200: introspection, 415: problem("The body is no form") },
+        response: { 200: reply("What it is worth", introspection), 415: problem("`media_type`: the body is no form") },
       },
     },
     async ({ body }) => introspectionOf(await introspectToken(services, body.token, body)),
@@ -117,13 +118,16 @@ function addSession(app: App, services: ServiceContext): void {
           audience: audience.default(DEFAULT_AUDIENCE).describe("What the service calls itself."),
         }),
         headers: sessionHeaders,
-        response: { 200: sessionReply, 401: problem("The API key, or the person's token, is not valid") },
+        response: {
+          200: reply("Whose token it is", sessionReply),
+          401: problem("`api_key_invalid`, or, of the person's token, `access_token_invalid`"),
+        },
       },
     },
-    async ({ headers, query }, reply) => {
+    async ({ headers, query }, answer) => {
       const live = await introspectToken(services, tokenIn(headers["postern-token"]), query);
       if (live === undefined) throw new PosternError("access_token_invalid");
-      reply.headers({
+      answer.headers({
         "postern-user": headerText(live.identity),
         "postern-subject": live.account,
         "postern-session": live.id,

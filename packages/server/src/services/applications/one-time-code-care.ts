@@ -84,10 +84,13 @@ export function deleteCode(
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Whether a record has nothing that anybody goes by: no code, no guesses that count, no mails. */
+/**
+ * Whether a record has nothing that anybody goes by: no code, no guesses that count, no mails. Guesses at a code that is
+ * over count for a day; what is locked by a hundred of them stays, for the application to unlock or delete.
+ */
 function isForgotten({ issued, budget, mails }: OneTimeCode, now: number): boolean {
   if (mails.some((at) => isRecent(at, now))) return false;
-  if (issued !== undefined) return isOver(issued, now) && budget.failures === 0;
+  if (issued !== undefined && (!isOver(issued, now) || budget.failures >= CODE_FAILURES_MAX)) return false;
   return budget.failures === 0 || budget.lastFailure + DAY_MS <= now || budget.lastFailure > now + HOUR_MS;
 }
 

@@ -155,6 +155,17 @@ describe("the budget of a subject", () => {
     expect((await issued(desk)).shown).toMatchObject({ failures: 0, version: 1 });
   });
 
+  it("of a code that has expired counts for a day, and then nothing is kept of the subject", async () => {
+    const desk = await newDesk();
+    const { context } = desk;
+    const { verify, wrong } = await issued(desk);
+    await verify(wrong);
+    desk.advance(DAY - 1);
+    expect(await sweepOneTimeCodes(context)).toBe(0);
+    desk.advance(1);
+    expect(await sweepOneTimeCodes(context)).toBe(1);
+  });
+
   it("is locked after a hundred wrong guesses in a row until the application unlocks it, whatever the clock says", async () => {
     const desk = await newDesk();
     const { context, shop } = desk;

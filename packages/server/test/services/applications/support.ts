@@ -25,7 +25,7 @@ export interface Desk {
   readonly storage: Storage;
   readonly shop: Owner;
   advance(milliseconds: number): void;
-  /** The events of credentials alone, oldest first. */
+  /** The events of credentials and challenges alone, oldest first. */
   events(): Promise<Pick<AuditRow, "event" | "outcome" | "reason">[]>;
   rows(): Promise<AuditRow[]>;
   /** The same store as another process has it. */
@@ -49,7 +49,7 @@ export async function newDesk(random: (size: number) => Buffer = randomBytes): P
   const rows = async () => {
     const found: AuditRow[] = [];
     for await (const row of auditTrail(barrier, Number.MAX_SAFE_INTEGER)) if (!("damaged" in row)) found.push(row);
-    return found.filter(({ event }) => /^(otp|totp|hotp)\./.test(event));
+    return found.filter(({ event }) => /^(otp|totp|hotp|challenge)\./.test(event));
   };
   return {
     context,

@@ -1,0 +1,66 @@
+import type { ApplicationId, CallbackId } from "@postern/shared/ids";
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
+import { bytes, instant, recordCodec } from "../codec.js";
+import { getIntact, scanIntact } from "../intact.js";
+import { idBytes, recordKey, recordRange } from "../keys.js";
+
+/** Where an application is told of its challenges: a target that the operator made and named. */
+const schema = z.strictObject({
+  id: z.custom<CallbackId>((value) => typeof value === "string"),
+  application: z.custom<ApplicationId>((value) => typeof value === "string"),
+  /** By which the application means it. */
+  name: z.string(),
+  createdAt: instant,
+  target: z.discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("webhook"),
+      url: z.string(),
+      /** Keys the signature that each message has. */
+      secret: bytes(32),
+    }),
+    z.strictObject({
+      kind: z.literal("template"),
+      /** With its placeholders: `https://bot.example/users/{client_id}/send?validated={validated}`. */
+      url: z.string(),
+      method: z.enum(["GET", "POST"]),
+      /** What the receiver knows the server by: for {token}, or as a bearer where the URL has no place for it. */
+      token: z.string().optional(),
+    }),
+  ]),
+});
+export type Callback = z.infer<typeof schema>;
+export type Target = Callback["target"];
+
+const codec = recordCodec(schema, { format: 1 });
+
+/** The application's id first, so that one range holds all of its callbacks; their names are only within. */
+const callbackKey = ({ application, id }: Pick<Callback, "application" | "id">) =>
+  recordKey("callback", idBytes(application), idBytes(id));
+
+/** A damaged record is no callback. */
+export function getCallback(
+  tx: SealedReadTransaction,
+  callback: Pick<Callback, "application" | "id">,
+): Promise<Callback | undefined> {
+  return getIntact(tx, callbackKey(callback), codec.decode);
+}
+
+/** At most a few: an operator made each. */
+export async function callbacksOf(tx: SealedReadTransaction, application: ApplicationId): Promise<Callback[]> {
+  const { records } = await scanIntact(tx, recordRange("callback", idBytes(application)), codec.decode);
+  return records.map(({ value }) => value);
+}
+
+export async function allCallbacks(tx: SealedReadTransaction): Promise<Callback[]> {
+  const { records } = await scanIntact(tx, recordRange("callback"), codec.decode);
+  return records.map(({ value }) => value);
+}
+
+export async function putCallback(tx: SealedWriteTransaction, callback: Callback): Promise<void> {
+  await tx.put(callbackKey(callback), codec.encode(callback));
+}
+
+export async function deleteCallbackRecord(tx: SealedWriteTransaction, callback: Callback): Promise<void> {
+  await tx.delete(callbackKey(callback));
+}

@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { isPublic } from "../../src/outward/public-address.js";
+
+describe("attack 66: which addresses are somebody's on the internet", () => {
+  it.each([
+    ["0.0.0.0", "this host"],
+    ["0.1.2.3", "this network"],
+    ["10.0.0.1", "private"],
+    ["100.64.0.1", "carrier-grade NAT"],
+    ["100.127.255.255", "carrier-grade NAT"],
+    ["127.0.0.1", "loopback"],
+    ["127.255.255.254", "loopback"],
+    ["169.254.169.254", "link-local: the metadata of clouds"],
+    ["172.16.0.1", "private"],
+    ["172.31.255.255", "private"],
+    ["192.0.0.8", "protocol assignments"],
+    ["192.0.2.1", "documentation"],
+    ["192.88.99.1", "6to4 relays"],
+    ["192.168.1.1", "private"],
+    ["198.18.0.1", "benchmarks"],
+    ["198.51.100.7", "documentation"],
+    ["203.0.113.7", "documentation"],
+    ["224.0.0.1", "multicast"],
+    ["239.255.255.250", "multicast"],
+    ["240.0.0.1", "reserved"],
+    ["255.255.255.255", "broadcast"],
+    ["::", "unspecified"],
+    ["::1", "loopback"],
+    ["0:0:0:0:0:0:0:1", "loopback, written long"],
+    ["::7f00:1", "IPv4-compatible loopback"],
+    ["::ffff:127.0.0.1", "IPv4-mapped loopback"],
+    ["::ffff:7f00:1", "IPv4-mapped loopback, in hex"],
+    ["::ffff:93.184.216.34", "IPv4-mapped: it has a plain form"],
+    ["64:ff9b::127.0.0.1", "NAT64 of loopback"],
+    ["64:ff9b::7f00:1", "NAT64 of loopback, in hex"],
+    ["64:ff9b::", "NAT64 of nothing"],
+    ["64:ff9b::a9fe:a9fe", "NAT64 of the metadata of clouds"],
+    ["64:ff9b:1::5db8:d822", "a network's own NAT64"],
+    ["2002:7f00:1::", "6to4 of loopback"],
+    ["2002:5db8:d822::", "6to4"],
+    ["2001::1", "Teredo"],
+    ["2001:10::1", "ORCHID"],
+    ["2001:db8::1", "documentation"],
+    ["3fff::1", "documentation"],
+    ["100::1", "discard"],
+    ["5f00::1", "segment routing"],
+    ["fc00::1", "unique local"],
+    ["fd12:3456::1", "unique local"],
+    ["fe80::1", "link-local"],
+    ["fe80::1%eth0", "link-local with its zone"],
+    ["fec0::1", "site-local"],
+    ["ff02::1", "multicast"],
+    ["2606:2800:220:1::%eth0", "a zone"],
+    ["2130706433", "no address as a resolver spells it"],
+    ["0x7f000001", "no address as a resolver spells it"],
+    ["0177.0.0.1", "no address as a resolver spells it"],
+    ["127.1", "no address as a resolver spells it"],
+    ["", "nothing"],
+  ])("%s is not: %s", (address) => {
+    expect(isPublic(address)).toBe(false);
+  });
+
+  it.each([
+    "93.184.216.34",
+    "1.1.1.1",
+    "100.63.255.255",
+    "100.128.0.0",
+    "172.15.255.255",
+    "172.32.0.0",
+    "223.255.255.255",
+    "2606:2800:220:1:248:1893:25c8:1946",
+    "2a00:1450:4001::200e",
+    "64:ff9b::93.184.216.34",
+    "64:ff9b::5db8:d822",
+  ])("%s is", (address) => {
+    expect(isPublic(address)).toBe(true);
+  });
+});
