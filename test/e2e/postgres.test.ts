@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newDatabase } from "../support/postgres.js";
-import { adminPassword, Machine, onlyLine, type RunOptions, type Server } from "../support/programs.js";
+import { adminPassword, Machine, onlyLine, type Server } from "../support/programs.js";
 import { makeReadyDatabase } from "../support/ready-store.js";
 import { type Account, at, loginArgs, registerByScript } from "./account.js";
 
@@ -27,8 +27,8 @@ afterAll(async () => {
   await opened.remove();
 });
 
-async function run(args: readonly string[], options?: RunOptions) {
-  const ended = await operator.run("posternd", [...args, "--admin-password-file", passwordFile], options);
+async function run(args: readonly string[]) {
+  const ended = await operator.hosted("posternd", [...args, "--admin-password-file", passwordFile]);
   return { ...ended, ...(args.includes("--json") ? { line: onlyLine(ended.stdout) } : { line: {} }) };
 }
 const json = (...args: string[]) => run([...args, ...onDatabase(), "--json"]);
@@ -38,14 +38,14 @@ describe("posternd --store postgres://…", () => {
     const [first, second] = nodes;
     expect(first.fingerprint).toBe(second.fingerprint);
     const code = account.authenticator.next();
-    const logIn = await alice.run("postern", [...loginArgs(alice, second, "alice", code), "--json"]);
+    const logIn = await alice.hosted("postern", [...loginArgs(alice, second, "alice", code), "--json"]);
     expect(logIn.code).toBe(0);
-    const again = await alice.run("postern", [...loginArgs(alice, first, "alice", code), "--json"]);
+    const again = await alice.hosted("postern", [...loginArgs(alice, first, "alice", code), "--json"]);
     expect(onlyLine(again.stdout)).toMatchObject({ error: { code: "code_refused" } });
     const session = await json("session", "list", "--user", "alice");
     expect(session.stdout).toContain("ses_");
     expect((await json("session", "revoke", "--user", "alice")).code).toBe(0);
-    const after = await alice.run("postern", ["whoami", ...at(second), "--json"]);
+    const after = await alice.hosted("postern", ["whoami", ...at(second), "--json"]);
     expect(onlyLine(after.stdout)).toMatchObject({ error: { code: "session_invalid" } });
   });
 
