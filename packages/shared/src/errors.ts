@@ -635,8 +635,8 @@ export const errors = {
     rpc: -32063,
     http: 500,
     exit: usage,
-    message: "the file is not a Postern store",
-    hint: "check --data DIR",
+    message: "what is there is not a Postern store",
+    hint: "check --data DIR, or --store",
   },
   store_future: {
     rpc: -32064,

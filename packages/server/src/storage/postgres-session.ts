@@ -45,11 +45,15 @@ export interface Statement {
 export type Value = Buffer | string | number | null;
 export type Row = readonly (Buffer | string | null)[];
 
-/** What a session begins with: what is durable, how values are spelt, and that ranges come by the index. */
+/**
+ * What a session begins with: what is durable, how soon the database notices that this process is cut off and no more
+ * present, how values are spelt, and that ranges come by the index.
+ */
 const SETTINGS = `
   set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply')
     THEN current_setting('synchronous_commit') ELSE 'on' END, false),
-  set_config('bytea_output', 'hex', false), set_config('enable_seqscan', 'off', false),
+  set_config('tcp_keepalives_idle', '20', false), set_config('tcp_keepalives_interval', '10', false),
+  set_config('tcp_keepalives_count', '3', false), set_config('bytea_output', 'hex', false), set_config('enable_seqscan', 'off', false),
   set_config('enable_bitmapscan', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false)`;
 
 const OPENING = `SELECT current_setting('server_version_num'), current_setting('fsync'), pg_is_in_recovery(),
