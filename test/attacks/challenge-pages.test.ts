@@ -1,44 +1,13 @@
-import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
-import { text } from "node:stream/consumers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { Post, PostRequest } from "../../packages/server/src/post.js";
 import { findChallenge, type OpenChallenge } from "../../packages/server/src/records/challenges/challenge.js";
+import { createCallback } from "../../packages/server/src/services/challenges/callbacks.js";
 import { apiKey, call } from "../support/api.js";
-import { SECOND, startInProcess, type TestServer } from "../support/in-process.js";
+import { SECOND, startInProcess } from "../support/in-process.js";
+import { FORM, visit } from "../support/visit.js";
 
-/** The pages as a browser, a chat's preview and an attacker meet them. */
-
-interface Seen {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly body: string;
-}
-
-const FORM = "application/x-www-form-urlencoded";
-
-async function visit(
-  { running }: TestServer,
-  path: string,
-  { method = "GET", body, headers = {} }: { method?: string; body?: string; headers?: Record<string, string> } = {},
-): Promise<Seen> {
-  const sent = request({
-    host: "127.0.0.1",
-    port: running.http?.port,
-    path,
-    method,
-    rejectUnauthorized: false,
-    agent: false,
-    headers: { ...(body !== undefined && { "content-type": FORM }), ...headers },
-  });
-  sent.end(body);
-  const [reply] = (await once(sent, "response")) as [IncomingMessage];
-  const { date: _date, ...rest } = reply.headers;
-  return { status: reply.statusCode ?? 0, headers: rest, body: await text(reply) };
-}
-
-async function bot() {
-  const server = await startInProcess(undefined, { http: true });
+async function bot(post?: Post) {
+  const server = await startInProcess(undefined, { http: true, ...(post && { post }) });
   const { text: key, key: made } = await apiKey(server.context, ["challenge"], { name: "bot" });
   const ask = async (body: object = {}) => {
     const question = { kind: "birth_date_choice", birth_date: "1985-03-14" };
@@ -50,7 +19,7 @@ async function bot() {
     const state = async () => (await call(server, `/v1/challenges/${id}`, { key })).body;
     return { id, path, right: record.right, state };
   };
-  return { server, key, ask };
+  return { server, key, application: made.application, ask };
 }
 
 describe("a page that cannot be answered (attack 65)", () => {
@@ -203,4 +172,27 @@ it("who, when, from where and what was asked stands in the log, of right and wro
       personal: { subject: "ann", address: "127.0.0.1", client: "Mozilla/5.0 (Phone)" },
     },
   ]);
+});
+
+it("an answer is on its way to the application at once: no timer has to go off for it", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let told: (request: PostRequest) => void;
+  const telling = new Promise<PostRequest>((resolve) => {
+    told = resolve;
+  });
+  const { server, application, ask } = await bot(async (request) => {
+    told(request);
+    return { status: 204 };
+  });
+  const target = { kind: "webhook", url: "https://bot.example/postern" } as const;
+  await createCallback(server.context, { application, name: "bot", target });
+  const { id, path, right } = await ask({ callback: { name: "bot", client_id: "client 7" } });
+  await visit(server, path, { method: "POST", body: `choice=${right}` });
+  const { url, headers, body = "" } = await telling;
+  expect([url, headers["webhook-id"]]).toEqual(["https://bot.example/postern", id]);
+  expect(JSON.parse(body)).toMatchObject({
+    type: "challenge.answered",
+    data: { challenge_id: id, subject: "ann", result: "right", client_id: "client 7" },
+  });
 });

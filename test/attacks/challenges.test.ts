@@ -154,7 +154,7 @@ describe("what broke the predecessor of chat bots does not break Postern", () =>
     const { server, create } = await bot();
     const ids = new Set<string>();
     for (let n = 0; n < 30; n++) {
-      const made = await create({});
+      const made = await create({ subject: `person ${n}` });
       const bytes = Buffer.from(pageIdOf(made), "base64url");
       expect(bytes).toHaveLength(16);
       ids.add(bytes.toString("hex"));
@@ -235,7 +235,10 @@ describe("what broke the predecessor of chat bots does not break Postern", () =>
   it("nothing of a page is in memory, and in the store there is one record of each that has ended, for seven days", async () => {
     const { server, create } = await bot();
     const pages = async () => (await server.barrier.read((tx) => tx.keys(recordRange("challengePage")))).length;
-    for (let n = 0; n < 12; n++) await answer(server, pageIdOf(await create({})), n % 6);
+    for (let n = 0; n < 12; n++) {
+      const answered = await answer(server, pageIdOf(await create({ subject: `person ${n}` })), n % 6);
+      expect(answered.kind).toBe("answered");
+    }
     expect(await pages()).toBe(0);
   });
 });
@@ -294,6 +297,23 @@ describe("a challenge over the API", () => {
     expect(bodies.map((body) => Object.keys(body).sort())).toEqual(
       Array(3).fill(["created_at", "expires_at", "id", "question", "state", "subject"]),
     );
+  });
+
+  it("promise 4: five wrong answers in a row keep new pages of that subject back, and of no other", async () => {
+    const { server, application, create } = await bot();
+    for (let n = 0; n < 5; n++) {
+      const made = await create({});
+      const { right } = await recordOf(server, application, made);
+      await answer(server, pageIdOf(made), (right + 1) % 6);
+    }
+    expect(await create({})).toMatchObject({
+      status: 429,
+      headers: { "retry-after": "3600" },
+      body: { code: "rate_limited", retry_after: 3600 },
+    });
+    expect(await create({ subject: "bob" })).toMatchObject({ status: 201 });
+    server.clock.advance(60 * MINUTE);
+    expect(await create({})).toMatchObject({ status: 201 });
   });
 
   it("a repeated request makes no second page, and never tells the link again", async () => {

@@ -2,11 +2,19 @@ import { get } from "node:https";
 import { text } from "node:stream/consumers";
 import { PosternError } from "@postern/shared/errors";
 import { describe, expect, it } from "vitest";
+import { scanShelf, shelve, shelves } from "../../packages/server/src/records/challenges/outbox.js";
+import { parseSubject } from "../../packages/server/src/services/applications/subject.js";
+import { parseBirthDate } from "../../packages/server/src/services/challenges/calendar.js";
+import { createCallback } from "../../packages/server/src/services/challenges/callbacks.js";
+import { createChallenge } from "../../packages/server/src/services/challenges/create.js";
+import { expireChallenges } from "../../packages/server/src/services/challenges/expire.js";
+import { parseReplyTo } from "../../packages/server/src/services/challenges/reply-to.js";
 import { clearLogLevel, setLogLevel } from "../../packages/server/src/services/log-level.js";
 import { runningServers } from "../../packages/server/src/services/presence.js";
 import { readStatus } from "../../packages/server/src/services/status.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
 import type { Storage } from "../../packages/server/src/storage/storage.js";
+import { apiKey } from "../support/api.js";
 import { eventually } from "../support/eventually.js";
 import { HOUR, MINUTE, newStore, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
 import {
@@ -77,6 +85,36 @@ describe("/metrics", () => {
       expect(body).toMatch(new RegExp(`^${name}`, "m"));
     }
     await client.close();
+  });
+
+  it("shows pages that can be answered, and messages that wait or are dead", async () => {
+    const server = await measured();
+    const { context } = server;
+    const { key } = await apiKey(context, ["challenge"]);
+    const owner = { application: key.application, applicationName: "bot" };
+    const target = { kind: "webhook", url: "https://bot.example/" } as const;
+    const { callback } = await createCallback(context, { application: key.application, name: "bot", target });
+    const question = { kind: "birth_date", birthDay: parseBirthDate("1984-02-29", server.clock.now()) } as const;
+    const replyTo = parseReplyTo("tel:+15550100", new Set());
+    const told = { name: "bot", onExpiry: true };
+    for (const [n, lifetime] of [MINUTE, MINUTE, HOUR].entries()) {
+      const wish = { subject: parseSubject(`person ${n}`), question, lifetime, replyTo, callback: told };
+      await createChallenge(context, { address: "127.0.0.1", client: "bot/1" }, owner, wish);
+    }
+    server.clock.advance(MINUTE);
+    await expireChallenges(context);
+    await server.barrier.transact(async (tx) => {
+      const shelf = { callback: callback.id, shelf: 0 };
+      const [first] = (await scanShelf(tx, shelf, { limit: 1 })).shelved;
+      if (first === undefined) return;
+      await tx.delete(first.key);
+      await shelve(tx, shelves.dead, first.message);
+    });
+    expect(await metric(server, "posternd_challenges_open")).toBe(1);
+    expect(await metric(server, 'posternd_callbacks{state="waiting"}')).toBe(1);
+    expect(await metric(server, 'posternd_callbacks{state="dead"}')).toBe(1);
+    const { challenges } = await readStatus(server.barrier, server.clock.now());
+    expect(challenges).toEqual({ open: 1, waiting: 1, dead: 1 });
   });
 
   it("counts nothing that was not made durable", async () => {

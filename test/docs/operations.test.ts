@@ -14,6 +14,7 @@ const metrics = createMetrics({
   connections: () => ({ stranger: 1 }),
   draining: () => false,
   auditLength: async () => 1,
+  challenges: async () => ({ open: 1, waiting: 1, dead: 1 }),
   store: async () => ({ bytes: 1, free: 1 }),
   leafEnds: () => 1,
 });

@@ -90,11 +90,12 @@ function cut(_name: string, value: unknown): unknown {
 /** What is another one in each run, by its kind. */
 const varying: Readonly<Record<string, RegExp>> = {
   ...Object.fromEntries(
-    ["app", "key", "otp", "totp", "hotp", "acc", "ses"].map((kind) => [
+    ["app", "key", "otp", "totp", "hotp", "chl", "cbk", "acc", "ses"].map((kind) => [
       kind,
       new RegExp(`\\b${kind}_[0-9a-f]{32}\\b`, "g"),
     ]),
   ),
+  page: /(?<=\/c\/)[\w-]{22}(?="|$)/gm,
   apiKey: /\bpk_[0-9a-f]{32}_[\w-]{43}/g,
   code: /(?<="code":")\d{4,10}(?=")|^\d{6}$/gm,
   secret: /(?<="secret":")[A-Z2-7]{16,}(?=")/g,

@@ -1,44 +1,16 @@
-import { spawn, spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type Server as Site } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createIdentity } from "../../packages/server/src/identity/identity-key.js";
-import { page } from "../docs/pages.js";
-import { Machine, onlyLine, Running, type Server } from "../support/programs.js";
+import { hasNginx, startNginx } from "../support/nginx.js";
+import { Machine, onlyLine, type Server } from "../support/programs.js";
 import { type Account, at, loginArgs, registerByScript } from "./account.js";
 
 /** A real nginx in front of a small site, by the configuration that docs/operations.md shows, and a real `postern`. */
-
-const installed = spawnSync("nginx", ["-v"]).error === undefined;
-if (!installed) console.info("nginx is not installed: the configuration for it is not tested");
-
-/** What the page shows, for another place: each of these must be in it. */
-function configOf(places: Readonly<Record<string, string>>): string {
-  const [, shown = ""] = /```nginx\n([\s\S]*?)```/.exec(page("docs/operations.md").text) ?? [];
-  return Object.entries(places).reduce((config, [from, to]) => {
-    if (!config.includes(from)) throw new Error(`docs/operations.md has no ${from} in its configuration for nginx`);
-    return config.replaceAll(from, to);
-  }, shown);
-}
-
-/** All that nginx writes to goes into a folder of the test; as one process it changes no user. */
-const mainConfig = (folder: string) => `
-daemon off;
-master_process off;
-error_log stderr notice;
-pid ${folder}/nginx.pid;
-events {}
-http {
-  access_log off;
-  ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ")}
-  include ${folder}/wiki.conf;
-}
-`;
 
 interface Visit {
   readonly status: number;
@@ -47,7 +19,7 @@ interface Visit {
   readonly seen: Record<string, string>;
 }
 
-describe.runIf(installed)("a site behind nginx", () => {
+describe.runIf(hasNginx)("a site behind nginx", () => {
   const operator = new Machine();
   const person = new Machine();
   const passwordFile = join(operator.home, "admin-password");
@@ -73,7 +45,7 @@ describe.runIf(installed)("a site behind nginx", () => {
     site.listen(0, "127.0.0.1");
     await once(site, "listening");
     key = (await posternd("apikey", "create", "--name", "wiki", "--scope", "session")).trim();
-    socket = await startNginx("nginx", await posternd("identity", "show", "--pem"));
+    socket = await proxyBy("nginx", await posternd("identity", "show", "--pem"));
     alice = await registerByScript(person, server, "alice");
     const { code } = await person.hosted("postern", loginArgs(person, server, "alice", alice.authenticator.next()));
     expect(code).toBe(0);
@@ -84,27 +56,22 @@ describe.runIf(installed)("a site behind nginx", () => {
   });
 
   /** Starts one that takes this certificate for the server's identity, and gives the socket that it listens on. */
-  async function startNginx(name: string, identity: string): Promise<string> {
-    const folder = join(operator.home, name);
-    mkdirSync(folder);
-    const listening = join(folder, "site.sock");
+  function proxyBy(name: string, identity: string): Promise<string> {
     const { port } = site.address() as AddressInfo;
-    const config = configOf({
-      "listen 443 ssl;": `listen unix:${listening};`,
-      "ssl_certificate /etc/nginx/wiki.pem;": "",
-      "ssl_certificate_key /etc/nginx/wiki.key;": "",
-      "127.0.0.1:7466": server.http,
-      "127.0.0.1:8080": `127.0.0.1:${port}`,
-      "/etc/nginx/": `${folder}/`,
+    return startNginx(operator, {
+      name,
+      page: "docs/operations.md",
+      places: {
+        "ssl_certificate /etc/nginx/wiki.pem;": "",
+        "ssl_certificate_key /etc/nginx/wiki.key;": "",
+        "127.0.0.1:7466": server.http,
+        "127.0.0.1:8080": `127.0.0.1:${port}`,
+      },
+      files: {
+        "postern-identity.pem": identity,
+        "postern-key.conf": `proxy_set_header Authorization "Bearer ${key}";\n`,
+      },
     });
-    operator.write(`${name}/wiki.conf`, config);
-    operator.write(`${name}/postern-identity.pem`, identity);
-    operator.write(`${name}/postern-key.conf`, `proxy_set_header Authorization "Bearer ${key}";\n`);
-    const file = operator.write(`${name}/nginx.conf`, mainConfig(folder));
-    const nginx = new Running(spawn("nginx", ["-p", folder, "-e", "stderr", "-c", file]));
-    operator.adopt(nginx.pid, nginx.ended);
-    await nginx.says(/using the "\w+" event method/);
-    return listening;
   }
 
   async function visit(headers: Record<string, string> = {}, socketPath = socket): Promise<Visit> {
@@ -149,7 +116,7 @@ describe.runIf(installed)("a site behind nginx", () => {
 
   it("lets nobody in where what answers for the server does not have its identity", async () => {
     const { certificateDer } = await createIdentity({ now: Date.now() });
-    const misled = await startNginx("misled", new X509Certificate(certificateDer).toString());
+    const misled = await proxyBy("misled", new X509Certificate(certificateDer).toString());
     const { status } = await visit({ authorization: `Bearer ${await token("wiki")}` }, misled);
     expect(status).toBe(500);
   });

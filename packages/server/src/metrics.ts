@@ -1,5 +1,6 @@
 import { errors } from "@postern/shared/errors";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { oneAtATime } from "./one-at-a-time.js";
 
 /**
  * What Prometheus reads. Labels are of fixed, short lists; no name, address or id is one. Whether a name is known shows
@@ -21,6 +22,7 @@ export interface MetricSources {
   readonly connections: () => Readonly<Record<string, number>>;
   readonly draining: () => boolean;
   readonly auditLength: () => Promise<number>;
+  readonly challenges: () => Promise<{ readonly open: number; readonly waiting: number; readonly dead: number }>;
   readonly store: () => Promise<{ readonly bytes: number; readonly free?: number } | undefined>;
   /** Milliseconds since 1970. */
   readonly leafEnds: () => number;
@@ -107,6 +109,20 @@ export function createMetrics(sources: MetricSources): Metrics {
   );
   gauge("draining", "1 while the server is being stopped", (self) => self.set(Number(sources.draining())));
   gauge("audit_entries", "Length of the audit chain", async (self) => self.set(await sources.auditLength()));
+  const challenges = oneAtATime(sources.challenges);
+  gauge("challenges_open", "Pages of challenges that somebody may answer", async (self) =>
+    self.set((await challenges()).open),
+  );
+  gauge(
+    "callbacks",
+    "Messages to applications that wait, and that could not be delivered",
+    async (self) => {
+      const { waiting, dead } = await challenges();
+      self.set({ state: "waiting" }, waiting);
+      self.set({ state: "dead" }, dead);
+    },
+    ["state"],
+  );
   gauge("certificate_expiry_timestamp_seconds", "When the leaf of the server's identity ends", (self) =>
     self.set(Math.floor(sources.leafEnds() / 1000)),
   );

@@ -22,6 +22,7 @@ import type { Deliver } from "./services/applications/delivery.js";
 import { runErasures } from "./services/audit-erasure.js";
 import { type Delivery, startDelivery } from "./services/challenges/deliver.js";
 import { expireChallenges } from "./services/challenges/expire.js";
+import { challengeFigures } from "./services/challenges/figures.js";
 import { DEFAULT_REPLY_TO_HOSTS, parseReplyToHosts, type ReplyToHosts } from "./services/challenges/reply-to.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
@@ -139,6 +140,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       draining: () => state.draining,
       leafEnds: () => leafExpiresAt(keeper.current.leaf),
       auditLength: () => auditLength(barrier, node),
+      challenges: () => challengeFigures(barrier),
       store: async () => options.storeUsage?.(),
     });
   const heard = metrics?.heard;

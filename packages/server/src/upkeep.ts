@@ -5,6 +5,7 @@ import { sweepIdempotency } from "./services/applications/idempotency.js";
 import { sweepApiKeys } from "./services/applications/key-care.js";
 import { sweepOneTimeCodes } from "./services/applications/one-time-code-care.js";
 import { keepAuditFor } from "./services/audit-retention.js";
+import { sweepAsking } from "./services/challenges/asking.js";
 import { sweepDeadLetters } from "./services/challenges/dead-letters.js";
 import { sweepChallenges } from "./services/challenges/expire.js";
 import type { ServiceContext } from "./services/context.js";
@@ -25,6 +26,7 @@ const sweeps = [
   sweepOneTimeCodes,
   sweepIdempotency,
   sweepChallenges,
+  sweepAsking,
   sweepDeadLetters,
 ];
 

@@ -26,6 +26,7 @@ export const prefixes = {
   callback: 0x1e,
   outbox: 0x1f,
   application: 0x30,
+  asking: 0x31,
   auditHead: 0x20,
   auditEntry: 0x21,
   auditFields: 0x22,

@@ -17,6 +17,7 @@ import { isUsable } from "./applications/api-keys.js";
 import { listApiKeys } from "./applications/key-care.js";
 import { AUDIT_PAGE } from "./audit-pages.js";
 import { budgetState, CODE_FAILURES_MAX } from "./budget.js";
+import { type ChallengeFigures, challengeFigures } from "./challenges/figures.js";
 import type { KeyView } from "./key-schedule.js";
 import { isLive } from "./live-session.js";
 import { storedLogLevel } from "./log-level.js";
@@ -39,6 +40,7 @@ export interface StoreStatus {
   readonly sessions: number;
   /** Those that applications can use. */
   readonly apiKeys: number;
+  readonly challenges: ChallengeFigures;
   readonly budgets: Budgets;
   readonly signingKeys: readonly KeyView[];
   readonly logLevel: StoredLogLevel | undefined;
@@ -75,6 +77,7 @@ export async function readStatus(barrier: Barrier, now: number): Promise<StoreSt
     accounts: generations.reduce((sum, { accounts }) => sum + accounts, 0),
     sessions: await liveSessions(barrier, now),
     apiKeys: (await listApiKeys({ barrier })).filter((key) => isUsable(key, now)).length,
+    challenges: await challengeFigures(barrier),
     budgets: await readBudgets(barrier, now),
     signingKeys: await listSigningKeys({ barrier, now: () => now }),
     logLevel: await storedLogLevel(barrier, now),

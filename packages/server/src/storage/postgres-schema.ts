@@ -29,7 +29,7 @@ export async function findTables(session: Session, schema: string): Promise<Foun
     "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind <> 'i'",
     [schema],
   );
-  const names = tables.map(([name]) => String(name)).filter((name) => !name.startsWith("pg_toast"));
+  const names = tables.map(([name]) => String(name));
   if (names.length === 0) return "nothing";
   if (!names.includes("records") || !names.includes("format")) {
     throw new PosternError("store_foreign", { detail: `the schema ${schema} holds something else` });

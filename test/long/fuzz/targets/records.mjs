@@ -10,6 +10,7 @@ import {
   parseEntry,
 } from "../../../../packages/server/dist/records/audit-chain.js";
 import { auditHead, readAudit } from "../../../../packages/server/dist/records/audit-log.js";
+import { findAsking, putAsking } from "../../../../packages/server/dist/records/challenges/asking.js";
 import { getCallback, putCallback } from "../../../../packages/server/dist/records/challenges/callback.js";
 import { findChallenge, putChallenge } from "../../../../packages/server/dist/records/challenges/challenge.js";
 import { findOpenPage, putOpenPage } from "../../../../packages/server/dist/records/challenges/open-page.js";
@@ -105,6 +106,11 @@ const kinds = [
     write: (tx, record) => shelve(tx, 0, { ...record, callback }),
     ignoring: ["callback"],
   },
+  {
+    prefix: "asking",
+    read: (tx) => findAsking(tx, { application, subjectIndex: nameIndex }),
+    write: (tx, record) => putAsking(tx, { application, subjectIndex: nameIndex }, record),
+  },
 ];
 
 /** A transaction in which every record is the same one. */
@@ -170,6 +176,7 @@ async function soundRecords() {
   };
   const state = { attempts: 1, dueAt: NOW, lease: Buffer.alloc(16, 4), fault: "http_503" };
   await shelve(tx, 1, { application, callback, challenge, ...told, ...state });
+  await putAsking(tx, { application, subjectIndex: nameIndex }, { budget, pages: [challenge], askedAt: NOW });
   await counters.putStrangerCounter(tx, nameIndex, budget);
   await counters.putCounterQuota(tx, { hour: 1, made: 2 });
   return [...values].flatMap(([key, value]) => {

@@ -45,6 +45,8 @@ export function fieldsOf(status: StoreStatus, { where, database, bytes, free }: 
     accounts: status.accounts,
     sessions: status.sessions,
     api_keys: status.apiKeys,
+    challenges: { open: status.challenges.open },
+    callbacks: { waiting: status.challenges.waiting, dead: status.challenges.dead },
     throttled: { names: budgets.names, accounts: budgets.accounts, devices: budgets.devices },
     locked: budgets.locked,
     signing_keys: status.signingKeys.map(({ id, state, createdAt }) => ({ id, state, made: isoTime(createdAt) })),
@@ -60,7 +62,7 @@ function serverFields({ pid, version, startedAt, seenAt, listen, http, draining 
 }
 
 export function linesOf(status: StoreStatus, { where, bytes, free }: Place): TerminalText[] {
-  const { format, since, audit, budgets, lastStart, lastStop, logLevel } = status;
+  const { format, since, audit, budgets, challenges, lastStart, lastStop, logLevel } = status;
   const row = (label: string, text: string | number) => say`${label.padEnd(13)} ${text}`;
   const throttled = `${budgets.names} names, ${budgets.accounts} accounts, ${budgets.devices} devices`;
   return [
@@ -75,6 +77,8 @@ export function linesOf(status: StoreStatus, { where, bytes, free }: Place): Ter
     row("accounts", status.accounts),
     row("sessions", `${status.sessions} live`),
     row("API keys", status.apiKeys),
+    row("challenges", `${challenges.open} open`),
+    row("callbacks", `${challenges.waiting} waiting, ${challenges.dead} dead`),
     row("throttled", `${throttled}`),
     row("codes locked", budgets.locked),
     ...(logLevel === undefined ? [] : [row("log level", `${logLevel.level}, for all servers`)]),

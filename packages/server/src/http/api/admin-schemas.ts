@@ -63,6 +63,8 @@ export const statusReply = z.object({
   leaf_expires_at: time,
   accounts: count,
   sessions: count,
+  challenges: z.object({ open: count }),
+  callbacks: z.object({ waiting: count, dead: count }).describe("Messages to applications."),
   throttled: z.object({ names: count, accounts: count, devices: count }),
   locked: count.describe("Accounts and devices whose codes are refused until a recovery code opens them."),
   signing_keys: z.array(z.object({ id: z.string(), state: z.enum(["signs", "next", "retired"]), created_at: time })),
@@ -96,6 +98,7 @@ export function statusOf(looked: Looked): z.infer<typeof statusReply> {
   const { status, server, startedAt, draining, now } = looked;
   const { audit, fingerprint, accounts, sessions, budgets } = status;
   const { locked, ...throttled } = budgets;
+  const { open, ...callbacks } = status.challenges;
   return {
     version: server.version,
     started_at: isoTime(startedAt),
@@ -107,6 +110,8 @@ export function statusOf(looked: Looked): z.infer<typeof statusReply> {
     leaf_expires_at: isoTime(status.leafEnds),
     accounts,
     sessions,
+    challenges: { open },
+    callbacks,
     throttled,
     locked,
     signing_keys: status.signingKeys.map(({ id, state, createdAt }) => ({ id, state, created_at: isoTime(createdAt) })),

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { oneAtATime } from "../../one-at-a-time.js";
 import { clearLogLevel, setLogLevel, storedLogLevel } from "../../services/log-level.js";
 import { readStatus } from "../../services/status.js";
 import { probeStore } from "../../services/store.js";
@@ -98,15 +99,4 @@ async function putLogLevel(
 ): Promise<void> {
   if (level === null) await clearLogLevel(services, by);
   else await setLogLevel(services, level, expires_in === undefined ? undefined : expires_in * 1000, by);
-}
-
-/** Who asks while the store is being gone through gets what comes of that. */
-function oneAtATime<T>(run: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | undefined;
-  return () => {
-    running ??= run().finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
 }

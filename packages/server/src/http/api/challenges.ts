@@ -166,7 +166,7 @@ export function addChallengeRoutes(app: App, parts: ApiParts): void {
         operationId: "createChallenge",
         summary: "Makes a page that asks a person one question, once",
         description:
-          "Who knows nothing is right one time in six, on every page anew: give a subject few of them. It tells more of a person who has authenticated already, and authenticates nobody by itself (NIST SP 800-63B does not accept known answers).",
+          "Who knows nothing is right one time in six, on every page anew: of five wrong answers in a row the last keeps new pages for this subject back for an hour, each further one for twice as long, up to a day. It tells more of a person who has authenticated already, and authenticates nobody by itself (NIST SP 800-63B does not accept known answers).",
         headers: idempotencyHeader,
         querystring: noQuery,
         body: createBody,
@@ -174,6 +174,9 @@ export function addChallengeRoutes(app: App, parts: ApiParts): void {
           201: reply("It is open", createdSchema),
           422: problem(
             "`invalid_input`, `subject_invalid`, `birth_date_impossible`, `question_invalid`, `locale_unknown`, `reply_to_refused`, `callback_unknown`, `callback_value_invalid`, `idempotency_mismatch`",
+          ),
+          429: problem(
+            "`rate_limited`: the last answers for this subject were wrong, or as many of its pages are open as there may be; `retry_after`",
           ),
         },
       },

@@ -3,6 +3,7 @@ import type { SealedWriteTransaction } from "../../barrier/barrier.js";
 import { findChallenge, type OpenChallenge, type QuestionKind } from "../../records/challenges/challenge.js";
 import { deleteOpenPage, findOpenPage } from "../../records/challenges/open-page.js";
 import { audit, type Peer, type ServiceContext } from "../context.js";
+import { noteAnswer } from "./asking.js";
 import { expire, told } from "./expire.js";
 import { tagForLog } from "./locale.js";
 import { enqueueCallback } from "./outbox.js";
@@ -105,6 +106,7 @@ async function end(
 ): Promise<void> {
   const endedAt = context.now();
   await endChallenge(tx, challenge, { state: "answered", result, endedAt });
+  await noteAnswer(context, tx, challenge, result);
   const outcome = result === "right" ? "granted" : "refused";
   const about = aboutChallenge(challenge, tagForLog(language));
   await audit(context, tx, peer, { ...about, event: "challenge.answer", outcome });

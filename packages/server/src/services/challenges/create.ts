@@ -5,6 +5,7 @@ import { putOpenPage } from "../../records/challenges/open-page.js";
 import { type IdempotentRequest, recall, remember } from "../applications/idempotency.js";
 import type { Owner, Subject } from "../applications/subject.js";
 import { audit, type Peer, type ServiceContext } from "../context.js";
+import { askOnceMore } from "./asking.js";
 import { checkCallbackValues } from "./callbacks.js";
 import { randomBytesOf } from "./draw.js";
 import type { Locale } from "./locale.js";
@@ -37,7 +38,11 @@ export interface CreatedChallenge {
   readonly repeated: boolean;
 }
 
-/** Makes a page. @throws PosternError `callback_unknown`, `callback_value_invalid`, `idempotency_mismatch` */
+/**
+ * Makes a page.
+ * @throws PosternError `callback_unknown`, `callback_value_invalid`, `idempotency_mismatch`, `rate_limited` for a subject
+ *   that has been asked enough for now, `store_damaged`
+ */
 export async function createChallenge(
   context: ServiceContext,
   peer: Peer,
@@ -46,11 +51,14 @@ export async function createChallenge(
   request?: IdempotentRequest,
 ): Promise<CreatedChallenge> {
   const lay = prepareQuestion(context.barrier, wish.question);
-  return context.barrier.transact(async (tx) => {
+  const made = await context.barrier.transact(async (tx) => {
     const before = await recall(context, tx, owner, request, shownChallengeSchema);
     if (before !== undefined) return { shown: await asItIs(context, tx, owner, before), repeated: true };
     await requireCallback(tx, owner, wish);
     const { text, id } = drawPageId(context.random);
+    // Returned and not thrown: that somebody was turned away is to be on record.
+    const retryAfter = await askOnceMore(context, tx, peer, { ...owner, subject: wish.subject, id });
+    if (retryAfter !== undefined) return { retryAfter };
     const now = context.now();
     const { subject, lifetime, replyTo, locale, callback } = wish;
     const { application } = owner;
@@ -68,6 +76,8 @@ export async function createChallenge(
     await audit(context, tx, peer, { ...aboutChallenge(challenge), event: "challenge.create", outcome: "done" });
     return { shown, url: `${context.issuer()}/c/${text}`, repeated: false };
   });
+  if ("retryAfter" in made) throw new PosternError("rate_limited", made);
+  return made;
 }
 
 /** A challenge of an earlier request: as it is now, or as it was where it is kept no more. */

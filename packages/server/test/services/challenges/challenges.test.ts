@@ -13,6 +13,7 @@ import { DAY, type Desk, HOUR, MINUTE, newDesk, newOwner, peer, SECOND } from ".
 import { asked, birthDay, newCallback, phone, wish } from "./asking.js";
 
 const gone = { kind: "gone" };
+const nth = (n: number) => parseSubject(`person ${n}`);
 const own = parseOwnQuestion({ text: "Which was your first pet?", answer: "Rex", decoys: ["Bella", "Luna"] });
 
 describe("a page", () => {
@@ -48,7 +49,7 @@ describe("a page", () => {
     const desk = await newDesk();
     const kinds: string[] = [];
     for (let n = 0; n < 40; n++) {
-      const { pageId, shown } = await asked(desk, { question: { kind: "birth_date", birthDay } });
+      const { pageId, shown } = await asked(desk, { subject: nth(n), question: { kind: "birth_date", birthDay } });
       kinds.push(shown.question);
       const options = (await viewPage(desk.context, pageId))?.options ?? [];
       expect(options.at(-1)).toEqual({ kind: "none" });
@@ -61,7 +62,7 @@ describe("a page", () => {
     const desk = await newDesk();
     const places = new Set<number>();
     for (let n = 0; n < 30; n++) {
-      const { pageId, right } = await asked(desk, { question: own, locale: "es" as never });
+      const { pageId, right } = await asked(desk, { subject: nth(n), question: own, locale: "es" as never });
       const view = await viewPage(desk.context, pageId);
       expect(view).toMatchObject({ question: "own", text: "Which was your first pet?", locale: "es" });
       expect(view?.options[right]).toEqual({ kind: "text", text: "Rex" });
@@ -77,6 +78,7 @@ describe("a page", () => {
     for (const [n, subject] of ["ann", "Ann", "ann ", "conversation 12"].entries()) {
       const shop = n % 2 === 0 ? desk.shop : newOwner("another");
       for (let page = 0; page < 10; page++) {
+        if (page % 5 === 0) desk.advance(MINUTE);
         const made = await createChallenge(desk.context, peer, shop, { ...wish, subject: parseSubject(subject) });
         const view = await viewPage(desk.context, made.url?.split("/").at(-1) ?? "");
         for (const option of view?.options ?? []) dates.add(JSON.stringify(option));
@@ -283,7 +285,7 @@ describe("the end of a page's time", () => {
 
   it("is noted however many they are, a few in a transaction", async () => {
     const desk = await newDesk();
-    for (let n = 0; n < 20; n++) await asked(desk, { lifetime: n % 4 === 0 ? HOUR : MINUTE });
+    for (let n = 0; n < 20; n++) await asked(desk, { subject: nth(n), lifetime: n % 4 === 0 ? HOUR : MINUTE });
     desk.advance(MINUTE);
     expect(await expireChallenges(desk.context, 3)).toBe(15);
     expect((await desk.events()).filter(({ event }) => event === "challenge.expire")).toHaveLength(15);
@@ -335,7 +337,7 @@ describe("looking after challenges", () => {
   it("lists them a page at a time", async () => {
     const desk = await newDesk();
     const made = new Set<string>();
-    for (let n = 0; n < 7; n++) made.add((await asked(desk)).id);
+    for (let n = 0; n < 7; n++) made.add((await asked(desk, { subject: nth(n) })).id);
     const seen: string[] = [];
     let after: ReturnType<typeof idOf> | undefined;
     do {
@@ -419,7 +421,7 @@ describe("looking after challenges", () => {
     const count = async () =>
       (await barrier.read((tx) => tx.keys(wholeRange))).filter(([kind]) => kind === 0x1d || kind === 0x1c).length;
     for (let n = 0; n < 30; n++) {
-      const page = await asked(desk);
+      const page = await asked(desk, { subject: nth(n) });
       if (n % 2 === 0) await page.answer(page.right);
     }
     desk.advance(MINUTE);
