@@ -46,7 +46,7 @@ describe("opening a store in a database", () => {
     await expect(openOn(url, given)).rejects.toMatchObject({ code: "store_unreachable" });
   });
 
-  it("says what the database holds against this user", async () => {
+  it("says what the database holds against this user, with TLS or without", async () => {
     const { url, sql } = await testDatabase();
     await sql(`DO $$ BEGIN CREATE ROLE ${asksPassword} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`);
     await sql(`ALTER ROLE ${asksPassword} PASSWORD 'right'`);
@@ -55,6 +55,12 @@ describe("opening a store in a database", () => {
     await expect(openOn(url, as)).rejects.toMatchObject(denied(/asks for a password/));
     await expect(openOn(url, { ...as, password: async () => "wrong" })).rejects.toMatchObject(denied(/not right/));
     await expect(openOn(url, { ...as, password: async () => "right" })).rejects.toMatchObject(denied(/lacks a right/));
+    const { rootCertificate } = await cluster();
+    const bound = { server: { ...as.server, host: "localhost", tls: "full", rootCertificate } } as const;
+    await expect(openOn(url, { ...bound, password: async () => "wrong" })).rejects.toMatchObject(denied(/not right/));
+    await expect(openOn(url, { ...bound, password: async () => "right" })).rejects.toMatchObject(
+      denied(/lacks a right/),
+    );
     await expect(openOn(url, { server: { database: "nowhere" } })).rejects.toMatchObject(denied(/no such database/));
   });
 
