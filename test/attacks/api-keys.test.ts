@@ -1,4 +1,8 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
+import { json } from "node:stream/consumers";
 import { inspect } from "node:util";
 import type { ApplicationId } from "@postern/shared/ids";
 import { describe, expect, it } from "vitest";
@@ -175,6 +179,24 @@ describe("promise 12: an API key that is revoked", () => {
       expect([key.id, "api_key_invalid"]).toContain(outcome);
     }
     expect((await listApiKeys(here.context))[0]?.revokedAt).toBe(here.clock.now());
+  });
+
+  it("does nothing with a body that was still to come", async () => {
+    const server = await startInProcess(undefined, { http: true });
+    const { key, text } = await createApiKey(server.context, { ...wish, lifetime: undefined });
+    const target = { host: "127.0.0.1", port: server.running.http?.port, path: "/v1/otp", rejectUnauthorized: false };
+    const headers = { authorization: `Bearer ${text}`, "content-type": "application/json", "content-length": 17 };
+    const asking = request({ ...target, method: "POST", headers, agent: false });
+    const answered = once(asking, "response");
+    asking.write("{");
+    const isUsed = async () => (await listApiKeys(server.context))[0]?.lastUsedAt !== undefined;
+    await expect.poll(isUsed).toBe(true);
+    await revokeApiKey(server.context, key.id);
+    server.clock.advance(SECOND);
+    asking.end('"subject":"ann"}');
+    const [answer] = (await answered) as [IncomingMessage];
+    expect([answer.statusCode, await json(answer)]).toMatchObject([401, { code: "api_key_invalid" }]);
+    expect((await server.audit()).filter(({ event }) => event === "otp.issue")).toEqual([]);
   });
 
   it("does not come to life by a clock that is set back, nor by being revoked twice", async () => {

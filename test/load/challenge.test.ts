@@ -177,8 +177,9 @@ describe("on the pages of a real server", () => {
     const lookup = await lookUpTarget("localhost", async () => [{ address: "127.0.0.1", family: 4 }], false);
     const client = new HttpsClient({ host: "localhost", port, ca, lookup, atOnce: 1 });
     onTestFinished(() => client.close());
+    let number = 0;
     const codeOf = (send: HttpsClient["send"]) =>
-      loadChallenge({ client: { send }, key, subject: "somebody" }, 0, (_part, work) => work()).then(
+      loadChallenge({ client: { send }, key, subject: "somebody" }, number++, (_part, work) => work()).then(
         () => "done",
         ({ code }: PosternError) => code,
       );

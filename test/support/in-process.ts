@@ -130,7 +130,8 @@ export async function contextOf({ barrier, clock }: TestStore): Promise<ServiceC
 export interface ServerOptions {
   readonly registration?: RegistrationMode;
   readonly limits?: TestLimits;
-  readonly http?: boolean;
+  /** Where it listens, 127.0.0.1 where that is `true`. */
+  readonly http?: boolean | "localhost";
   /** Which addresses may read the metrics; by default there are none. */
   readonly metricsReaders?: (address: string) => boolean;
   readonly onLogLevel?: (level: string | undefined) => void;
@@ -181,7 +182,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
   const running = await startServer({
     barrier,
     listen: loopback(options.port ?? 0),
-    http: options.http === true ? loopback(0) : undefined,
+    http: options.http ? { ...loopback(0), ...(options.http !== true && { host: options.http }) } : undefined,
     httpCertificate: options.httpCertificate,
     deliver: options.deliver,
     replyToHosts: options.replyToHosts,

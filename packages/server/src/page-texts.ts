@@ -6,6 +6,7 @@ import { z } from "zod";
  * file of these members; `{…}` stands for what a page puts there.
  */
 const line = z.string().min(1).max(300);
+const withTime = line.refine((text) => text.split("{time}").length === 2, "{time} has to stand in it exactly once");
 
 export const pageTextsSchema = z.strictObject({
   /** Whether the language is written from the left. */
@@ -20,9 +21,9 @@ export const pageTextsSchema = z.strictObject({
   /** Says that there is one try, and where it leads. */
   oneAnswer: line,
   /** `{time}`: a time of day in UTC. */
-  answerBefore: line.includes("{time}"),
+  answerBefore: withTime,
   /** `{time}`: minutes and seconds. */
-  timeLeft: line.includes("{time}"),
+  timeLeft: withTime,
   timeIsOver: line,
   send: line,
   /** Says that none of the answers was chosen. */
@@ -36,6 +37,23 @@ export type PageTexts = z.infer<typeof pageTextsSchema>;
 
 /** Texts by the tag of their language (BCP 47). */
 export type PageLanguages = ReadonlyMap<string, PageTexts>;
+
+/**
+ * Puts the files of a folder together, each by its name.
+ * @throws PosternError `page_texts_invalid`, also for two files of one language: which of them counts would be chance
+ */
+export function gatherPageTexts(files: readonly (readonly [name: string, content: string])[]): PageLanguages {
+  const languages = new Map<string, PageTexts>();
+  const names = new Map<string, string>();
+  for (const [name, content] of files) {
+    const [tag, texts] = parsePageTexts(name, content);
+    const other = names.get(tag);
+    if (other !== undefined) throw refusal(`${other} and ${name} are of one language, ${tag}`);
+    names.set(tag, name);
+    languages.set(tag, texts);
+  }
+  return languages;
+}
 
 /** The file of a language: `fr.json`, `pt-BR.json`. */
 const FILE_NAME = /^([A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)\.json$/;

@@ -3,6 +3,7 @@ import type { Log } from "./log.js";
 import { attempt } from "./repeat.js";
 import { sweepIdempotency } from "./services/applications/idempotency.js";
 import { sweepApiKeys } from "./services/applications/key-care.js";
+import { sweepMailboxes } from "./services/applications/mail-limits.js";
 import { sweepOneTimeCodes } from "./services/applications/one-time-code-care.js";
 import { keepAuditFor } from "./services/audit-retention.js";
 import { sweepAsking } from "./services/challenges/asking.js";
@@ -24,6 +25,7 @@ const sweeps = [
   sweepResetTokens,
   sweepApiKeys,
   sweepOneTimeCodes,
+  sweepMailboxes,
   sweepIdempotency,
   sweepChallenges,
   sweepAsking,

@@ -91,8 +91,8 @@ const secretForms: readonly RegExp[] = [
   // Recovery codes, with and without dashes.
   /\b[0-9a-hjkmnp-tv-z]{5}(?:-[0-9a-hjkmnp-tv-z]{5}){4}\b/gi,
   /\b(?=[a-z]*[0-9])[0-9a-hjkmnp-tv-z]{25}\b/gi,
-  // One-time codes: six to eight digits by themselves.
-  /(?<![\w.:-])[0-9]{6,8}(?![\w.:-])/g,
+  // One-time codes: six to ten digits by themselves. Shorter ones look like any other number.
+  /(?<![\w.:-])[0-9]{6,10}(?![\w.:-])/g,
 ];
 
 export function withoutSecrets(text: string): string {

@@ -8,9 +8,9 @@ import Fastify, {
   type RawServerDefault,
 } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
-import { plainAddress } from "../address-key.js";
-import { type DoorOptions, guardDoor } from "./door.js";
+import { type DoorOptions, guardDoor, guardPipelines } from "./door.js";
 import { isOfType } from "./media-type.js";
+import { forwardedAddress } from "./peer.js";
 import { early } from "./problems.js";
 
 /** What routes are added to: their schemas are zod's, and say what a handler gets and gives. */
@@ -32,24 +32,40 @@ const BODY_LIMIT = 64 * 1024;
 
 const HANDSHAKE_MS = 5_000;
 
+/** Milliseconds for a request to come, headers and body; and how often it is looked at which are late. */
+export interface Patience {
+  readonly requestMs: number;
+  readonly checkMs: number;
+}
+const PATIENCE: Patience = { requestMs: 10_000, checkMs: 5_000 };
+
 /** An HTTPS server without a route, and what it shows. `credentials` in PEM. */
 export function createApp(
   credentials: Credentials,
   door: DoorOptions = {},
+  { requestMs, checkMs }: Patience = PATIENCE,
 ): { app: App; setCredentials(renewed: Credentials): void } {
   const { trusted } = door;
   const app = Fastify({
-    https: { ...credentials, minVersion: "TLSv1.2", handshakeTimeout: HANDSHAKE_MS },
+    https: {
+      ...credentials,
+      minVersion: "TLSv1.2",
+      handshakeTimeout: HANDSHAKE_MS,
+      // Where its limit for headers is the longer one, as by default, Node takes that for the whole request.
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: checkMs,
+    },
     bodyLimit: BODY_LIMIT,
-    requestTimeout: 10_000,
+    requestTimeout: requestMs,
     connectionTimeout: 30_000,
     keepAliveTimeout: 5_000,
     forceCloseConnections: "idle",
-    trustProxy: trusted === undefined ? false : (address: string) => trusted(plainAddress(address)),
+    trustProxy: trusted === undefined ? false : (address: string) => trusted(forwardedAddress(address)),
     ...early,
   });
   const { server } = app;
   guardDoor(server, door);
+  guardPipelines(server);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   takeStrictJson(app as unknown as App);

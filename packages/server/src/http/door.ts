@@ -1,4 +1,5 @@
-import type { Server } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Server, Socket } from "node:net";
 import { addressKey, plainAddress } from "../address-key.js";
 
 /** Whether an address, in the spelling of `plainAddress`, is one of a kind. */
@@ -16,6 +17,23 @@ const MAX_CONNECTIONS = 2048;
 
 /** What one address may hold open: a browser takes six, and many people may share an address. */
 export const CONNECTIONS_AN_ADDRESS = 64;
+
+/**
+ * So many requests of one connection may wait for their answers. Clients send the next one when they have the last
+ * answer; a thousand that come in one piece cost a hundred times their size, until somebody reads the answers.
+ */
+const UNANSWERED_MAX = 8;
+
+/** Ends a connection that asks and asks, and reads nothing (attack 54). */
+export function guardPipelines(server: Server): void {
+  const unanswered = new WeakMap<Socket, number>();
+  server.prependListener("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    const count = (unanswered.get(socket) ?? 0) + 1;
+    if (count > UNANSWERED_MAX) return void socket.destroy();
+    unanswered.set(socket, count);
+    response.once("close", () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+  });
+}
 
 /**
  * Bounds what is held open at a port, in all and by one address (an IPv6 /64): who opens more than that, and says

@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import type { AddressInfo } from "node:net";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
@@ -52,7 +53,7 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
     await addApi(routes, options);
     await options.pages?.(routes);
   });
-  await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
+  await listenAtOne(app, { host, port }).catch((cause: NodeJS.ErrnoException) => {
     throw listenError(cause, { host, port });
   });
   return {
@@ -68,4 +69,12 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
       }
     },
   };
+}
+
+/**
+ * Fastify opens a second server where `localhost` has two addresses, which nothing here reaches: it would have no door,
+ * and go on showing the leaf of its start.
+ */
+async function listenAtOne(app: App, { host, port }: { host: string; port: number }): Promise<void> {
+  await app.listen({ host: host === "localhost" ? (await lookup(host)).address : host, port });
 }

@@ -4,7 +4,13 @@ import type { Peer } from "../services/context.js";
 
 /** Who asks, for the audit log: by the socket, or by what a trusted proxy says of who is behind it. */
 export function peerOf({ ip, headers }: FastifyRequest): Peer {
-  return { address: plainAddress(ip), client: clientOf(headers["user-agent"]) };
+  return { address: forwardedAddress(ip), client: clientOf(headers["user-agent"]) };
+}
+
+/** An address as proxies write it: some with the port, and then IPv6 in brackets (RFC 7239 section 6). */
+export function forwardedAddress(text: string): string {
+  const [, bracketed, dotted] = /^(?:\[([^\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?$/.exec(text) ?? [];
+  return plainAddress(bracketed ?? dotted ?? text);
 }
 
 const CLIENT_LENGTH_MAX = 64;

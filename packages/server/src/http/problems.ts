@@ -96,6 +96,8 @@ const byStatus: ReadonlyMap<number, ErrorCode> = new Map([
   [404, "not_found"],
   [408, "step_timeout"],
   [413, "line_too_long"],
+  // A part of the path that is longer than any id.
+  [414, "not_found"],
   [415, "media_type"],
 ]);
 

@@ -27,6 +27,7 @@ export const prefixes = {
   outbox: 0x1f,
   application: 0x30,
   asking: 0x31,
+  mailbox: 0x32,
   auditHead: 0x20,
   auditEntry: 0x21,
   auditFields: 0x22,

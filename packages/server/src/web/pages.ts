@@ -61,9 +61,13 @@ function shown(option: PageOption, { tag, texts }: Language): string {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** The day with its month as a word: 3/4 would be two dates. There are as many formats as languages. */
+/**
+ * The day with its month as a word: 3/4 would be two dates. By the calendar that birth dates are given in, also where a
+ * language has another one: 14 March is not in the third month of that. There are as many formats as languages.
+ */
 function dateFormat(tag: string): Intl.DateTimeFormat {
-  const format = formats.get(tag) ?? new Intl.DateTimeFormat(tag, { dateStyle: "long", timeZone: "UTC" });
+  const style = { dateStyle: "long", timeZone: "UTC", calendar: "gregory" } as const;
+  const format = formats.get(tag) ?? new Intl.DateTimeFormat(tag, style);
   formats.set(tag, format);
   return format;
 }

@@ -21,6 +21,7 @@ const canaries = {
   "recovery code": "henwt-1vftx-p8hg7-e3yz4-rdweh",
   "recovery code without dashes": "henwt1vftxp8hg7e3yz4rdweh",
   "one-time code": "042139",
+  "one-time code of an application's": "0421390421",
   "password of a URL": "s3cret-in-a-url",
   "private key": "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n-----END PRIVATE KEY-----",
 } as const;

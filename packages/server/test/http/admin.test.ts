@@ -43,6 +43,23 @@ describe("the admin routes", () => {
     expect(await storedLogLevel(server.barrier, server.clock.now())).toBeUndefined();
   });
 
+  it("take nothing in a query, which would stand in access logs", async () => {
+    const { server, ask } = await watched();
+    const routes: [string, Call][] = [
+      ["status", {}],
+      ["version", {}],
+      ["log-level", {}],
+      ["log-level", put({ level: "debug" })],
+    ];
+    for (const [path, options] of routes) {
+      expect(await ask(`${path}?code=123456`, options), path).toMatchObject({
+        status: 422,
+        body: { code: "invalid_input" },
+      });
+    }
+    expect(await storedLogLevel(server.barrier, server.clock.now())).toBeUndefined();
+  });
+
   it("tell which program this is", async () => {
     const { ask } = await watched();
     expect(await ask("version")).toMatchObject({ status: 200, body: { name: "posternd", version } });

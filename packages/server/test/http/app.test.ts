@@ -1,8 +1,10 @@
+import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
-import { beforeAll, describe, expect, it } from "vitest";
+import { connect } from "node:tls";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
 import { CapturedLog } from "../../../../test/support/in-process.js";
-import { type App, createApp } from "../../src/http/app.js";
+import { type App, type Credentials, createApp } from "../../src/http/app.js";
 import { addProblems, early } from "../../src/http/problems.js";
 import { createIdentity } from "../../src/identity/identity-key.js";
 import { issueLeaf, tlsCredentials } from "../../src/identity/leaf-certificate.js";
@@ -10,13 +12,15 @@ import { issueLeaf, tlsCredentials } from "../../src/identity/leaf-certificate.j
 /** What comes in at the HTTPS port, before any rule of the API hears of it. */
 
 let app: App;
+let credentials: Credentials;
 const log = new CapturedLog();
 
 beforeAll(async () => {
   const now = Date.now();
   const identity = await createIdentity({ now });
   const leaf = await issueLeaf(identity, { hosts: ["localhost"], now });
-  ({ app } = createApp(tlsCredentials(identity, leaf)));
+  credentials = tlsCredentials(identity, leaf);
+  ({ app } = createApp(credentials));
   addProblems(app, log);
   const body = z.strictObject({ text: z.string().max(8), count: z.number().int().optional() });
   const params = z.strictObject({ id: z.string().regex(/^[0-9]+$/) });
@@ -147,6 +151,10 @@ describe("every refusal is a problem", () => {
   it("and a path that cannot be decoded", async () => {
     expect((await app.inject("/things/%ff")).json()).toMatchObject({ status: 400, code: "bad_request" });
   });
+
+  it("and an id that is longer than any", async () => {
+    expect((await app.inject(`/things/${"a".repeat(300)}`)).json()).toMatchObject({ status: 404, code: "not_found" });
+  });
 });
 
 it("says of every reply that it is no page, and nothing to guess the type of", async () => {
@@ -156,4 +164,33 @@ it("says of every reply that it is no page, and nothing to guess the type of", a
       "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     });
   }
+});
+
+describe("a request that does not come to its end", () => {
+  it.each([
+    ["headers", "GET /echo HTTP/1.1\r\nhost: postern.test\r\nx-more: "],
+    [
+      "a body",
+      "POST /echo HTTP/1.1\r\nhost: postern.test\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+    ],
+    [
+      "pieces",
+      "POST /echo HTTP/1.1\r\nhost: postern.test\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n \r\n",
+    ],
+  ])("is ended when its time is over, in the middle of %s", async (_what, begun) => {
+    const { app: hasty } = createApp(credentials, {}, { requestMs: 50, checkMs: 10 });
+    onTestFinished(() => hasty.close());
+    addProblems(hasty, log);
+    hasty.post("/echo", async () => ({}));
+    await hasty.listen({ host: "127.0.0.1", port: 0 });
+    const { port } = hasty.server.address() as AddressInfo;
+    const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false }, () => socket.write(begun));
+    socket.on("error", () => {});
+    let said = "";
+    socket.on("data", (bytes: Buffer) => {
+      said += bytes.toString("latin1");
+    });
+    await new Promise((resolve) => socket.once("close", resolve));
+    expect(said).toMatch(/^HTTP\/1\.1 408 [\s\S]*"step_timeout"/);
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parsePageTexts } from "../../src/page-texts.js";
+import { gatherPageTexts, parsePageTexts } from "../../src/page-texts.js";
 import { Languages } from "../../src/web/languages.js";
 import { en } from "../../src/web/texts/en.js";
 
@@ -43,7 +43,30 @@ describe("a file of texts", () => {
     ["a member that is missing", "fr.json", JSON.stringify({ ...french, send: undefined }), "send"],
     ["a member that is not known", "fr.json", JSON.stringify({ ...french, extra: "x" }), "fr.json"],
     ["a time that stands nowhere", "fr.json", JSON.stringify({ ...french, timeLeft: "time left" }), "timeLeft"],
+    ["a time twice", "fr.json", JSON.stringify({ ...french, answerBefore: "{time}, {time}" }), "answerBefore: {time}"],
   ])("is refused with %s, saying where", (_what, name, content, told) => {
     expect(() => parsePageTexts(name, content)).toThrow(told);
+  });
+
+  it("is the only one of its language in its folder, however that is spelled", () => {
+    const content = JSON.stringify(french);
+    expect([
+      ...gatherPageTexts([
+        ["fr.json", content],
+        ["pt-BR.json", content],
+      ]).keys(),
+    ]).toEqual(["fr", "pt-BR"]);
+    for (const [one, other] of [
+      ["pt-BR.json", "pt-br.json"],
+      ["he.json", "iw.json"],
+    ] as const) {
+      const gather = () =>
+        gatherPageTexts([
+          [one, content],
+          [other, content],
+        ]);
+      expect(gather).toThrow(expect.objectContaining({ code: "page_texts_invalid" }));
+      expect(gather).toThrow(`${one} and ${other}`);
+    }
   });
 });

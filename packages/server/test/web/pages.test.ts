@@ -26,6 +26,16 @@ describe("the page that asks", () => {
     expect(shown(dates, spanish)).toContain('<html lang="es" dir="ltr">');
   });
 
+  it.each([
+    ["fa", "۱۴ مارس ۱۹۸۵"],
+    ["fa-u-ca-persian", "۱۴ مارس ۱۹۸۵"],
+    ["th", "14 มีนาคม ค.ศ. 1985"],
+  ])("writes it by the Gregorian calendar in %s too, whose own has another month or year", (tag, date) => {
+    const own = new Languages(new Map([[tag, english.texts]])).choose(tag, undefined);
+    expect(own.tag).toBe(tag);
+    expect(shown(dates, own)).toContain(`<span>${date}</span>`);
+  });
+
   it("numbers its options by their places, with none of these behind them", () => {
     const places = [...shown(dates).matchAll(/value="(\d)" required><span>([^<]*)/g)].map(([, place, text]) => [
       place,

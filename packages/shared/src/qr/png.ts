@@ -13,19 +13,20 @@ const UNFILTERED = 0;
 const scaleLimits = { least: 1, most: 32 } as const;
 
 /**
- * A QR code as a PNG file: black on white, with the quiet zone, `scale` pixels a module (1 to 32).
+ * A QR code, or that of a text, as a PNG file: black on white, with the quiet zone, `scale` pixels a module (1 to 32).
  * @throws `otp_invalid` when the text has more than 2953 bytes.
  */
-export function qrPng(text: string, scale = 8): Buffer {
+export function qrPng(code: string | QrMatrix, scale = 8): Buffer {
   if (!Number.isInteger(scale) || scale < scaleLimits.least || scale > scaleLimits.most) {
     throw new PosternError("bug", { detail: "a QR code has 1 to 32 pixels a module" });
   }
-  const matrix = qrMatrix(text);
+  const matrix = typeof code === "string" ? qrMatrix(code) : code;
   const header = Buffer.alloc(13);
   header.writeUInt32BE(matrix.length * scale, 0);
   header.writeUInt32BE(matrix.length * scale, 4);
   header.set(FORM, 8);
-  const pixels = deflateSync(rows(matrix, scale), { level: 9 });
+  // Level 9 takes ten times as long, and gets no less out of rows that are alike.
+  const pixels = deflateSync(rows(matrix, scale), { level: 6 });
   return Buffer.concat([SIGNATURE, chunk("IHDR", header), chunk("IDAT", pixels), chunk("IEND", Buffer.alloc(0))]);
 }
 

@@ -4,12 +4,12 @@ import { type QrMatrix, qrMatrix } from "./matrix.js";
 const PIXELS = 8;
 
 /**
- * A QR code as an SVG document: dark on light whatever is behind it, with the quiet zone, crisp at every size. It takes
+ * A QR code, or that of a text, as an SVG document: dark on light whatever is behind it, with the quiet zone, crisp at every size. It takes
  * nothing from outside, and its title says no more than what it is: the text is in the modules alone.
  * @throws `otp_invalid` when the text has more than 2953 bytes.
  */
-export function qrSvg(text: string): string {
-  const matrix = qrMatrix(text);
+export function qrSvg(code: string | QrMatrix): string {
+  const matrix = typeof code === "string" ? qrMatrix(code) : code;
   const side = matrix.length;
   const size = `width="${side * PIXELS}" height="${side * PIXELS}" viewBox="0 0 ${side} ${side}"`;
   return [

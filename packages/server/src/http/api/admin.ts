@@ -7,7 +7,7 @@ import type { App } from "../app.js";
 import { peerOf } from "../peer.js";
 import { logLevelOf, logLevelReply, logLevelRequest, statusOf, statusReply, versionReply } from "./admin-schemas.js";
 import { callerOf } from "./authorize.js";
-import { reply } from "./credentials.js";
+import { noQuery, reply } from "./credentials.js";
 import type { ApiParts } from "./parts.js";
 
 const scope = { scope: "admin" } as const;
@@ -24,6 +24,7 @@ export function addAdminRoutes(app: App, parts: ApiParts): void {
         operationId: "showVersion",
         tags,
         summary: "Which program this is",
+        querystring: noQuery,
         response: { 200: reply("Name and version", versionReply) },
       },
     },
@@ -53,6 +54,7 @@ function addStatus(app: App, { services, server, draining = () => false, storeUs
         tags,
         summary: "How the store is, and which servers run on it",
         description: "All records are counted for it: ask every few minutes, and `/metrics` in between.",
+        querystring: noQuery,
         response: { 200: reply("As of this moment", statusReply) },
       },
     },
@@ -68,7 +70,13 @@ function addLogLevel(app: App, { services }: ApiParts): void {
     path,
     {
       config: scope,
-      schema: { operationId: "showLogLevel", tags, summary: "How much all servers of the store log", response },
+      schema: {
+        operationId: "showLogLevel",
+        tags,
+        summary: "How much all servers of the store log",
+        querystring: noQuery,
+        response,
+      },
     },
     current,
   );
@@ -81,6 +89,7 @@ function addLogLevel(app: App, { services }: ApiParts): void {
         tags,
         summary: "Sets how much all servers of the store log; with null each goes by its own again",
         description: "Servers that run take it up within seconds.",
+        querystring: noQuery,
         body: logLevelRequest,
         response,
       },

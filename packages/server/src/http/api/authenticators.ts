@@ -1,4 +1,5 @@
 import { idPattern } from "@postern/shared/ids";
+import { qrMatrix } from "@postern/shared/qr/matrix";
 import { qrPng } from "@postern/shared/qr/png";
 import { qrSvg } from "@postern/shared/qr/svg";
 import type { FastifyRequest } from "fastify";
@@ -147,7 +148,8 @@ async function create(
 function shownOnce({ once }: CreatedAuthenticator) {
   if (once === undefined) return {};
   const { secret, uri } = once;
-  return { secret, uri, qr_svg: qrSvg(uri), qr_png: qrPng(uri).toString("base64") };
+  const qr = qrMatrix(uri);
+  return { secret, uri, qr_svg: qrSvg(qr), qr_png: qrPng(qr).toString("base64") };
 }
 
 function addResync(app: App, services: ServiceContext): void {

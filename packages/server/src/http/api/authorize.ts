@@ -12,10 +12,14 @@ declare module "fastify" {
     scope?: Scope;
   }
   interface FastifyRequest {
-    /** Who asks, once the key is known. */
+    /** Who asks, once the key is known, and when it was looked at (milliseconds). */
     caller: Caller | null;
+    callerAt: number;
   }
 }
+
+/** A body may take seconds to come, and a key that is revoked meanwhile must not act with it (promise 12). */
+const LOOKED_AT_MS = 500;
 
 /**
  * The one gate of the API: whatever is added to `app` behind it takes a key with the scope that the route names in its
@@ -23,14 +27,20 @@ declare module "fastify" {
  */
 export function requireKeys(app: App, services: ServiceContext): void {
   app.decorateRequest("caller", null);
+  app.decorateRequest("callerAt", 0);
   app.addHook("onRoute", describe);
-  app.addHook("onRequest", async (request) => {
+  const admit = async (request: FastifyRequest) => {
     const { scope } = request.routeOptions.config;
     // Nothing matched the path: that answer takes no key.
     if (scope === undefined) return;
+    request.callerAt = services.now();
     const caller = await authenticateKey(services, bearerOf(request));
     if (!caller.scopes.has(scope)) throw new PosternError("scope_missing");
     request.caller = caller;
+  };
+  app.addHook("onRequest", admit);
+  app.addHook("preHandler", async (request) => {
+    if (Math.abs(services.now() - request.callerAt) > LOOKED_AT_MS) await admit(request);
   });
   app.addHook("onSend", async (_request, reply) => {
     reply.header("cache-control", "no-store");

@@ -1,6 +1,7 @@
 import { idPattern } from "@postern/shared/ids";
 import { z } from "zod";
 import { isOneLine, parseSubject } from "../../services/applications/subject.js";
+import { unlockSubject } from "../../services/challenges/asking.js";
 import { parseBirthDate } from "../../services/challenges/calendar.js";
 import { cancelChallenge, listChallenges, showChallenge } from "../../services/challenges/care.js";
 import { type ChallengeWish, createChallenge, pageLifetimeMs } from "../../services/challenges/create.js";
@@ -166,7 +167,7 @@ export function addChallengeRoutes(app: App, parts: ApiParts): void {
         operationId: "createChallenge",
         summary: "Makes a page that asks a person one question, once",
         description:
-          "Who knows nothing is right one time in six, on every page anew: of five wrong answers in a row the last keeps new pages for this subject back for an hour, each further one for twice as long, up to a day. It tells more of a person who has authenticated already, and authenticates nobody by itself (NIST SP 800-63B does not accept known answers).",
+          "Who knows nothing is right one time in six, and on one of six pages for certain, as all pages of a birth date have the same six dates. The second wrong answer in a row keeps new pages for this subject back for a day, each further one for twice as long, up to 30 days; at most two of its pages are open at once. It tells more of a person who has authenticated already, and authenticates nobody by itself (NIST SP 800-63B does not accept known answers).",
         headers: idempotencyHeader,
         querystring: noQuery,
         body: createBody,
@@ -245,6 +246,41 @@ export function addChallengeRoutes(app: App, parts: ApiParts): void {
       },
     },
     async (request) => told(await cancelChallenge(services, peerOf(request), callerOf(request), request.params.id)),
+  );
+
+  addUnlockRoute(app, parts);
+}
+
+const unlockedSchema = z.strictObject({
+  subject: z.string(),
+  failures: z.literal(0).describe("Wrong answers in a row, from now on."),
+});
+
+/** The subject stands in the body: what is in a URL is in access logs. */
+function addUnlockRoute(app: App, { services }: ApiParts): void {
+  app.post(
+    "/v1/challenges/subjects/unlock",
+    {
+      config,
+      schema: {
+        ...common,
+        operationId: "unlockChallengeSubject",
+        summary: "Forgets the wrong answers of a subject",
+        description:
+          "For a person who mistyped, or whom somebody else has had kept back, and whom you know by something else: its pages can be made again at once. Who has this done for anybody who asks has no limit of guesses. Pages that are open stay so, and count.",
+        querystring: noQuery,
+        body: z.strictObject({ subject }),
+        response: {
+          200: reply("Nothing is counted for it, whether there was anything or not", unlockedSchema),
+          422: problem("`invalid_input`, `subject_invalid`"),
+        },
+      },
+    },
+    async (request) => {
+      const whom = parseSubject(request.body.subject);
+      await unlockSubject(services, peerOf(request), callerOf(request), whom);
+      return { subject: whom, failures: 0 as const };
+    },
   );
 }
 

@@ -70,7 +70,8 @@ export const issueBody = z
           .max(254)
           .refine(isMailAddress, "name@example.org alone, the name in ASCII")
           .meta({
-            description: "Where it goes, name@example.org alone: at most five mails an hour to one subject.",
+            description:
+              "Where it goes, name@example.org alone: at most five mails an hour to one subject, and to one address.",
             examples: ["ann@example.org"],
           }),
         purpose: z

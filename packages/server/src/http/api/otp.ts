@@ -51,7 +51,7 @@ export function addOtpRoutes(app: App, { services, deliver }: ApiParts): void {
         response: {
           201: reply(`It is issued; ${CREATED_HEADERS}`, issuedSchema),
           422: problem("`invalid_input`, `subject_invalid`, `mail_unavailable`, `idempotency_mismatch`"),
-          429: problem("`rate_limited`: this subject has had its mails of this hour"),
+          429: problem("`rate_limited`: this subject, or this mailbox, has had its mails of this hour"),
           502: problem("`mail_failed`: the code is withdrawn; the same request may be tried again"),
         },
       },

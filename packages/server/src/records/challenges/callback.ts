@@ -2,7 +2,7 @@ import type { ApplicationId, CallbackId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
 import { bytes, instant, recordCodec } from "../codec.js";
-import { getIntact, scanIntact } from "../intact.js";
+import { orDamaged, scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
 
 /** Where an application is told of its challenges: a target that the operator made and named. */
@@ -38,12 +38,15 @@ const codec = recordCodec(schema, { format: 1 });
 const callbackKey = ({ application, id }: Pick<Callback, "application" | "id">) =>
   recordKey("callback", idBytes(application), idBytes(id));
 
-/** A damaged record is no callback. */
+/** One that is damaged is not one that is no more: what waits for it is not to be given up. */
 export function getCallback(
   tx: SealedReadTransaction,
   callback: Pick<Callback, "application" | "id">,
-): Promise<Callback | undefined> {
-  return getIntact(tx, callbackKey(callback), codec.decode);
+): Promise<Callback | "damaged" | undefined> {
+  return orDamaged(async () => {
+    const stored = await tx.get(callbackKey(callback));
+    return stored && codec.decode(stored);
+  });
 }
 
 /** At most a few: an operator made each. */

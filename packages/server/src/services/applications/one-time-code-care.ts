@@ -12,8 +12,8 @@ import { audit, type Peer, type ServiceContext } from "../context.js";
 import { type EndedIn, sweep } from "../sweep.js";
 import { unlocked } from "./guess.js";
 import { type Page, type PageWish, pageOf, requireVersion, type Versions } from "./listing.js";
+import { isRecent } from "./mail-limits.js";
 import { findIssued, isOver } from "./one-time-code-verify.js";
-import { isRecent } from "./one-time-codes.js";
 import { type ShownCode, shownCode } from "./shown-code.js";
 import type { Owner } from "./subject.js";
 

@@ -12,6 +12,7 @@ import { audit, type Peer, type ServiceContext } from "../context.js";
 import { concealed, drawCode } from "./code-draw.js";
 import type { Deliver } from "./delivery.js";
 import { forget, type IdempotentRequest, recall, remember } from "./idempotency.js";
+import { isRecent, noteMailTo, waitForMail } from "./mail-limits.js";
 import { type ShownCode, shownCode, shownCodeSchema } from "./shown-code.js";
 import { credentialId, type Owner, type Subject } from "./subject.js";
 
@@ -55,7 +56,8 @@ export interface IssueMeans {
 /**
  * Issues a code. A mail is sent once the code is durable; where that fails the code is withdrawn, and so is the memory of
  * the request, so that a repeat tries again. A server that is killed in between has sent nothing, and does not.
- * @throws PosternError `mail_unavailable`, `mail_failed`, `rate_limited`, `idempotency_mismatch`, `store_damaged`
+ * @throws PosternError `mail_unavailable`, `mail_address_invalid`, `mail_failed`, `rate_limited`, `idempotency_mismatch`,
+ *   `store_damaged`
  */
 export async function issueCode(
   context: ServiceContext,
@@ -67,7 +69,7 @@ export async function issueCode(
   const { mail } = wish;
   if (mail !== undefined && deliver === undefined) throw new PosternError("mail_unavailable");
   const made = await context.barrier.transact((tx) => issue(context, tx, peer, owner, wish, request));
-  if ("retryAfter" in made) throw new PosternError("rate_limited", made);
+  if ("retryAfter" in made) throw new PosternError("rate_limited", { retryAfter: made.retryAfter });
   const { shown, repeated } = made;
   if (made.repeated || mail === undefined || deliver === undefined) {
     return { shown, repeated, ...(!made.repeated && { code: made.code }) };
@@ -89,7 +91,7 @@ type Made =
   | { readonly repeated: true; readonly shown: ShownCode }
   | { readonly repeated: false; readonly shown: ShownCode; readonly code: Code; readonly issued: IssuedCode };
 
-/** The code is stored already; seconds to wait where this subject has had its mails. */
+/** The code is stored already; seconds to wait where this subject, or this mailbox, has had its mails. */
 async function issue(
   context: ServiceContext,
   tx: SealedWriteTransaction,
@@ -113,6 +115,11 @@ async function issue(
       await audit(context, tx, peer, { ...about, outcome: "refused", reason: "throttled" });
     }
     return { retryAfter };
+  }
+  const full = wish.mail && (await noteMailTo(context, tx, owner, wish.mail.to));
+  if (full !== undefined) {
+    if (full.first) await audit(context, tx, peer, { ...about, outcome: "refused", reason: "throttled" });
+    return full;
   }
   const code = drawCode(wish.digits, context.random);
   const issued: IssuedCode = {
@@ -138,21 +145,6 @@ async function issue(
   return { shown, code, issued, repeated: false };
 }
 
-/** So many mails go to one subject in an hour: a mailbox is nobody's to fill, the application's users' least of all. */
-const MAILS_AN_HOUR = 5;
-const HOUR_MS = 3_600_000;
-
-/** Whether a mail counts still. One that lies ahead by more than an hour was noted by a clock that ran ahead. */
-export function isRecent(at: number, now: number): boolean {
-  return at > now - HOUR_MS && at <= now + HOUR_MS;
-}
-
-/** Seconds until the oldest mail counts no more; undefined while there is room. */
-function waitForMail(recent: readonly number[], now: number): number | undefined {
-  if (recent.length < MAILS_AN_HOUR) return undefined;
-  return Math.ceil((Math.min(...recent) + HOUR_MS - now) / 1000);
-}
-
 /** Takes a code back that could not be sent. The mail counts: it may have gone out all the same. */
 async function withdraw(
   context: ServiceContext,
@@ -161,12 +153,12 @@ async function withdraw(
   owner: Owner,
   { shown, issued, request }: Pick<Made & { repeated: false }, "shown" | "issued"> & Pick<IssueMeans, "request">,
 ): Promise<void> {
+  await forget(context, tx, owner, request);
   const found = await findOneTimeCode(tx, owner.application, shown.id);
   // Another one may have taken its place meanwhile.
   if (found?.issued === undefined || !found.issued.macKey.equals(issued.macKey)) return;
   const { issued: _withdrawn, ...rest } = found;
   await putOneTimeCode(tx, owner.application, { ...rest, version: found.version + 1 });
-  await forget(context, tx, owner, request);
   const about = { application: owner.application, subject: shown.subject };
   await audit(context, tx, peer, { ...about, event: "otp.delete", outcome: "done", reason: "mail_failed" });
 }

@@ -13,10 +13,13 @@ export type Subject = string & { readonly [subject]: true };
 
 export const SUBJECT_LENGTH_MAX = 128;
 
+/** Fillers, selectors, and what Unicode has not assigned or no two programs show alike: two subjects would look like one. */
+const HIDDEN = /[\p{C}\p{Default_Ignorable_Code_Point}]/u;
+
 /** @throws PosternError `subject_invalid` */
 export function parseSubject(text: string): Subject {
   const parsed = text.normalize("NFC");
-  if (!isOneLine(parsed, SUBJECT_LENGTH_MAX)) throw new PosternError("subject_invalid");
+  if (!isOneLine(parsed, SUBJECT_LENGTH_MAX) || HIDDEN.test(parsed)) throw new PosternError("subject_invalid");
   return parsed as Subject;
 }
 

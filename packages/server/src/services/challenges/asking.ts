@@ -1,27 +1,29 @@
 import type { ApplicationId, ChallengeId } from "@postern/shared/ids";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { untouchedBudget } from "../../records/budget.js";
+import { type Budget, untouchedBudget } from "../../records/budget.js";
 import { type Asked, type Asking, findAsking, putAsking, scanAsking } from "../../records/challenges/asking.js";
 import { findOpenPage } from "../../records/challenges/open-page.js";
+import type { Owner, Subject } from "../applications/subject.js";
 import { budgetState, chargeBudget, type Tariff } from "../budget.js";
 import { audit, type Peer, type ServiceContext } from "../context.js";
 import { type EndedIn, sweep } from "../sweep.js";
 import { isInTime } from "./state.js";
 
 /**
- * How often an application may ask one subject. Whoever knows nothing is right on one page in six, so what counts is how
- * many pages there are: four wrong answers in a row are free, the fifth keeps new pages back for an hour, each further
- * one for twice as long, up to a day. A right one begins the count anew.
+ * How often an application may ask one subject. All pages of a person have the same six dates, so who takes another one
+ * each time is right on one of n pages with the probability n/6, and what counts is how many pages there are: one wrong
+ * answer is free, the second in a row keeps new pages back for a day, each further one for twice as long, up to 30 days.
+ * A right one begins the count anew.
  *
  * It is judged when a page is made and not when it is answered: a page that was there, and is gone since another one was
  * answered, would tell its reader that the other answer was wrong. So pages that are open count as if they would be
  * answered wrongly, or whoever has a hundred made at once would have a hundred guesses.
  */
-const HOUR_MS = 3_600_000;
-const tariff: Tariff = { freeFailures: 4, firstBlockMs: HOUR_MS, longestBlockMs: 24 * HOUR_MS };
+const DAY_MS = 86_400_000;
+const tariff: Tariff = { freeFailures: 1, firstBlockMs: DAY_MS, longestBlockMs: 30 * DAY_MS };
 
 /** A subject that nobody answers for is as good as new after so long; a closed budget is open again long before. */
-const KEPT_MS = 7 * 24 * HOUR_MS;
+const KEPT_MS = 180 * DAY_MS;
 
 interface Of {
   readonly application: ApplicationId;
@@ -93,8 +95,30 @@ export async function noteAnswer(
   const now = context.now();
   const asked = askedOf(context, of);
   const asking = await currentAsking(tx, asked, now);
-  const budget = result === "right" ? untouchedBudget : chargeBudget(asking.budget, now, tariff);
+  const budget = result === "right" ? begunAnew(now) : chargeBudget(asking.budget, now, tariff);
   await putAsking(tx, asked, { ...asking, budget });
+}
+
+/** With times of the same length as a wrong one's: the size of a sealed record must not tell them apart. */
+const begunAnew = (now: number): Budget => ({ ...untouchedBudget, lastFailure: now, blockedUntil: now });
+
+/**
+ * Forgets the wrong answers of a subject, for who mistyped or whom somebody else has had kept back. Pages that are open
+ * count on. Whether there was anything to forget is not told.
+ * @throws PosternError `store_damaged`
+ */
+export function unlockSubject(
+  context: ServiceContext,
+  peer: Peer,
+  { application }: Pick<Owner, "application">,
+  subject: Subject,
+): Promise<void> {
+  return context.barrier.transact(async (tx) => {
+    const asked = askedOf(context, { application, subject });
+    const asking = await findAsking(tx, asked);
+    if (asking !== undefined) await putAsking(tx, asked, { ...asking, budget: begunAnew(context.now()) });
+    await audit(context, tx, peer, { event: "challenge.unlock", outcome: "done", application, subject });
+  });
 }
 
 async function currentAsking(tx: SealedReadTransaction, asked: Asked, now: number): Promise<Asking> {

@@ -64,6 +64,8 @@ export interface Glance {
   readonly next: number | undefined;
   /** Callbacks that are no more, with messages that are left of them. */
   readonly orphaned: readonly CallbackId[];
+  /** Callbacks that do not open: nobody has given up what waits for them, and it goes on waiting. */
+  readonly unreadable: readonly CallbackId[];
   /** The keys of messages that do not open: nobody can be told of them, and they must not stand in front of others. */
   readonly damaged: readonly Buffer[];
 }
@@ -72,6 +74,7 @@ export interface Glance {
 export async function glance(tx: SealedReadTransaction, now: number): Promise<Glance> {
   const due = new Map<CallbackId, DueCallback>();
   const orphaned = new Set<CallbackId>();
+  const unreadable = new Set<CallbackId>();
   const damaged: Buffer[] = [];
   let next: number | undefined;
   for await (const shelf of waitingShelves(tx, outboxRange(), 1)) {
@@ -80,12 +83,13 @@ export async function glance(tx: SealedReadTransaction, now: number): Promise<Gl
     if (message === undefined) continue;
     const callback = await getCallback(tx, { application: message.application, id: message.callback });
     if (callback === undefined) orphaned.add(message.callback);
+    else if (callback === "damaged") unreadable.add(message.callback);
     else if (isDue(message, now)) {
       const since = Math.min(message.dueAt, due.get(callback.id)?.since ?? message.dueAt);
       due.set(callback.id, { callback, host: hostAndPort(callback.target.url), since });
     } else next = Math.min(message.dueAt, next ?? message.dueAt);
   }
-  return { due: [...due.values()], next, orphaned: [...orphaned], damaged };
+  return { due: [...due.values()], next, orphaned: [...orphaned], unreadable: [...unreadable], damaged };
 }
 
 /** The shelves in a range that anything stands on, but those of the dead; of each the first `limit` messages. */
@@ -115,7 +119,7 @@ export async function claim(
   count: number,
 ): Promise<Claimed[]> {
   const callback = await getCallback(tx, { id, application });
-  if (callback === undefined) return [];
+  if (callback === undefined || callback === "damaged") return [];
   const now = context.now();
   const due: Shelved[] = [];
   for await (const { shelved } of waitingShelves(tx, callbackRange(id), count)) {
@@ -167,7 +171,8 @@ export async function settle(
   const { lease: _ended, ...message } = stored;
   const { attempts } = message;
   if (result.of === "given-back") {
-    await shelve(tx, attempts - 1, { ...message, attempts: attempts - 1, dueAt: context.now() });
+    // Where all are due at once: those with as many tries behind them wait for hours.
+    await shelve(tx, 0, { ...message, attempts: attempts - 1, dueAt: context.now() });
     return "waits";
   }
   const delay = delays[attempts - 1];

@@ -1,4 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
+import type { CallbackId } from "@postern/shared/ids";
 import type { Log } from "../../log.js";
 import type { Post, PostOutcome } from "../../post.js";
 import type { Callback } from "../../records/challenges/callback.js";
@@ -65,6 +66,7 @@ class Courier implements Delivery {
   #again = false;
   #ended = false;
   #failing = false;
+  #unreadable: ReadonlySet<CallbackId> = new Set();
   #cancelTimer: () => void = () => undefined;
 
   constructor({ context, post, log, later = byTimers }: DeliveryOptions) {
@@ -131,8 +133,9 @@ class Courier implements Delivery {
 
   async #lookAndSend(): Promise<number> {
     const { barrier, now } = this.#context;
-    const { due, next, orphaned, damaged } = await barrier.read((tx) => glance(tx, now()));
-    for (const callback of orphaned) await dropMessagesOf(barrier, callback);
+    const { due, next, orphaned, unreadable, damaged } = await barrier.read((tx) => glance(tx, now()));
+    for (const callback of orphaned) await this.#dropOf(callback);
+    this.#tellOfUnreadable(unreadable);
     if (damaged.length > 0) await this.#drop(damaged);
     const dealt = this.#deal(due);
     if (dealt.length > 0) await this.#claimAndSend(dealt);
@@ -205,6 +208,21 @@ class Courier implements Delivery {
     const facts = { callback, challenge, attempts, ...outcome };
     if (became === "dead") this.#log.warn(facts, "a callback is given up");
     else this.#log.debug(facts, became === "delivered" ? "a callback is delivered" : "a callback is to be tried again");
+  }
+
+  /** Each once, until it opens again or nothing waits for it. */
+  #tellOfUnreadable(unreadable: readonly CallbackId[]): void {
+    for (const callback of unreadable) {
+      if (this.#unreadable.has(callback)) continue;
+      this.#log.error({ callback }, "a callback is damaged in the store: what waits for it is kept, and not delivered");
+    }
+    this.#unreadable = new Set(unreadable);
+  }
+
+  async #dropOf(callback: CallbackId): Promise<void> {
+    const dropped = await dropMessagesOf(this.#context.barrier, callback);
+    // Whoever deleted it may have been faster.
+    if (dropped > 0) this.#log.warn({ callback, dropped }, "what waited for a callback that is deleted is dropped");
   }
 
   async #drop(damaged: readonly Buffer[]): Promise<void> {

@@ -44,9 +44,10 @@ export function parseOwnQuestion({ text, answer, decoys }: OwnTexts): OwnQuestio
 
 const normalized = (text: string) => text.normalize("NFC");
 
-/** Without what a reader does not see: case, width, and how many spaces there are. */
+/** Without what a reader does not see: case, width, how many spaces there are, fillers and other blanks. */
 function folded(text: string): string {
-  return text.normalize("NFKC").toLowerCase().replaceAll(/\s+/gu, " ").trim();
+  const seen = text.replaceAll(/\p{Default_Ignorable_Code_Point}/gu, "").replaceAll("\u2800", " ");
+  return seen.normalize("NFKC").toLowerCase().replaceAll(/\s+/gu, " ").trim();
 }
 
 /** What a page shows, and which of its options is the right one. */

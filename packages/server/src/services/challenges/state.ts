@@ -11,12 +11,15 @@ import {
 import { deleteOpenPage, type OpenPage } from "../../records/challenges/open-page.js";
 import type { Told } from "../context.js";
 
+/** So far apart may the clocks of two machines be that serve one store. */
+export const CLOCKS_APART_MS = 5_000;
+
 /**
- * Whether a page's time is not over. A clock that is before the page was made was set back since: the page would have
- * more time than it was given.
+ * Whether a page's time is not over. A clock that is well before the page was made was set back since: the page would
+ * have more time than it was given.
  */
 export function isInTime({ createdAt, expiresAt }: OpenPage, now: number): boolean {
-  return createdAt <= now && now < expiresAt;
+  return createdAt <= now + CLOCKS_APART_MS && now < expiresAt;
 }
 
 /** When a challenge whose time is over ended. */

@@ -7,6 +7,7 @@ import {
   scanAuthenticators,
 } from "../../../src/records/applications/authenticator.js";
 import { findIdempotency, putIdempotency } from "../../../src/records/applications/idempotency.js";
+import { findMailbox, putMailbox } from "../../../src/records/applications/mailbox.js";
 import {
   findOneTimeCode,
   type OneTimeCode,
@@ -160,6 +161,21 @@ describe("an idempotency record", () => {
     const find = () => barrier.read((tx) => findIdempotency(tx, application, index));
     expect(await find()).toEqual(record);
     await atEveryFlip(records, recordKey("idempotency", idBytes(application), index), async () => {
+      expect(await find()).toBeUndefined();
+    });
+  });
+});
+
+describe("the record of a mailbox", () => {
+  it("is none with any byte of it flipped", async () => {
+    const records = await newRecords();
+    const { barrier } = records;
+    const index = some(32);
+    const record = { mails: [NOW], noted: true };
+    await barrier.transact((tx) => putMailbox(tx, application, index, record));
+    const find = () => barrier.read((tx) => findMailbox(tx, application, index));
+    expect(await find()).toEqual(record);
+    await atEveryFlip(records, recordKey("mailbox", idBytes(application), index), async () => {
       expect(await find()).toBeUndefined();
     });
   });

@@ -4,6 +4,7 @@ import { changeOneTimeCodes, findOneTimeCode } from "../../../src/records/applic
 import { idBytes, recordKey } from "../../../src/records/keys.js";
 import type { Deliver } from "../../../src/services/applications/delivery.js";
 import { type IdempotentRequest, idempotentRequest } from "../../../src/services/applications/idempotency.js";
+import { sweepMailboxes } from "../../../src/services/applications/mail-limits.js";
 import {
   deleteCode,
   listCodes,
@@ -381,7 +382,8 @@ describe("a code that goes by mail", () => {
     expect((await desk.events()).filter(({ outcome }) => outcome === "refused")).toEqual([
       { event: "otp.issue", outcome: "refused", reason: "throttled" },
     ]);
-    await issueCode(context, peer, shop, { ...mailWish, subject: parseSubject("bob") }, { deliver });
+    const bob = { ...mailWish, subject: parseSubject("bob"), mail: { to: "bob@example.org" } };
+    await issueCode(context, peer, shop, bob, { deliver });
     await issueCode(context, peer, shop, codeWish, {});
     expect(sent).toHaveLength(6);
     desk.advance(55 * MINUTE);
@@ -389,6 +391,52 @@ describe("a code that goes by mail", () => {
     expect(sent).toHaveLength(7);
     await sweepOneTimeCodes(context);
     await expect(again()).rejects.toMatchObject({ code: "rate_limited", retryAfter: 60 });
+  });
+
+  it("that fails when another code was issued meanwhile is sent again by a repeat of the request", async () => {
+    const desk = await newDesk();
+    const { context, shop } = desk;
+    const request = idempotentRequest("k", "otp", { subject: ann });
+    const failing: Deliver = async () => {
+      await issued(desk);
+      throw new Error("timeout");
+    };
+    await rejectsWith(issueCode(context, peer, shop, mailWish, { deliver: failing, request }), "mail_failed");
+    const { sent, deliver } = mailbox();
+    const { repeated } = await issueCode(context, peer, shop, mailWish, { deliver, request });
+    expect([repeated, sent.length]).toEqual([false, 1]);
+  });
+
+  it("goes out five times an hour to one mailbox, for whatever subjects and however it is spelt; noted once", async () => {
+    const desk = await newDesk();
+    const { context, shop } = desk;
+    const { sent, deliver } = mailbox();
+    const spellings = ["ann@example.org", "ANN@example.org", "Ann@EXAMPLE.org"];
+    const issue = (visit: number, to = "ann@example.org", owner = shop) => {
+      const wish = { ...mailWish, subject: parseSubject(`visit-${visit}`), mail: { to } };
+      return issueCode(context, peer, owner, wish, { deliver });
+    };
+    for (let visit = 0; visit < 5; visit++) {
+      await issue(visit, spellings[visit % 3]);
+      desk.advance(MINUTE);
+    }
+    for (const to of spellings) {
+      await expect(issue(5, to)).rejects.toMatchObject({ code: "rate_limited", retryAfter: 3300 });
+    }
+    expect((await desk.events()).filter(({ outcome }) => outcome === "refused")).toEqual([
+      { event: "otp.issue", outcome: "refused", reason: "throttled" },
+    ]);
+    const id = credentialId(context.barrier, "otp", shop, parseSubject("visit-5"));
+    await rejectsWith(showCode(context, shop, id), "credential_unknown");
+    await issue(5, "bob@example.org");
+    await issue(5, "ann@example.org", newOwner("bank"));
+    expect(sent).toHaveLength(7);
+    expect(await sweepMailboxes(context)).toBe(0);
+    desk.advance(55 * MINUTE);
+    await issue(6);
+    await expect(issue(7)).rejects.toMatchObject({ code: "rate_limited", retryAfter: 60 });
+    desk.advance(HOUR);
+    expect(await sweepMailboxes(context)).toBe(3);
   });
 
   it("is not sent again for a repeat of the request", async () => {

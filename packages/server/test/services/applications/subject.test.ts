@@ -21,6 +21,11 @@ describe("a subject", () => {
     ["with a line separator", "a\u2028b"],
     ["with a mark that turns what follows", "a\u202eb"],
     ["with what does not show", "a\u200bb"],
+    ["with a filler that does not show", "a\u3164"],
+    ["with a selector that does not show", "a\ufe0f"],
+    ["with a joiner that does not show", "a\u034f"],
+    ["with what Unicode has not assigned", "a\u0378"],
+    ["with what has a form in one program alone", "a\ue000"],
     ["half a character", "a\ud800"],
   ])("is refused when it is %s", (_name, text) => {
     expectCode(() => parseSubject(text), "subject_invalid");

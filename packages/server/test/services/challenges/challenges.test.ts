@@ -7,6 +7,7 @@ import { cancelChallenge, listChallenges, showChallenge } from "../../../src/ser
 import { createChallenge } from "../../../src/services/challenges/create.js";
 import { expireChallenges, sweepChallenges } from "../../../src/services/challenges/expire.js";
 import { parseOwnQuestion } from "../../../src/services/challenges/question.js";
+import { CLOCKS_APART_MS } from "../../../src/services/challenges/state.js";
 import { settleRestored } from "../../../src/services/restore.js";
 import { rejectsWith, tamper } from "../../barrier/support.js";
 import { DAY, type Desk, HOUR, MINUTE, newDesk, newOwner, peer, SECOND } from "../applications/support.js";
@@ -78,7 +79,7 @@ describe("a page", () => {
     for (const [n, subject] of ["ann", "Ann", "ann ", "conversation 12"].entries()) {
       const shop = n % 2 === 0 ? desk.shop : newOwner("another");
       for (let page = 0; page < 10; page++) {
-        if (page % 5 === 0) desk.advance(MINUTE);
+        if (page % 2 === 0) desk.advance(MINUTE);
         const made = await createChallenge(desk.context, peer, shop, { ...wish, subject: parseSubject(subject) });
         const view = await viewPage(desk.context, made.url?.split("/").at(-1) ?? "");
         for (const option of view?.options ?? []) dates.add(JSON.stringify(option));
@@ -144,6 +145,21 @@ describe("an answer", () => {
     );
   });
 
+  it("is not told right from wrong by the sizes of what the store has then, sealed as it is", async () => {
+    const sizes = async (choose: (page: Awaited<ReturnType<typeof asked>>) => number) => {
+      const desk = await newDesk();
+      await newCallback(desk);
+      const records = () => desk.context.barrier.read((tx) => tx.scan(wholeRange));
+      // The certificates of two stores have two sizes.
+      const before = new Set((await records()).map(({ key }) => key.toString("hex")));
+      const page = await asked(desk, { callback: { name: "bot", onExpiry: true } });
+      await page.answer(choose(page));
+      const made = (await records()).filter(({ key }) => !before.has(key.toString("hex")));
+      return made.map(({ key, value }) => `${key[0]} ${value.length}`).sort();
+    };
+    expect(await sizes(({ right }) => right)).toEqual(await sizes(({ wrong }) => wrong));
+  });
+
   it("that is none of the options is none: nothing is counted", async () => {
     const desk = await newDesk();
     const { answer, right } = await asked(desk);
@@ -192,8 +208,8 @@ describe("an answer", () => {
 describe("a page that nobody made, was answered, cancelled, or is over", () => {
   async function ended(desk: Desk) {
     const pages = [
-      await asked(desk),
-      await asked(desk),
+      await asked(desk, { subject: parseSubject("bob") }),
+      await asked(desk, { subject: parseSubject("bob") }),
       await asked(desk),
       await asked(desk, { lifetime: 10 * SECOND }),
     ];
@@ -263,7 +279,7 @@ describe("the end of a page's time", () => {
     const { outbox } = await newCallback(desk);
     await asked(desk, { callback: { name: "bot", onExpiry: false } });
     const asking = await asked(desk, { callback: { name: "bot", flow: "pay", onExpiry: true } });
-    const later = await asked(desk, { lifetime: HOUR });
+    const later = await asked(desk, { subject: parseSubject("bob"), lifetime: HOUR });
     desk.advance(MINUTE);
     const expiry = desk.context.now();
     desk.advance(30 * SECOND);
@@ -291,7 +307,17 @@ describe("the end of a page's time", () => {
     expect((await desk.events()).filter(({ event }) => event === "challenge.expire")).toHaveLength(15);
   });
 
-  it("stays, when the clock is set back; and a clock before the page was made ends it", async () => {
+  it("is not come, for a machine whose clock is some seconds behind the one that made the page", async () => {
+    const desk = await newDesk();
+    const { pageId, id, answer, right } = await asked(desk);
+    desk.advance(-CLOCKS_APART_MS);
+    expect(await viewPage(desk.context, pageId)).toBeDefined();
+    expect(await showChallenge(desk.context, desk.shop, id)).toMatchObject({ state: "open" });
+    expect(await expireChallenges(desk.context)).toBe(0);
+    expect(await answer(right)).toMatchObject({ kind: "answered" });
+  });
+
+  it("stays, when the clock is set back; and a clock well before the page was made ends it", async () => {
     const desk = await newDesk();
     const noted = await asked(desk);
     desk.advance(MINUTE);
@@ -301,7 +327,7 @@ describe("the end of a page's time", () => {
     expect(await noted.answer(noted.right)).toEqual(gone);
 
     const ahead = await asked(desk);
-    desk.advance(-1);
+    desk.advance(-CLOCKS_APART_MS - 1);
     expect(await viewPage(desk.context, ahead.pageId)).toBeUndefined();
     await expireChallenges(desk.context);
     desk.advance(30 * SECOND);

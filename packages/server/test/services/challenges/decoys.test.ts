@@ -160,6 +160,20 @@ describe("who sees the options and knows nothing else", () => {
     for (const who of Object.keys(historians)) expectChance(who, persons);
   });
 
+  it("and who takes another of the six each time is right on exactly one of six pages, told or not", () => {
+    const next = keyedBytesOf(SEED, "another each time");
+    const groups = remembering(keyOf(5));
+    for (let person = 0; person < 200; person++) {
+      const truth = someDay(next, SOME_YEARS);
+      const group = groups(truth);
+      const pages = shuffled(group, next).map((day) => {
+        const { shown, right } = drawDays(group, truth, next);
+        return right === (shown.includes(day) ? shown.indexOf(day) : NONE);
+      });
+      expect(pages.filter((isRight) => isRight)).toHaveLength(1);
+    }
+  });
+
   it("and these answerers do find a truth that decoys give away", () => {
     const next = keyedBytesOf(SEED, "given away");
     const hits = { middle: 0, repeated: 0 };

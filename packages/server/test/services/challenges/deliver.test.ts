@@ -13,7 +13,9 @@ import {
 } from "../../../../../test/support/in-process.js";
 import type { SealedReadTransaction } from "../../../src/barrier/barrier.js";
 import type { Post, PostOutcome, PostRequest } from "../../../src/post.js";
+import { deleteCallbackRecord } from "../../../src/records/challenges/callback.js";
 import { outboxRange, shelfRange } from "../../../src/records/challenges/outbox.js";
+import { idBytes, recordKey } from "../../../src/records/keys.js";
 import { type Callback, deleteCallback, listCallbacks } from "../../../src/services/challenges/callbacks.js";
 import { delays, glance, LEASE_MS, TRIES } from "../../../src/services/challenges/claims.js";
 import {
@@ -315,6 +317,28 @@ describe("a server that stops", () => {
     expect(next.ids).toEqual([message.challenge]);
   });
 
+  it("gives it back to be tried at once, not behind what has as many tries behind it and waits for the next", async () => {
+    carrier.answer = fails;
+    const [first, second] = [
+      messageTo(courier.context, application, "bot"),
+      messageTo(courier.context, application, "bot"),
+    ];
+    await enqueue(courier.context, first);
+    await courier.delivery.quiet();
+    const held = new Held();
+    carrier.answer = (request, signal) =>
+      request.headers["webhook-id"] === first.challenge ? held.answer(request, signal) : fails();
+    courier.timers.advance(10 * SECOND);
+    await held.until(1);
+    await enqueue(courier.context, second);
+    const tried = [first.challenge, first.challenge, second.challenge];
+    await expect.poll(() => [courier.delivery.underWay, ...carrier.ids]).toEqual([1, ...tried]);
+    await courier.delivery.stop();
+    const next = new Carrier();
+    await courierOf(await reopened(store), next.post);
+    expect(next.ids).toEqual([first.challenge]);
+  });
+
   it("or drains, lets it come to its end and begins nothing more", async () => {
     const held = new Held();
     carrier.answer = held.answer;
@@ -451,6 +475,66 @@ describe("dead letters", () => {
     await expect(deleteCallback(courier.context, bot)).rejects.toThrow(
       expect.objectContaining({ code: "callback_unknown" }),
     );
+  });
+});
+
+describe("a callback whose record is damaged", () => {
+  const key = () => Buffer.concat([Buffer.of(1), recordKey("callback", idBytes(application), idBytes(bot.id))]);
+  async function flipped(): Promise<void> {
+    await store.storage.transact(async (tx) => {
+      const sealed = Buffer.from((await tx.get(key())) ?? "");
+      sealed.writeUInt8(sealed.readUInt8(sealed.length - 1) ^ 1, sealed.length - 1);
+      await tx.put(key(), sealed);
+    });
+  }
+
+  it("keeps what waits for it and what is dead, and is told of once", async () => {
+    carrier.answer = async () => ({ status: 410 });
+    await enqueue(courier.context, messageTo(courier.context, application, "bot"));
+    await courier.delivery.quiet();
+    carrier.answer = fails;
+    await enqueue(courier.context, messageTo(courier.context, application, "bot"));
+    await courier.delivery.quiet();
+    await flipped();
+    for (let look = 0; look < 5; look++) await courier.pass(MINUTE);
+    expect(carrier.requests).toHaveLength(2);
+    expect(await left()).toBe(2);
+    expect(courier.log.errors).toMatchObject([{ facts: { callback: bot.id } }]);
+    await flipped();
+    expect(await letters()).toHaveLength(1);
+    carrier.answer = async () => ({ status: 204 });
+    await courier.pass(MINUTE);
+    expect(carrier.requests).toHaveLength(3);
+    await flipped();
+    await courier.pass(MINUTE);
+    expect(courier.log.errors).toHaveLength(1);
+    expect(await left()).toBe(1);
+  });
+
+  it("keeps nobody else's waiting", async () => {
+    await makeCallback(courier.context, webhookTo(application, "other", host));
+    carrier.answer = fails;
+    await enqueue(courier.context, messageTo(courier.context, application, "bot"));
+    await courier.delivery.quiet();
+    await flipped();
+    carrier.answer = async () => ({ status: 204 });
+    const other = messageTo(courier.context, application, "other");
+    await enqueue(courier.context, other);
+    await courier.delivery.quiet();
+    expect(carrier.ids.at(-1)).toBe(other.challenge);
+    expect(await left()).toBe(1);
+  });
+
+  it("and one that is deleted are two things: what is left of that is dropped, and told of", async () => {
+    carrier.answer = fails;
+    await enqueue(courier.context, messageTo(courier.context, application, "bot"));
+    await courier.delivery.quiet();
+    await store.barrier.transact((tx) => deleteCallbackRecord(tx, bot));
+    await courier.pass(MINUTE);
+    expect(await left()).toBe(0);
+    const facts = { callback: bot.id, dropped: 1 };
+    expect(courier.log.entries).toContainEqual(expect.objectContaining({ level: "warn", facts }));
+    expect(courier.log.errors).toEqual([]);
   });
 });
 

@@ -27,6 +27,9 @@ describe("an application's own question", () => {
     ["a turn of direction", { answer: "\u202exeR" }],
     ["what does not show", { decoys: ["Re\u200bx"] }],
     ["half a character", { answer: "\ud83d" }],
+    ["an answer that is another and a filler", { decoys: ["Rex\u3164"] }],
+    ["an answer that is another and a selector of variants", { decoys: ["R\ufe0fex"] }],
+    ["an answer of blanks that are no spaces", { answer: "\u2800\u3164" }],
   ])("is refused with %s", (_what, more) => {
     const asked = { text: "Which was your first pet?", answer: "Rex", decoys: ["Bella", "Luna"], ...more };
     expectCode(() => parseOwnQuestion(asked), "question_invalid");

@@ -1,0 +1,48 @@
+import type { ApplicationId } from "@postern/shared/ids";
+import { z } from "zod";
+import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
+import { instant, recordCodec } from "../codec.js";
+import { getIntact, type IntactScan, scanIntact } from "../intact.js";
+import { idBytes, recordKey, recordRange } from "../keys.js";
+
+/** When an application had mails sent to one address, whomever it meant by it. The address stands nowhere here. */
+const schema = z.strictObject({
+  mails: z.array(instant),
+  /** Whether the log tells of a mail that was refused since the last one. */
+  noted: z.boolean(),
+});
+export type Mailbox = z.infer<typeof schema>;
+
+const codec = recordCodec(schema, { format: 1 });
+
+/** `addressIndex`: the barrier's keyed hash of application and address. */
+const mailboxKey = (application: ApplicationId, addressIndex: Buffer) =>
+  recordKey("mailbox", idBytes(application), addressIndex);
+
+/** A damaged record is none: it only bounds mails, and lets nobody in. */
+export function findMailbox(
+  tx: SealedReadTransaction,
+  application: ApplicationId,
+  addressIndex: Buffer,
+): Promise<Mailbox | undefined> {
+  return getIntact(tx, mailboxKey(application, addressIndex), codec.decode);
+}
+
+export async function putMailbox(
+  tx: SealedWriteTransaction,
+  application: ApplicationId,
+  addressIndex: Buffer,
+  mailbox: Mailbox,
+): Promise<void> {
+  await tx.put(mailboxKey(application, addressIndex), codec.encode(mailbox));
+}
+
+/** One page of all applications' in the order of their keys, with the keys of the damaged ones, and where to go on. */
+export function scanMailboxes(
+  tx: SealedReadTransaction,
+  after: Buffer | undefined,
+  limit: number,
+): Promise<IntactScan<Mailbox>> {
+  const range = recordRange("mailbox");
+  return scanIntact(tx, { ...range, from: after ?? range.from, limit }, codec.decode);
+}
