@@ -12,7 +12,8 @@ const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 const usage = `npm run test:long                                    all parts
 npm run test:long -- fuzz [--seconds N] [--executions N] [--seed N] [--target NAME]… [--publish] [--replay FILE]
 npm run test:long -- crash [--kills N] [--seed N]
-npm run test:long -- timing [--tries N] [--seed N]`;
+npm run test:long -- timing [--tries N] [--seed N]
+npm run test:long -- storages [--operations N] [--seed N]`;
 
 function run(command, args, env = {}) {
   const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
@@ -34,6 +35,7 @@ const parts = {
   fuzz: (args) => run(process.execPath, [here("fuzz/main.mjs"), ...args]),
   crash: vitestPart("crash.long.ts", { kills: "POSTERN_TEST_KILLS", seed: "POSTERN_TEST_SEED" }),
   timing: vitestPart("timing.long.ts", { tries: "POSTERN_TEST_TRIES", seed: "POSTERN_TEST_SEED" }),
+  storages: vitestPart("storages.long.ts", { operations: "POSTERN_TEST_OPERATIONS", seed: "POSTERN_TEST_SEED" }),
 };
 
 const [name, ...args] = process.argv.slice(2);

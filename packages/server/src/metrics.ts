@@ -23,7 +23,7 @@ export interface MetricSources {
   readonly draining: () => boolean;
   readonly auditLength: () => Promise<number>;
   readonly challenges: () => Promise<{ readonly open: number; readonly waiting: number; readonly dead: number }>;
-  readonly store: () => Promise<{ readonly bytes: number; readonly free: number } | undefined>;
+  readonly store: () => Promise<{ readonly bytes: number; readonly free?: number } | undefined>;
   /** Milliseconds since 1970. */
   readonly leafEnds: () => number;
 }
@@ -126,7 +126,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   gauge("certificate_expiry_timestamp_seconds", "When the leaf of the server's identity ends", (self) =>
     self.set(Math.floor(sources.leafEnds() / 1000)),
   );
-  gauge("store_bytes", "Size of the store's file", async (self) => setIfKnown(self, (await sources.store())?.bytes));
+  gauge("store_bytes", "Size of the store", async (self) => setIfKnown(self, (await sources.store())?.bytes));
   gauge("store_disk_free_bytes", "Free space on the store's disk", async (self) =>
     setIfKnown(self, (await sources.store())?.free),
   );

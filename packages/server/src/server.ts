@@ -70,7 +70,7 @@ export interface ServerOptions {
   readonly post?: Post | undefined;
   /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
   readonly metricsReaders?: ((address: string) => boolean) | undefined;
-  /** What the store's file takes, and what its disk has left. */
+  /** What the store takes, and what its disk has left, where that can be told. */
   readonly storeUsage?: (() => Promise<StoreUsage>) | undefined;
   /** Hears the level that all servers of the store log at; undefined when each goes by its own. */
   readonly onLogLevel?: ((level: LogLevel | undefined) => void) | undefined;
@@ -80,7 +80,7 @@ export interface ServerOptions {
 
 export interface StoreUsage {
   readonly bytes: number;
-  readonly free: number;
+  readonly free?: number;
 }
 
 export interface RunningServer {

@@ -11,15 +11,19 @@ import {
   restoreBarrier,
 } from "./barrier/barrier.js";
 import { probeStorage } from "./barrier/stored-header.js";
+import type { PostgresServer } from "./postgres-url.js";
 import { verifyTrail } from "./services/audit-trail.js";
 import { settleRestored } from "./services/restore.js";
 import { initialiseStore, isEmpty, readSettings } from "./services/store.js";
 import { type DataDirectory, prepareDataDirectory } from "./storage/data-directory.js";
-import { FILE_NAME, type LmdbStorage, openLmdbStorage } from "./storage/lmdb.js";
+import { FILE_NAME, openLmdbStorage } from "./storage/lmdb.js";
 import { hasStoreFile, replaceLmdbStore } from "./storage/lmdb-replace.js";
 import type { Storage } from "./storage/storage.js";
 
-/** Opens and makes the store of a data directory: storage, the barrier over it, and what a server needs in it. */
+/**
+ * Opens and makes the store of a data directory or a database: storage, the barrier over it, and what a server needs in
+ * it.
+ */
 
 const tools = { now: Date.now, random: randomBytes };
 
@@ -27,13 +31,38 @@ export interface OpenStore {
   readonly barrier: Barrier;
   /** Runs `work` while no other process has the store open. @throws PosternError `store_in_use` when one has */
   alone<T>(work: () => Promise<T>): Promise<T>;
+  usage(): Promise<StoreUsage>;
   close(): Promise<void>;
 }
 
-export interface StoreLocation {
-  readonly directory: string;
-  /** Hears what the operator should know of the directory. */
+/** What a store takes, and what is left for it, in bytes; a database does not tell what its disk has left. */
+export interface StoreUsage {
+  readonly bytes: number;
+  readonly free?: number;
+}
+
+/** A store in a database, and how its password is had, where the database asks for one. */
+export interface DatabasePlace {
+  readonly server: PostgresServer;
+  readonly password: () => Promise<string | undefined>;
+}
+
+export type StorePlace =
+  | { readonly directory: string; readonly database?: undefined }
+  | { readonly directory?: undefined; readonly database: DatabasePlace };
+
+export type StoreLocation = StorePlace & {
+  /** Hears what the operator should know of the directory, or of the database. */
   readonly warn: (warning: string) => void;
+};
+
+/** Where a store is, as a person would say it. */
+export const shownPlace = ({ directory, database }: StorePlace): string => directory ?? database.server.shown;
+
+/** What both storages of an operator can do. */
+interface PlacedStorage extends Storage {
+  alone: OpenStore["alone"];
+  usage: OpenStore["usage"];
 }
 
 /** A store that waits for its password. */
@@ -42,15 +71,17 @@ export interface SealedStore {
   unseal(password: Uint8Array): Promise<OpenStore>;
   /** Writes a transaction that leaves nothing. @throws PosternError `store_failed` when it cannot be made durable */
   probe(): Promise<void>;
+  usage(): Promise<StoreUsage>;
   close(): Promise<void>;
 }
 
 /**
- * The store of a directory; undefined when there is none, also where a first start ended before it had made one.
- * @throws PosternError `store_damaged`, `store_foreign`, `store_future`, `store_unwritable`, `store_networked`
+ * The store of a place; undefined when there is none, also where a first start ended before it had made one.
+ * @throws PosternError `store_damaged`, `store_foreign`, `store_future`, `store_unwritable`, `store_networked`; of a
+ *   database `store_unreachable`, `store_untrusted`, `store_denied`
  */
-export async function findStore({ directory, warn }: StoreLocation): Promise<SealedStore | undefined> {
-  const storage = await openExisting(directory, warn);
+export async function findStore(location: StoreLocation): Promise<SealedStore | undefined> {
+  const storage = await openExisting(location);
   if (storage === undefined) return undefined;
   try {
     if ((await inspectBarrier(storage)) === "sealed") return sealedStore(storage);
@@ -63,8 +94,8 @@ export async function findStore({ directory, warn }: StoreLocation): Promise<Sea
 }
 
 /** Makes a store that this password opens. Nothing is made before the password is known. */
-export async function createStore({ directory, warn }: StoreLocation, password: Uint8Array): Promise<OpenStore> {
-  const storage = await openLmdbStorage({ directory, create: true, warn });
+export async function createStore(location: StoreLocation, password: Uint8Array): Promise<OpenStore> {
+  const storage = await openPlaced(location, true);
   try {
     return await opened(storage, await createBarrier(storage, password));
   } catch (thrown) {
@@ -74,7 +105,7 @@ export async function createStore({ directory, warn }: StoreLocation, password: 
 }
 
 /** What the store's file takes on its disk, and what is left there; in bytes. */
-export async function storeUsage(directory: string): Promise<{ readonly bytes: number; readonly free: number }> {
+export async function storeUsage(directory: string): Promise<Required<StoreUsage>> {
   const [file, disk] = await Promise.all([stat(join(directory, FILE_NAME)), statfs(directory)]);
   return { bytes: file.size, free: disk.bavail * disk.bsize };
 }
@@ -87,11 +118,15 @@ export function examineDirectory(directory: string): Promise<DataDirectory> {
   return prepareDataDirectory({ directory, create: false });
 }
 
-/** Whether there is something in the place of a directory's store, a store or not. */
-export const storeStands = hasStoreFile;
+/** Whether there is something in the place of a store, a store or not. */
+export async function storeStands({ directory, database }: StorePlace): Promise<boolean> {
+  if (database === undefined) return hasStoreFile(directory);
+  const { hasTables } = await import("./storage/postgres-replace.js");
+  return hasTables(database);
+}
 
 export interface Restoring {
-  readonly directory: string;
+  readonly place: StorePlace;
   /** Whether what is there may be replaced. */
   readonly replace: boolean;
   readonly backup: OpenBackup;
@@ -102,31 +137,49 @@ export interface Restoring {
 export interface RestoredStore {
   readonly records: number;
   readonly accounts: number;
-  /** Where the file is now that was there before. */
+  /** Where that is now which was there before: a file, or a schema of the database. */
   readonly replaced: string | undefined;
 }
 
 /**
- * Makes the store of a backup, beside the one that a directory has; ends what must not come back to life; and only when
+ * Makes the store of a backup, beside the one that is there; ends what must not come back to life; and only when
  * all of it is verified puts it in place.
  * @throws PosternError `backup_damaged`, `audit_damaged`; `store_in_use`, `store_exists`; `store_damaged` and its kin for
  *   what is there; and then nothing was changed
  */
-export async function restoreStore({ directory, replace, backup, onBytes }: Restoring): Promise<RestoredStore> {
+export async function restoreStore({ place, replace, backup, onBytes }: Restoring): Promise<RestoredStore> {
+  const fill = async (storage: Storage) => {
+    try {
+      return await fillAndSettle(storage, backup, onBytes);
+    } finally {
+      await storage.close();
+    }
+  };
   try {
-    const time = tools.now();
-    const { value, replaced } = await replaceLmdbStore({ directory, replace, time }, async (temporary) => {
-      const storage = await openLmdbStorage({ directory: temporary, create: true });
-      try {
-        return await fillAndSettle(storage, backup, onBytes);
-      } finally {
-        await storage.close();
-      }
-    });
+    const { value, replaced } = await replaceStore(place, { replace, time: tools.now() }, fill);
     return { ...value, replaced };
   } finally {
     backup.keyrings.wipe();
   }
+}
+
+async function replaceStore<T>(
+  { directory, database }: StorePlace,
+  how: { readonly replace: boolean; readonly time: number },
+  fill: (storage: Storage) => Promise<T>,
+): Promise<{ readonly value: T; readonly replaced: string | undefined }> {
+  if (database === undefined) {
+    return replaceLmdbStore({ directory, ...how }, async (temporary) =>
+      fill(await openLmdbStorage({ directory: temporary, create: true })),
+    );
+  }
+  const [{ replacePostgresStore }, { openPostgresStorage }] = await Promise.all([
+    import("./storage/postgres-replace.js"),
+    import("./storage/postgres.js"),
+  ]);
+  return replacePostgresStore({ settings: database, ...how }, async (beside) =>
+    fill(await openPostgresStorage({ ...beside, create: true })),
+  );
 }
 
 async function fillAndSettle(
@@ -145,24 +198,36 @@ async function fillAndSettle(
   }
 }
 
-async function openExisting(directory: string, warn: (warning: string) => void): Promise<LmdbStorage | undefined> {
+async function openExisting(location: StoreLocation): Promise<PlacedStorage | undefined> {
   try {
-    return await openLmdbStorage({ directory, create: false, warn });
+    return await openPlaced(location, false);
   } catch (thrown) {
     if (thrown instanceof PosternError && thrown.code === "store_missing") return undefined;
     throw thrown;
   }
 }
 
-function sealedStore(storage: LmdbStorage): SealedStore {
+async function openPlaced({ directory, database, warn }: StoreLocation, create: boolean): Promise<PlacedStorage> {
+  if (database === undefined) {
+    const storage = await openLmdbStorage({ directory, create, warn });
+    return { ...storage, usage: () => storeUsage(directory) };
+  }
+  // What talks to a database takes a while to load: nobody waits for it whose store is in a file.
+  const { openPostgresStorage } = await import("./storage/postgres.js");
+  const storage = await openPostgresStorage({ ...database, create, warn });
+  return { ...storage, usage: async () => ({ bytes: await storage.usage() }) };
+}
+
+function sealedStore(storage: PlacedStorage): SealedStore {
   return {
     unseal: async (password) => opened(storage, await openBarrier(storage, password)),
     probe: () => probeStorage(storage),
+    usage: () => storage.usage(),
     close: () => storage.close(),
   };
 }
 
-async function opened(storage: LmdbStorage, barrier: Barrier): Promise<OpenStore> {
+async function opened(storage: PlacedStorage, barrier: Barrier): Promise<OpenStore> {
   try {
     if (await isEmpty(barrier)) await initialiseStore(barrier, tools, ["localhost"]);
   } catch (thrown) {
@@ -172,6 +237,7 @@ async function opened(storage: LmdbStorage, barrier: Barrier): Promise<OpenStore
   return {
     barrier,
     alone: (work) => storage.alone(work),
+    usage: () => storage.usage(),
     close: async () => {
       await barrier.close();
       await storage.close();

@@ -635,8 +635,8 @@ export const errors = {
     rpc: -32063,
     http: 500,
     exit: usage,
-    message: "the file is not a Postern store",
-    hint: "check --data DIR",
+    message: "what is there is not a Postern store",
+    hint: "check --data DIR, or --store",
   },
   store_future: {
     rpc: -32064,
@@ -694,6 +694,27 @@ export const errors = {
     message: "the audit log does not hold together",
   },
 
+  store_unreachable: {
+    rpc: -32180,
+    http: 503,
+    exit: unreachable,
+    message: "the database of the store cannot be reached",
+    hint: "nothing was granted; check --store, that PostgreSQL runs there, and the way to it",
+  },
+  store_untrusted: {
+    rpc: -32181,
+    http: 503,
+    exit: untrusted,
+    message: "the database did not show a certificate that is trusted and its own",
+    hint: "nothing was sent to it; sslrootcert=FILE in --store names who signs its certificates",
+  },
+  store_denied: {
+    rpc: -32182,
+    http: 503,
+    exit: refused,
+    message: "the database does not let posternd in",
+    hint: "check user, database and schema in --store, and --store-password-file; see docs/operations.md",
+  },
   store_in_use: {
     rpc: -32084,
     http: 503,

@@ -9,7 +9,6 @@ import type { Mailer } from "../mail/mailer.js";
 import type { RunningServer } from "../server.js";
 import { parseReplyToHosts } from "../services/challenges/reply-to.js";
 import type { RegistrationMode } from "../services/context.js";
-import { storeUsage } from "../store.js";
 import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
 import { type DestinationOptions, destinationsOf, openPost } from "./callbacks/destinations.js";
@@ -27,7 +26,7 @@ import { readPageTexts } from "./page-texts.js";
 import { parsePublicUrl } from "./public-url.js";
 import { endByHangUp, type ReloadTask, type Stop, untilStopped, untilStoppedAgain } from "./signals.js";
 import { parseDrain } from "./spans.js";
-import { locationOf, type StoreOptions, unsealOrCreateStore } from "./unseal.js";
+import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
 export interface StartOptions extends StoreOptions, MailOptions, DestinationOptions {
   readonly init?: boolean;
@@ -89,10 +88,9 @@ export async function startCommand(output: Output, options: StartOptions, reread
       trustedProxy: proxies?.covers,
       pageLanguages,
     };
-    const { directory } = locationOf(output, options);
     const watched = {
       metricsReaders: readers?.covers,
-      storeUsage: () => storeUsage(directory),
+      storeUsage: store.usage,
       onLogLevel: log.setStoreLevel,
     };
     const { barrier } = store;

@@ -6,12 +6,16 @@ import { createPrompter } from "@postern/shared/terminal/prompts";
 import { readSecretFile } from "@postern/shared/terminal/secret-file";
 import { StdinLines } from "@postern/shared/terminal/stdin-lines";
 import { say } from "@postern/shared/terminal/terminal-text";
-import { createStore, findStore, type OpenStore, type SealedStore, type StoreLocation } from "../store.js";
+import { isPostgresUrl, parsePostgresUrl } from "../postgres-url.js";
+import { createStore, findStore, type OpenStore, type SealedStore, type StoreLocation, shownPlace } from "../store.js";
 import { dataDirectory } from "./data-directory.js";
+import { databasePassword } from "./database-password.js";
 
 /** The options of every command that opens the store. */
 export interface StoreOptions {
   readonly data?: string;
+  readonly store?: string;
+  readonly storePasswordFile?: string;
   readonly adminPasswordFile?: string;
   readonly input: boolean;
 }
@@ -22,8 +26,17 @@ export const adminPasswordContext = ["admin", "posternd"];
 /** Wrong passwords that a person may type before the program gives up. */
 const PASSWORD_TRIES = 3;
 
-export function locationOf(output: Output, { data }: StoreOptions): StoreLocation {
-  return { directory: dataDirectory(data), warn: (warning) => output.warn(say`${warning}`) };
+/** @throws PosternError `usage` for a `--store` that is none, or a password without a database */
+export function locationOf(output: Output, { data, store, storePasswordFile }: StoreOptions): StoreLocation {
+  const warn = (warning: string) => output.warn(say`${warning}`);
+  if (store === undefined || !isPostgresUrl(store)) {
+    if (storePasswordFile === undefined) return { directory: dataDirectory(data), warn };
+    throw new PosternError("usage", { detail: "--store-password-file is for a database, and --store names none" });
+  }
+  // Standard input has the admin password, where it has one; and this file is read again and again.
+  if (storePasswordFile === "-") throw new PosternError("usage", { detail: "--store-password-file takes a file" });
+  const server = parsePostgresUrl(store);
+  return { database: { server, password: databasePassword(server, storePasswordFile, { warn }) }, warn };
 }
 
 /**
@@ -33,7 +46,7 @@ export function locationOf(output: Output, { data }: StoreOptions): StoreLocatio
 export async function unsealStore(output: Output, options: StoreOptions): Promise<OpenStore> {
   const location = locationOf(output, options);
   const sealed = await findStore(location);
-  if (sealed === undefined) throw new PosternError("store_missing", { detail: location.directory });
+  if (sealed === undefined) throw new PosternError("store_missing", { detail: shownPlace(location) });
   return unsealSealed(output, options, sealed);
 }
 
@@ -55,7 +68,7 @@ export async function unsealKeeping(
   let kept = Buffer.alloc(0);
   const location = locationOf(output, options);
   const sealed = await findStore(location);
-  if (sealed === undefined) throw new PosternError("store_missing", { detail: location.directory });
+  if (sealed === undefined) throw new PosternError("store_missing", { detail: shownPlace(location) });
   const keeping: SealedStore = {
     ...sealed,
     unseal: async (password) => {
@@ -111,7 +124,7 @@ export async function unsealOrCreateStore(
   if (sealed !== undefined) return unsealSealed(output, options, sealed);
   const interactive = options.input && process.stdin.isTTY === true && process.stderr.isTTY === true;
   if (options.init !== true && (!interactive || options.adminPasswordFile !== undefined)) {
-    throw new PosternError("store_missing", { detail: location.directory });
+    throw new PosternError("store_missing", { detail: shownPlace(location) });
   }
   const password = await newAdminPassword(output, options, location);
   return wiping(password, (chosen) => createStore(location, chosen));
@@ -126,7 +139,7 @@ async function wiping<T>(password: Buffer, use: (password: Buffer) => Promise<T>
   }
 }
 
-async function newAdminPassword(output: Output, options: StoreOptions, { directory }: StoreLocation): Promise<Buffer> {
+async function newAdminPassword(output: Output, options: StoreOptions, location: StoreLocation): Promise<Buffer> {
   const given = await passwordOfFile(output, options);
   if (given !== undefined) {
     const verdict = await assessPassword(given.toString("utf8"), { context: adminPasswordContext });
@@ -135,7 +148,7 @@ async function newAdminPassword(output: Output, options: StoreOptions, { directo
   }
   const prompter = createPrompter({ noInput: !options.input });
   output.note(
-    say`There is no store yet in ${directory}`,
+    say`There is no store yet in ${shownPlace(location)}`,
     say`Choose the admin password that will open it. It cannot be recovered,`,
     say`and without it nobody can read what is stored.`,
   );

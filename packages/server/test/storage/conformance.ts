@@ -262,11 +262,14 @@ export function storageConformance(name: string, openStorage: () => Promise<Open
           await tx.put(bytes("y"), bytes("1"));
         });
         const { opened: mayGoOn, open } = gate();
+        const { opened: begun, open: begin } = gate();
         const reader = storage.read(async (tx) => {
           const x = await tx.get(bytes("x"));
+          begin();
           await mayGoOn;
           return [x, await tx.get(bytes("y")), ...texts(await tx.scan(everything))].map(String);
         });
+        await begun;
         const writer = storage.transact(async (tx) => {
           await tx.put(bytes("x"), bytes("2"));
           await tx.put(bytes("y"), bytes("2"));

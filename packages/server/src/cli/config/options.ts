@@ -36,6 +36,19 @@ export const storeOptions: readonly OptionFacts[] = [
     unset: "$XDG_DATA_HOME/postern, else ~/.local/share/postern",
   },
   {
+    key: "store",
+    value: "<lmdb|url>",
+    what: "where the store is: lmdb, the data directory; or postgres://USER@HOST[:PORT]/DATABASE",
+    fallback: "lmdb",
+    check: async (value) => value === "lmdb" || (await import("../../postgres-url.js")).parsePostgresUrl(value),
+  },
+  {
+    key: "store-password-file",
+    value: "<file>",
+    what: "the password of that database's user",
+    unset: "as libpq: $PGPASSFILE, else ~/.pgpass",
+  },
+  {
     key: "admin-password-file",
     value: "<file>",
     what: "read the admin password from a file, or from stdin with -",

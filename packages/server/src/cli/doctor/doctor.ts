@@ -3,7 +3,7 @@ import { parseListenAddress } from "@postern/shared/server-address";
 import type { Output } from "@postern/shared/terminal/output";
 import { bold, green, red, say, type TerminalText, yellow } from "@postern/shared/terminal/terminal-text";
 import type { Command } from "commander";
-import type { OpenStore } from "../../store.js";
+import type { OpenStore, SealedStore, StoreLocation } from "../../store.js";
 import { version } from "../../version.js";
 import { resolutionOf, resolveOptions } from "../config/resolve.js";
 import type { StartOptions } from "../start.js";
@@ -13,7 +13,7 @@ import { lookAtHttpCertificate } from "./http-certificate.js";
 import { isSynchronized, judgeClock, judgeNode, lookAtEntropy, lookAtLimits, lookAtMemory } from "./machine.js";
 import { lookAtMail } from "./mail.js";
 import { lookAtPort } from "./ports.js";
-import { failed, judgeVersions, lookAtDirectory, lookAtFile, lookInside } from "./store.js";
+import { failed, judgeVersions, lookAtDatabase, lookAtDirectory, lookAtFile, lookInside } from "./store.js";
 
 /** What needs the admin password, in words. */
 const inside = "the audit log, the clock against it, the certificate, the API keys, the servers that run";
@@ -50,11 +50,7 @@ interface Looked {
 }
 
 async function lookAtStore(output: Output, options: StartOptions): Promise<Looked> {
-  const { directory } = locationOf(output, options);
-  const place = await lookAtDirectory(directory);
-  if (!place.fit) return { found: [...place.findings, ...(await withoutStore())], skipped: [] };
-  const { findings, sealed } = await lookAtFile(directory);
-  const found = [...place.findings, ...findings];
+  const { found, sealed } = await lookFromOutside(output, options);
   if (sealed === undefined) return { found: [...found, ...(await withoutStore())], skipped: [] };
   if (options.adminPasswordFile === undefined) {
     await sealed.close();
@@ -69,6 +65,28 @@ async function lookAtStore(output: Output, options: StartOptions): Promise<Looke
   } finally {
     await store?.close();
   }
+}
+
+/** Without the admin password. */
+async function lookFromOutside(
+  output: Output,
+  options: StartOptions,
+): Promise<{ readonly found: Finding[]; readonly sealed?: SealedStore | undefined }> {
+  let location: StoreLocation;
+  try {
+    location = locationOf(output, options);
+  } catch (thrown) {
+    return { found: [failed("store", thrown)] };
+  }
+  const { directory, database } = location;
+  if (database !== undefined) {
+    const { findings, sealed } = await lookAtDatabase(database);
+    return { found: findings, sealed };
+  }
+  const place = await lookAtDirectory(directory);
+  if (!place.fit) return { found: place.findings };
+  const { findings, sealed } = await lookAtFile(directory);
+  return { found: [...place.findings, ...findings], sealed };
 }
 
 async function withoutStore(): Promise<Finding[]> {

@@ -7,7 +7,15 @@ import { auditTail } from "../../services/audit-trail.js";
 import { runningServers } from "../../services/presence.js";
 import { storedIdentityOf } from "../../services/server-identity.js";
 import { readSettings } from "../../services/store.js";
-import { examineDirectory, findStore, type OpenStore, type SealedStore, storeUsage } from "../../store.js";
+import {
+  type DatabasePlace,
+  examineDirectory,
+  findStore,
+  type OpenStore,
+  type SealedStore,
+  type StorePlace,
+  storeUsage,
+} from "../../store.js";
 import { version } from "../../version.js";
 import { shownSize, shownTime } from "../shown.js";
 import { type Finding, fail, ok, warn } from "./finding.js";
@@ -49,16 +57,43 @@ export function judgeDisk(free: number, storeBytes: number): Finding {
     : ok("disk", what);
 }
 
+interface LookedAt {
+  readonly findings: Finding[];
+  readonly sealed: SealedStore | undefined;
+}
+
 /** Opens the file, without a key, and tries whether it can be written. The store is the caller's to close. */
-export async function lookAtFile(directory: string): Promise<{ findings: Finding[]; sealed: SealedStore | undefined }> {
+export function lookAtFile(directory: string): Promise<LookedAt> {
+  return lookAtPlace({ directory }, { warn: () => undefined, opens: "opens as a file" });
+}
+
+/** The same of a database, and what is to be said of that. Its disk is not seen from here. */
+export async function lookAtDatabase(database: DatabasePlace): Promise<LookedAt> {
+  const warnings: string[] = [];
+  const { shown } = database.server;
+  const found = await lookAtPlace(
+    { database },
+    { warn: (warning) => warnings.push(warning), opens: "its tables are there" },
+  );
+  if (found.findings.some(({ verdict }) => verdict === "fail")) return found;
+  const kept = warnings.map((warning) => warn("database", warning, "see PostgreSQL in docs/operations.md"));
+  const size = found.sealed === undefined ? "" : `, the store takes ${shownSize((await found.sealed.usage()).bytes)}`;
+  const findings = kept.length > 0 ? kept : [ok("database", `${shown} answers${size}`)];
+  return { ...found, findings: [...findings, ...found.findings] };
+}
+
+async function lookAtPlace(
+  place: StorePlace,
+  { warn: hear, opens }: { readonly warn: (warning: string) => void; readonly opens: string },
+): Promise<LookedAt> {
   let sealed: SealedStore | undefined;
   try {
-    sealed = await findStore({ directory, warn: () => undefined });
+    sealed = await findStore({ ...place, warn: hear });
     if (sealed === undefined) {
       return { findings: [warn("store", "there is no store yet", "`posternd start` makes one")], sealed };
     }
     await sealed.probe();
-    return { findings: [ok("store", "opens as a file, and a transaction can be made durable")], sealed };
+    return { findings: [ok("store", `${opens}, and a transaction can be made durable`)], sealed };
   } catch (thrown) {
     await sealed?.close();
     return { findings: [failed("store", thrown)], sealed: undefined };

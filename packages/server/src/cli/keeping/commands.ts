@@ -28,7 +28,7 @@ export function addKeeping(program: Command, output: Output): void {
       await backupCommand(output, file, command.optsWithGlobals());
     });
   withStoreOptions(program.command("restore"))
-    .description("verify a backup, and make it the store of the data directory; no server may run")
+    .description("verify a backup, and make it the store; no server may run")
     .argument("<file>", "the backup")
     .option("--yes", "replace the store that is there without asking; it is kept under a dated name")
     .action(async (file: string, _options: object, command: Command) => {

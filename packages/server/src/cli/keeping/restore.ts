@@ -7,7 +7,7 @@ import { showProgress } from "@postern/shared/terminal/progress";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { unsealBackup } from "../../barrier/backup-reader.js";
 import { findBackup, type OpenBackup, type SealedBackup } from "../../barrier/barrier.js";
-import { type RestoredStore, restoreStore, storeStands } from "../../store.js";
+import { type RestoredStore, restoreStore, type StorePlace, shownPlace, storeStands } from "../../store.js";
 import { confirmByTyping } from "../people/confirm.js";
 import { isoTime, shownTime } from "../shown.js";
 import { locationOf, type StoreOptions, withAdminPassword } from "../unseal.js";
@@ -20,35 +20,35 @@ export interface RestoreOptions extends StoreOptions {
 const WORD = "replace";
 
 /**
- * Makes a backup the store of the data directory. What it says of itself, and that a store may be replaced, is settled
+ * Makes a backup the store of the data directory, or of the database. What it says of itself, and that a store may be replaced, is settled
  * before a password is asked for.
  * @throws PosternError `file_unreadable`, `backup_foreign`, `backup_future`, `backup_damaged`, `audit_damaged`;
  *   `input_needed`, `cancelled`; `admin_password_wrong`; `store_in_use`; `store_damaged` and its kin for what is there
  */
 export async function restoreCommand(output: Output, file: string, options: RestoreOptions): Promise<void> {
-  const { directory } = locationOf(output, options);
+  const place = locationOf(output, options);
   const size = await sizeOf(file);
   const sealed = await findBackup(bytesOf(file));
-  const replace = storeStands(directory);
+  const replace = await storeStands(place);
   output.note(say`${file} says that it is of ${shownTime(sealed.head.time)} UTC, store ${sealed.head.storeId}`);
-  if (replace) await confirmReplacement(output, options, directory);
+  if (replace) await confirmReplacement(output, options, place);
   const backup = await unseal(output, options, sealed);
   const progress = showProgress("Restoring", output, { stream: process.stderr, env: process.env });
   try {
     const onBytes = (bytes: number) => progress.to(bytes, size);
-    const restored = await restoreStore({ directory, replace, backup, onBytes });
+    const restored = await restoreStore({ place, replace, backup, onBytes });
     progress.end();
-    print(output, { file, directory, time: backup.head.time }, restored);
+    print(output, { file, place, time: backup.head.time }, restored);
   } finally {
     progress.end();
   }
 }
 
-async function confirmReplacement(output: Output, options: RestoreOptions, directory: string): Promise<void> {
+async function confirmReplacement(output: Output, options: RestoreOptions, place: StorePlace): Promise<void> {
   const consequences = [
-    say`There is a store in ${directory}`,
+    say`There is a store in ${shownPlace(place)}`,
     say`What was done since the backup is undone: who registered is gone, old passwords`,
-    say`count again. The file of now is kept beside it.`,
+    say`count again. What is there now is kept beside it.`,
   ];
   await confirmByTyping(output, options, { consequences, question: `Type ${WORD} to replace it:`, word: WORD });
 }
@@ -69,18 +69,20 @@ async function unseal(output: Output, options: RestoreOptions, sealed: SealedBac
 
 interface Restored {
   readonly file: string;
-  readonly directory: string;
+  readonly place: StorePlace;
   readonly time: number;
 }
 
-function print(output: Output, { file, directory, time }: Restored, store: RestoredStore): void {
+function print(output: Output, { file, place, time }: Restored, store: RestoredStore): void {
   const { records, accounts, replaced } = store;
   const made = isoTime(time);
   output.result(
-    { file, data: directory, time: made, records, accounts, replaced },
-    say`Restored into ${directory}:`,
+    { file, data: place.directory, database: place.database?.server.shown, time: made, records, accounts, replaced },
+    say`Restored into ${shownPlace(place)}:`,
     say`  ${records} records, ${accounts} accounts, as of ${shownTime(time)} UTC.`,
-    ...(replaced === undefined ? [] : [say`The file that was there is now`, say`  ${replaced}`]),
+    ...(replaced === undefined
+      ? []
+      : [say`${place.database === undefined ? "The file" : "The schema"} that was there is now`, say`  ${replaced}`]),
   );
   const postern = typedAs("postern", process.env);
   output.note(

@@ -3,34 +3,36 @@ import { say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import type { Presence } from "../../records/presence.js";
 import type { KeyView } from "../../services/key-schedule.js";
 import { readStatus, type StoreStatus } from "../../services/status.js";
-import { storeUsage } from "../../store.js";
+import { type StoreUsage, shownPlace } from "../../store.js";
 import { isoTime, shownSize, shownTime } from "../shown.js";
 import { locationOf, type StoreOptions, unsealStore } from "../unseal.js";
 
-interface Place {
-  readonly directory: string;
-  readonly bytes: number;
-  readonly free: number;
+interface Place extends StoreUsage {
+  /** A data directory, or a database. */
+  readonly where: string;
+  readonly database: boolean;
 }
 
 /** Prints how the store is. It changes nothing. */
 export async function statusCommand(output: Output, options: StoreOptions): Promise<void> {
-  const { directory } = locationOf(output, options);
+  const location = locationOf(output, options);
   const store = await unsealStore(output, options);
   try {
     const status = await readStatus(store.barrier, Date.now());
-    const place = { directory, ...(await storeUsage(directory)) };
+    const database = location.database !== undefined;
+    const place = { where: shownPlace(location), database, ...(await store.usage()) };
     output.result(fieldsOf(status, place), ...linesOf(status, place));
   } finally {
     await store.close();
   }
 }
 
-export function fieldsOf(status: StoreStatus, { directory, bytes, free }: Place): JsonObject {
+export function fieldsOf(status: StoreStatus, { where, database, bytes, free }: Place): JsonObject {
   const { format, since, terms, audit, budgets, lastStart, lastStop, logLevel } = status;
   return {
     store: {
-      directory,
+      directory: database ? undefined : where,
+      database: database ? where : undefined,
       bytes,
       free,
       format,
@@ -59,13 +61,13 @@ function serverFields({ pid, version, startedAt, seenAt, listen, http, draining 
   return { pid, version, started: isoTime(startedAt), seen: isoTime(seenAt), listen, http: http ?? "off", draining };
 }
 
-export function linesOf(status: StoreStatus, { directory, bytes, free }: Place): TerminalText[] {
+export function linesOf(status: StoreStatus, { where, bytes, free }: Place): TerminalText[] {
   const { format, since, audit, budgets, challenges, lastStart, lastStop, logLevel } = status;
   const row = (label: string, text: string | number) => say`${label.padEnd(13)} ${text}`;
   const throttled = `${budgets.names} names, ${budgets.accounts} accounts, ${budgets.devices} devices`;
   return [
-    row("store", directory),
-    row("size", `${shownSize(bytes)}, ${shownSize(free)} free on its disk`),
+    row("store", where),
+    row("size", free === undefined ? shownSize(bytes) : `${shownSize(bytes)}, ${shownSize(free)} free on its disk`),
     row("format", `${format}, since ${shownTime(since)}`),
     row("terms", termsLine(status.terms)),
     row("audit log", `${audit.length} entries, head ${audit.hash.slice(0, 16)}…`),

@@ -87,7 +87,7 @@ export const statusReply = z.object({
 export interface Looked {
   readonly status: StoreStatus;
   readonly commits: boolean;
-  readonly usage: { readonly bytes: number; readonly free: number } | undefined;
+  readonly usage: { readonly bytes: number; readonly free?: number } | undefined;
   readonly server: { readonly version: string };
   readonly startedAt: number;
   readonly draining: boolean;

@@ -15,5 +15,5 @@ export interface ApiParts {
   /** The tags of the languages that there are pages in (BCP 47). */
   readonly locales: readonly string[];
   /** What the store's file takes, and what its disk has left, in bytes. */
-  readonly storeUsage?: (() => Promise<{ readonly bytes: number; readonly free: number }>) | undefined;
+  readonly storeUsage?: (() => Promise<{ readonly bytes: number; readonly free?: number }>) | undefined;
 }

@@ -39,6 +39,7 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
   const index = ["flag", "environment", "file"].indexOf(place);
   const port = `127.0.0.1:${index + 1}`;
   const values: Record<string, string> = {
+    store: `postgres://${place}@db.test/auth`,
     listen: port,
     http: port,
     registration: "closed",

@@ -1,0 +1,84 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { parsePostgresUrl } from "../../packages/server/src/postgres-url.js";
+import { verifyTrail } from "../../packages/server/src/services/audit-trail.js";
+import { openPostgresStorage } from "../../packages/server/src/storage/postgres.js";
+import { allPaths } from "../support/code-paths.js";
+import { Clock, newStore, reopened, startInProcess, type TestServer, type TestStore } from "../support/in-process.js";
+import { awaitingCode, guessPassword, logIn, registered, tryCode, tryPassword } from "../support/person.js";
+import { testDatabase } from "../support/postgres.js";
+import { openDamagedWay } from "../support/postgres-proxy.js";
+import { codeOf, WireClient } from "../support/wire-client.js";
+
+async function openedOn(url: string, create: boolean) {
+  const storage = await openPostgresStorage({ server: parsePostgresUrl(url), password: async () => undefined, create });
+  onTestFinished(() => storage.close());
+  return storage;
+}
+
+/** Two nodes, each with sessions and keys of its own, over one database: that is all they share. */
+async function twoNodes(clock: Clock): Promise<[TestServer, TestServer]> {
+  const { url } = await testDatabase();
+  const first: TestStore = await newStore({ clock, storage: await openedOn(url, true) });
+  const second = await reopened({ ...first, storage: await openedOn(url, false) });
+  return [await startInProcess(first), await startInProcess(second)];
+}
+
+describe("two nodes on one PostgreSQL", () => {
+  it("attack 20: 50 logins at once with one code, spread over both, give exactly one session", async () => {
+    const clock = new Clock();
+    const both = await twoNodes(clock);
+    const alice = await registered(both[0], "alice");
+    const clients = (await Promise.all(both.map((node) => awaitingCode(node, alice, 25)))).flat();
+    const code = alice.code(clock);
+    const outcomes = (await Promise.all(clients.map((client) => client.call("login.code", { code })))).map(codeOf);
+    expect(outcomes.filter((outcome) => outcome === "ok")).toHaveLength(1);
+    expect(outcomes.filter((outcome) => outcome === "code_refused")).toHaveLength(5);
+    expect(outcomes.filter((outcome) => outcome === "throttled")).toHaveLength(44);
+    expect(await verifyTrail(both[1].barrier)).toMatchObject({ ok: true });
+  });
+
+  it("attack 26: wrong codes and wrong passwords are counted together, whichever node takes them", async () => {
+    const clock = new Clock();
+    const both = await twoNodes(clock);
+    const frank = await registered(both[0], "frank");
+    const { secret, new_device: device } = await logIn(await WireClient.open(both[0]), frank, frank.code(clock));
+    const gives = await allPaths(both, frank, { secret, device });
+    const outcomes: string[] = [];
+    for (const give of [...gives, ...gives.slice(0, 1)]) outcomes.push(codeOf(await give(frank.wrongCode(clock))));
+    expect(outcomes).toEqual(Array(5).fill("code_refused"));
+    for (const give of await allPaths([both[1], both[0]], frank, { secret, device })) {
+      expect(codeOf(await give(frank.code(clock, 1)))).toBe("throttled");
+    }
+    for (const node of [...both, ...both, both[0]]) {
+      expect(codeOf(await guessPassword(await WireClient.open(node), "frank"))).toBe("login_failed");
+    }
+    expect(await tryPassword(both[1], frank)).toBe("throttled");
+  });
+
+  it("attack 34: a logout at one ends the session on a connection that the other one has open", async () => {
+    const clock = new Clock();
+    const [here, there] = await twoNodes(clock);
+    const dave = await registered(here, "dave");
+    const [first, second] = [await WireClient.open(here), await WireClient.open(there)];
+    const { secret } = await logIn(first, dave, dave.code(clock));
+    await second.resume(secret);
+    await second.ok("session.whoami", {});
+    await first.ok("session.logout", {});
+    expect(await second.outcome("session.token", {})).toBe("session_invalid");
+    expect(await second.resumed(secret)).toBe("session_invalid");
+  });
+
+  it("promise 7: a node whose database is gone grants nothing, and goes on by itself when it is back", async () => {
+    const clock = new Clock();
+    const { url } = await testDatabase();
+    const way = await openDamagedWay(url);
+    const node = await startInProcess(await newStore({ clock, storage: await openedOn(way.url, true) }));
+    const erin = await registered(node, "erin");
+    const [client] = await awaitingCode(node, erin, 1);
+    way.close();
+    expect(codeOf(await client?.call("login.code", { code: erin.code(clock) }))).toBe("internal");
+    way.reopen();
+    expect(await tryCode(node, erin, erin.code(clock))).toBe("ok");
+    expect(await verifyTrail(node.barrier)).toMatchObject({ ok: true });
+  });
+});

@@ -1,0 +1,78 @@
+import { connect, createServer, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+
+type Cut = "COMMIT" | "answer to COMMIT";
+
+export interface DamagedWay {
+  /** The same store, over this way. */
+  readonly url: string;
+  /** How often it was cut. */
+  readonly cuts: number;
+  /** Cuts the next connection on which a commit goes by: before it arrives, or before its answer does. */
+  cut(at: Cut): void;
+  close(): void;
+  reopen(): void;
+}
+
+/** What stands between a storage and its database, and breaks at the worst moments. */
+export async function openDamagedWay(url: string): Promise<DamagedWay> {
+  const target = new URL(url);
+  const database = { host: target.hostname, port: Number(target.port) };
+  const sockets = new Set<Socket>();
+  let next: Cut | undefined;
+  let cuts = 0;
+  let closed = false;
+
+  const server = createServer((near) => {
+    if (closed) return void near.destroy();
+    const far = connect(database);
+    let deaf = false;
+    const end = () => {
+      near.destroy();
+      far.destroy();
+    };
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on("error", end).on("close", () => {
+        sockets.delete(socket);
+        end();
+      });
+    }
+    near.on("data", (chunk) => {
+      const commits = next !== undefined && chunk.includes("COMMIT\0");
+      if (commits) cuts++;
+      const how = commits ? next : undefined;
+      if (commits) next = undefined;
+      if (how === "COMMIT") return end();
+      if (how !== undefined) deaf = true;
+      far.write(chunk);
+    });
+    far.on("data", (chunk) => {
+      if (!deaf) return void near.write(chunk);
+      // All of it has arrived when the last statement has its answer.
+      if (chunk.includes("COMMIT\0")) end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  target.port = String((server.address() as { port: number }).port);
+  return {
+    url: target.href,
+    get cuts() {
+      return cuts;
+    },
+    cut: (at) => {
+      next = at;
+    },
+    close: () => {
+      closed = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    reopen: () => {
+      closed = false;
+    },
+  };
+}
