@@ -9,7 +9,7 @@ export default defineConfig({
     // The files of a worker share its process, and what is loaded there: a file leaves nothing behind but that.
     isolate: false,
     restoreMocks: true,
-    // By default a machine of two cores gets one worker; many of these tests wait for other processes.
-    maxWorkers: 3,
+    // By default a machine of two cores gets one worker; most of these tests wait for other processes.
+    maxWorkers: 2,
   },
 });

@@ -6,8 +6,8 @@ import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
 import { plainAddress } from "./address-key.js";
 import type { Barrier } from "./barrier/barrier.js";
-import type { App } from "./http/app.js";
-import { listenHttp, type MetricsPage } from "./http/listener.js";
+import type { HttpListener, MetricsPage } from "./http/listener.js";
+import type { HttpsPortOptions } from "./https-port.js";
 import { leafExpiresAt, tlsCredentials } from "./identity/leaf-certificate.js";
 import type { OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
@@ -23,7 +23,7 @@ import { runErasures } from "./services/audit-erasure.js";
 import { type Delivery, startDelivery } from "./services/challenges/deliver.js";
 import { expireChallenges } from "./services/challenges/expire.js";
 import { challengeFigures } from "./services/challenges/figures.js";
-import { DEFAULT_REPLY_TO_HOSTS, parseReplyToHosts, type ReplyToHosts } from "./services/challenges/reply-to.js";
+import type { ReplyToHosts } from "./services/challenges/reply-to.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
 import { LOG_LEVEL_POLL_MS, storedLogLevel } from "./services/log-level.js";
@@ -33,8 +33,6 @@ import { auditLength, auditService, readSettings } from "./services/store.js";
 import { ensureStretchCensus } from "./services/stretching.js";
 import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
-import { Languages } from "./web/languages.js";
-import { addPages } from "./web/routes.js";
 import type { AdmissionLimits } from "./wire/admission.js";
 import { listenWire, type ShownIdentity, type WireListener } from "./wire/listener.js";
 
@@ -154,13 +152,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const about = { name: "posternd", version };
   const { storeUsage } = options;
   const door = { exempt, trusted: options.trustedProxy };
-  const languages = new Languages(options.pageLanguages);
-  const pages = (app: App) => addPages(app, { services, languages });
-  const { replyToHosts = parseReplyToHosts(DEFAULT_REPLY_TO_HOSTS) } = options;
-  const locales = languages.tags;
-  const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, locales };
-  const shared = { ...parts, credentials, door, pages, log, metrics: page };
-  const http = options.http && (await listenHttp({ ...options.http, ...shared }));
+  const { replyToHosts, pageLanguages } = options;
+  const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, pageLanguages };
+  const shared = { ...parts, credentials, door, log, metrics: page };
+  const http = options.http && (await httpsPort({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
   try {
@@ -245,6 +240,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await auditService(barrier, node, tools, "server.stop");
     },
   };
+}
+
+async function httpsPort(options: HttpsPortOptions): Promise<HttpListener> {
+  const { openHttpsPort } = await import("./https-port.js");
+  return openHttpsPort(options);
 }
 
 function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
-import { type JWK, SignJWT } from "jose";
+import type { JWK } from "jose";
 import { aboutSession, audit, type Peer, type ServiceContext } from "./context.js";
 import { publishedOf, signerOf, TOKEN_LIFETIME } from "./key-schedule.js";
 import { findLiveSession, type SessionName } from "./live-session.js";
@@ -33,6 +33,8 @@ export async function mintToken(
   if (minted === undefined) throw new PosternError("session_invalid");
   const { session, now, signing } = minted;
   const issuedAt = Math.floor(now / 1000);
+  // Loaded with the first token: a server starts sooner without it.
+  const { SignJWT } = await import("jose");
   const token = await new SignJWT({
     sid: session.id,
     amr: session.amr,
