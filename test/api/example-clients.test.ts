@@ -29,9 +29,9 @@ the next one: valid
 a second one: credential_exists
 `;
 
-const programs = (
-  hasPython ? ["node client.mjs", `python3 ${join(root, "docs/examples/postern_client.py")}`] : ["node client.mjs"]
-).map((line) => line.split(" "));
+const inNode = ["node", "client.mjs"];
+const inPython = ["python3", join(root, "docs/examples/postern_client.py")];
+const programs = hasPython ? [inNode, inPython] : [inNode];
 
 const certificateOf = async ({ barrier, clock }: TestStore) => {
   const { identity } = await currentIdentity(barrier, { now: clock.now, random: randomBytes }, ["localhost"]);
