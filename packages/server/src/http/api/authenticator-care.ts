@@ -13,11 +13,12 @@ import type { ServiceContext } from "../../services/context.js";
 import type { App } from "../app.js";
 import { peerOf } from "../peer.js";
 import { codeBody, type hotpShown, type totpShown } from "./authenticator-forms.js";
-import { callerOf, problem } from "./authorize.js";
+import { callerOf } from "./authorize.js";
 import {
+  deletion,
   etag,
   ifMatchHeader,
-  none,
+  judging,
   noQuery,
   pageOf,
   pageQuery,
@@ -26,7 +27,6 @@ import {
   reply,
   sendVerdict,
   unknown,
-  verdictSchema,
   versionsOf,
 } from "./credentials.js";
 
@@ -63,17 +63,8 @@ export function addCare<K extends "totp" | "hotp">(
       schema: {
         ...common,
         operationId: `verify${name}`,
-        summary: "Judges a code that somebody typed",
-        description: "A code is valid once. Whatever it is worth, the reply is 200, and says so in `result`.",
+        ...judging,
         body: codeBody,
-        response: {
-          200: reply(
-            "What the code is worth; with a header `Retry-After` where it was throttled for a while",
-            verdictSchema,
-          ),
-          ...unknown,
-          422: problem("`invalid_input`, `code_malformed`: it is no such code, and nothing was counted"),
-        },
       },
     },
     async (request, answer) => {
@@ -124,11 +115,7 @@ export function addCare<K extends "totp" | "hotp">(
         operationId: `delete${name}`,
         summary: "Deletes an authenticator",
         headers: ifMatchHeader,
-        response: {
-          204: none("It is deleted"),
-          ...unknown,
-          412: problem("`version_mismatch`: it is at none of the versions of `If-Match`"),
-        },
+        response: deletion,
       },
     },
     async (request, answer) => {

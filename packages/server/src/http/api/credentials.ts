@@ -166,8 +166,6 @@ export function pageReply<Id extends string, T, R>({ items, damaged, next }: Pag
   return { items: items.map(shown), damaged: [...damaged], ...(next !== undefined && { next_cursor: next }) };
 }
 
-export const unknown = { 404: problem("`credential_unknown`: you have nothing of that id") };
-
 /** JSON of a reply with what it is. */
 export const reply = <T extends z.ZodType>(description: string, schema: T) => ({
   description,
@@ -176,6 +174,26 @@ export const reply = <T extends z.ZodType>(description: string, schema: T) => ({
 
 /** A reply without a body. */
 export const none = (description: string) => z.null().describe(description);
+
+export const unknown = { 404: problem("`credential_unknown`: you have nothing of that id") };
+
+/** What every route says of itself that judges a code, whatever it is of. */
+export const judging = {
+  summary: "Judges a code that somebody typed",
+  description: "A code is valid once. Whatever it is worth, the reply is 200, and says so in `result`.",
+  response: {
+    200: reply("What the code is worth; with a header `Retry-After` where it was throttled for a while", verdictSchema),
+    ...unknown,
+    422: problem("`invalid_input`, `code_malformed`: it is no such code, and nothing was counted"),
+  },
+};
+
+/** The replies of every route that deletes. */
+export const deletion = {
+  204: none("It is deleted"),
+  ...unknown,
+  412: problem("`version_mismatch`: it is at none of the versions of `If-Match`"),
+};
 
 export const CREATED_HEADERS =
   "with headers `ETag` and `Location`, and `Idempotent-Replayed: true` where it is a repeat";

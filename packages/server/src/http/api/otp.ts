@@ -8,10 +8,11 @@ import { peerOf } from "../peer.js";
 import { callerOf, problem } from "./authorize.js";
 import {
   CREATED_HEADERS,
+  deletion,
   etag,
   idempotencyHeader,
   ifMatchHeader,
-  none,
+  judging,
   noQuery,
   pageOf,
   pageQuery,
@@ -22,7 +23,6 @@ import {
   sendCreated,
   sendVerdict,
   unknown,
-  verdictSchema,
   versionsOf,
 } from "./credentials.js";
 import { codeBody, issueBody, issuedSchema, shownSchema, told } from "./otp-forms.js";
@@ -80,19 +80,10 @@ export function addOtpRoutes(app: App, { services, deliver }: ApiParts): void {
       schema: {
         ...common,
         operationId: "verifyOneTimeCode",
-        summary: "Judges a code that somebody typed",
-        description: "A code is valid once. Whatever it is worth, the reply is 200, and says so in `result`.",
+        ...judging,
         params,
         querystring: noQuery,
         body: codeBody,
-        response: {
-          200: reply(
-            "What the code is worth; with a header `Retry-After` where it was throttled for a while",
-            verdictSchema,
-          ),
-          ...unknown,
-          422: problem("`invalid_input`, `code_malformed`: it is no such code, and nothing was counted"),
-        },
       },
     },
     async (request, answer) => {
@@ -151,11 +142,7 @@ export function addOtpRoutes(app: App, { services, deliver }: ApiParts): void {
         params,
         headers: ifMatchHeader,
         querystring: noQuery,
-        response: {
-          204: none("It is deleted"),
-          ...unknown,
-          412: problem("`version_mismatch`: it is at none of the versions of `If-Match`"),
-        },
+        response: deletion,
       },
     },
     async (request, answer) => {

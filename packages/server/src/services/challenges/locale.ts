@@ -5,9 +5,6 @@ declare const locale: unique symbol;
 /** A language that there are pages in, as the server spells its tag (BCP 47). */
 export type Locale = string & { readonly [locale]: true };
 
-/** The languages that come with the server. */
-export const BUILT_IN_LOCALES = ["en", "es"] as const;
-
 /** Tags of languages count without regard to case (RFC 5646 section 2.1.1). @throws PosternError `locale_unknown` */
 export function parseLocale(text: string, known: readonly string[]): Locale {
   const found = known.find((tag) => tag.toLowerCase() === text.toLowerCase());
