@@ -1,21 +1,12 @@
-import { get } from "node:https";
-import { json } from "node:stream/consumers";
 import SwaggerParser from "@apidevtools/swagger-parser";
 import { expect, it } from "vitest";
+import { ask } from "../support/https.js";
 import { startInProcess } from "../support/in-process.js";
 import { type ApiDocument, routesOf } from "../support/openapi.js";
 
 async function documentOf(): Promise<ApiDocument> {
-  const server = await startInProcess(undefined, { http: true });
-  const target = {
-    host: "127.0.0.1",
-    port: server.running.http?.port,
-    path: "/openapi.json",
-    rejectUnauthorized: false,
-  };
-  return new Promise((resolve, reject) => {
-    get(target, (response) => json(response).then((read) => resolve(read as ApiDocument), reject)).on("error", reject);
-  });
+  const { text } = await ask(await startInProcess(undefined, { http: true }), "/openapi.json");
+  return JSON.parse(text);
 }
 
 it("is OpenAPI 3.1, by a validator that is not ours", async () => {

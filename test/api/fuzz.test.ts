@@ -1,8 +1,8 @@
-import { Agent, request } from "node:https";
-import { text } from "node:stream/consumers";
+import { Agent } from "node:https";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
 import { createApiKey } from "../../packages/server/src/services/applications/api-keys.js";
+import { type Asked, ask } from "../support/https.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
 import {
   type ApiDocument,
@@ -21,48 +21,30 @@ import {
 
 const RUNS_A_ROUTE = 40;
 
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-}
-
 class Caller {
-  readonly #agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
-  readonly #port: number;
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #server: TestServer;
   readonly #key: string;
 
   constructor(server: TestServer, key: string) {
-    this.#port = server.running.http?.port ?? 0;
+    this.#server = server;
     this.#key = key;
     onTestFinished(() => this.#agent.destroy());
   }
 
-  async send(
-    method: string,
-    path: string,
-    { body, headers }: { body?: string; headers?: Record<string, string> } = {},
-  ) {
-    return new Promise<Answer>((resolve, reject) => {
-      const sent = request(
-        {
-          host: "127.0.0.1",
-          port: this.#port,
-          agent: this.#agent,
-          method,
-          path,
-          headers: { authorization: `Bearer ${this.#key}`, ...headers },
-        },
-        (response) => {
-          const { statusCode = 0, headers: answered } = response;
-          text(response).then(
-            (content) => resolve({ status: statusCode, type: answered["content-type"] ?? "", body: content }),
-            reject,
-          );
-        },
-      );
-      sent.on("error", reject).end(body);
+  async send(method: string, path: string, { headers = {}, ...asked }: Pick<Asked, "body" | "headers"> = {}) {
+    const sent = { authorization: `Bearer ${this.#key}`, ...headers };
+    const {
+      status,
+      headers: answered,
+      text,
+    } = await ask(this.#server, path, {
+      ...asked,
+      method,
+      headers: sent,
+      agent: this.#agent,
     });
+    return { status, type: answered["content-type"] ?? "", body: text };
   }
 }
 

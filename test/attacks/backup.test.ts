@@ -165,7 +165,7 @@ describe("a restored store", () => {
       lifetime: undefined,
       application,
     });
-    const there = new ApiClient(again.running.http?.port ?? 0, next.text);
+    const there = new ApiClient(again, next.text);
     expect((await otp.verify(otp.code, there)).body).toEqual({ result: "invalid", expired: true });
     for (const at of [-1, 0, 1]) expect(resultOf(await totp.verify(totp.code(at), there))).toBe("replayed");
     expect((await hotp.verify(hotp.code(0), there)).body).toEqual({ result: "invalid", resync_needed: true });

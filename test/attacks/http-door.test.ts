@@ -1,12 +1,11 @@
 import dns, { type LookupAllOptions } from "node:dns";
 import { EventEmitter, once } from "node:events";
-import { get } from "node:https";
 import { connect, type Socket } from "node:net";
-import { text } from "node:stream/consumers";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
 import { apiKey, call } from "../support/api.js";
+import { ask } from "../support/https.js";
 import { startInProcess, type TestServer } from "../support/in-process.js";
 
 const portOf = ({ running }: TestServer) => running.http?.port ?? 0;
@@ -19,19 +18,7 @@ async function silentSocket(server: TestServer, localAddress: string): Promise<S
   return socket;
 }
 
-function ask(server: TestServer, path: string, options: { localAddress?: string; headers?: Record<string, string> }) {
-  return new Promise<string>((resolve, reject) => {
-    const target = {
-      host: "127.0.0.1",
-      port: portOf(server),
-      path,
-      rejectUnauthorized: false,
-      agent: false,
-      ...options,
-    };
-    get(target, (answer) => text(answer).then(resolve, reject)).on("error", reject);
-  });
-}
+const said = async (...asked: Parameters<typeof ask>) => (await ask(...asked)).text;
 
 describe("silent sockets at the HTTPS port (what broke the predecessors: an idle connection blocked the web port)", () => {
   it("fill the places of their own address, and nobody else's", async () => {
@@ -40,9 +27,11 @@ describe("silent sockets at the HTTPS port (what broke the predecessors: an idle
     for (let count = 0; count < CONNECTIONS_AN_ADDRESS; count += 1) held.push(await silentSocket(server, "127.0.0.9"));
     const oneMore = await silentSocket(server, "127.0.0.9");
     await once(oneMore, "close");
-    expect(await ask(server, "/livez", { localAddress: "127.0.0.10" })).toBe('{"status":"ok"}');
+    expect(await said(server, "/livez", { localAddress: "127.0.0.10" })).toBe('{"status":"ok"}');
     held[0]?.destroy();
-    await expect.poll(() => ask(server, "/livez", { localAddress: "127.0.0.9" }).catch(() => "closed")).toContain("ok");
+    await expect
+      .poll(() => said(server, "/livez", { localAddress: "127.0.0.9" }).catch(() => "closed"))
+      .toContain("ok");
   });
 });
 
@@ -72,7 +61,7 @@ describe("requests that come in one piece, of somebody who does not wait for ans
     const server = await startInProcess(undefined, { http: true });
     const socket = await piped(server, Array<string>(3000).fill(path));
     await new Promise((resolve) => socket.once("close", resolve).resume());
-    expect(await ask(server, "/livez", {})).toBe('{"status":"ok"}');
+    expect(await said(server, "/livez", {})).toBe('{"status":"ok"}');
     // Nothing is left that a server which stops would wait for.
     await server.running.drain(new Promise(() => {}));
   });
@@ -152,7 +141,7 @@ describe("a server that is being stopped", () => {
     const drain = server.running.drain(new Promise(() => {})).then(() => {
       drained = true;
     });
-    expect(await ask(server, "/readyz", {})).toContain("shutting_down");
+    expect(await said(server, "/readyz", {})).toContain("shutting_down");
     expect(drained).toBe(false);
     post.emit("sent");
     expect((await answer).status).toBe(201);
@@ -170,7 +159,7 @@ it("a name with two addresses is listened at on one: no server stands beside wit
   const spy = vi.spyOn(dns, "lookup").mockImplementation(lookup as unknown as typeof dns.lookup);
   onTestFinished(() => void spy.mockRestore());
   const server = await startInProcess(undefined, { http: "localhost" });
-  expect(await ask(server, "/livez", {})).toBe('{"status":"ok"}');
+  expect(await said(server, "/livez", {})).toBe('{"status":"ok"}');
   const beside = connect({ host: "127.0.0.2", port: portOf(server) });
   expect(await once(beside, "connect").catch(({ code }) => code)).toBe("ECONNREFUSED");
 });

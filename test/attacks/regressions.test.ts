@@ -1,7 +1,5 @@
 import { once } from "node:events";
-import { get } from "node:https";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { json } from "node:stream/consumers";
 import { PosternError } from "@postern/shared/errors";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { prefixes } from "../../packages/server/src/records/keys.js";
@@ -14,6 +12,7 @@ import { createMemoryStorage } from "../../packages/server/src/storage/memory.js
 import type { Storage } from "../../packages/server/src/storage/storage.js";
 import { verifyToken } from "../../packages/server/test/support/verify-token.js";
 import { eventually } from "../support/eventually.js";
+import { ask } from "../support/https.js";
 import {
   auditRows,
   CapturedLog,
@@ -116,12 +115,9 @@ async function storageKeys({ storage }: TestStore, kind: keyof typeof prefixes):
   return (await storage.read((tx) => tx.scan({ from, to }))).map(({ key }) => key);
 }
 
-async function getJson({ running }: TestServer, path: string): Promise<{ status: number | undefined; body: unknown }> {
-  return new Promise((resolve, reject) => {
-    get({ host: "127.0.0.1", port: running.http?.port, path, rejectUnauthorized: false }, (response) => {
-      json(response).then((body) => resolve({ status: response.statusCode, body }), reject);
-    }).once("error", reject);
-  });
+async function getJson(server: TestServer, path: string): Promise<{ status: number; body: unknown }> {
+  const { status, text } = await ask(server, path);
+  return { status, body: JSON.parse(text) };
 }
 
 describe("attack 45: whoever can write the store", () => {

@@ -1,5 +1,3 @@
-import { get } from "node:https";
-import { text } from "node:stream/consumers";
 import { PosternError } from "@postern/shared/errors";
 import { describe, expect, it } from "vitest";
 import { scanShelf, shelve, shelves } from "../../packages/server/src/records/challenges/outbox.js";
@@ -16,6 +14,7 @@ import { createMemoryStorage } from "../../packages/server/src/storage/memory.js
 import type { Storage } from "../../packages/server/src/storage/storage.js";
 import { apiKey } from "../support/api.js";
 import { eventually } from "../support/eventually.js";
+import { ask } from "../support/https.js";
 import { HOUR, MINUTE, newStore, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
 import {
   failPasswords,
@@ -35,21 +34,9 @@ interface Answer {
   readonly body: string;
 }
 
-function fetchFrom({ running }: TestServer, path: string, headers: Record<string, string> = {}): Promise<Answer> {
-  const target = {
-    host: "127.0.0.1",
-    port: running.http?.port,
-    path,
-    headers,
-    rejectUnauthorized: false,
-    agent: false,
-  };
-  return new Promise((resolve, reject) => {
-    get(target, (response) => {
-      const { statusCode: status, headers: answered } = response;
-      text(response).then((body) => resolve({ status, type: answered["content-type"], body }), reject);
-    }).once("error", reject);
-  });
+async function fetchFrom(server: TestServer, path: string, sent: Record<string, string> = {}): Promise<Answer> {
+  const { status, headers, text: body } = await ask(server, path, { headers: sent });
+  return { status, type: headers["content-type"], body };
 }
 
 const measured = () => startInProcess(undefined, { http: true, metricsReaders: (address) => address === "127.0.0.1" });

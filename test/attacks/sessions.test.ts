@@ -1,23 +1,16 @@
 import { createHmac } from "node:crypto";
-import { get } from "node:https";
-import { json } from "node:stream/consumers";
 import type { Result } from "@postern/shared/messages";
 import { describe, expect, it } from "vitest";
 import { type TokenExpectations, verifyToken } from "../../packages/server/test/support/verify-token.js";
+import { ask } from "../support/https.js";
 import { MINUTE, newStore, reopened, SECOND, startInProcess, type TestServer } from "../support/in-process.js";
 import { logIn, Person, provePassword, register, registered, tryCode } from "../support/person.js";
 import { WireClient } from "../support/wire-client.js";
 
 type KeySet = Parameters<typeof verifyToken>[1];
 
-async function keySet({ running }: TestServer): Promise<KeySet> {
-  const response = await new Promise<NodeJS.ReadableStream>((resolve, reject) =>
-    get(
-      { host: "127.0.0.1", port: running.http?.port, path: "/.well-known/jwks.json", rejectUnauthorized: false },
-      resolve,
-    ).once("error", reject),
-  );
-  return (await json(response)) as KeySet;
+async function keySet(server: TestServer): Promise<KeySet> {
+  return JSON.parse((await ask(server, "/.well-known/jwks.json")).text);
 }
 
 interface Issued {

@@ -1,8 +1,8 @@
-import { Agent, request } from "node:https";
-import { text } from "node:stream/consumers";
+import { Agent } from "node:https";
 import { onTestFinished } from "vitest";
 import type { Scope } from "../../packages/server/src/records/applications/api-key.js";
 import { createApiKey } from "../../packages/server/src/services/applications/api-keys.js";
+import { ask, type HttpTarget } from "./https.js";
 import type { TestServer } from "./in-process.js";
 
 /** An application: it has an API key, and sends requests with it. */
@@ -21,12 +21,12 @@ export interface ApiRequest {
 }
 
 export class ApiClient {
-  readonly #port: number;
+  readonly #server: HttpTarget;
   readonly #key: string;
-  readonly #agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
+  readonly #agent = new Agent({ keepAlive: true });
 
-  constructor(port: number, key: string) {
-    this.#port = port;
+  constructor(server: HttpTarget, key: string) {
+    this.#server = server;
     this.#key = key;
     onTestFinished(() => this.#agent.destroy());
   }
@@ -34,12 +34,12 @@ export class ApiClient {
   /** One with a key that is made for it. */
   static async of(server: TestServer, scopes: readonly Scope[] = ["otp", "totp", "hotp"], name = "shop") {
     const { text: key } = await createApiKey(server.context, { name, scopes, lifetime: undefined });
-    return new ApiClient(server.running.http?.port ?? 0, key);
+    return new ApiClient(server, key);
   }
 
   /** The same application at another server. */
   at(server: TestServer): ApiClient {
-    return new ApiClient(server.running.http?.port ?? 0, this.#key);
+    return new ApiClient(server, this.#key);
   }
 
   post(path: string, body?: unknown, headers: ApiRequest["headers"] = {}): Promise<ApiReply> {
@@ -54,23 +54,15 @@ export class ApiClient {
     return this.send("DELETE", path, { headers });
   }
 
-  send(method: string, path: string, { body, headers = {} }: ApiRequest = {}): Promise<ApiReply> {
+  async send(method: string, path: string, { body, headers = {} }: ApiRequest = {}): Promise<ApiReply> {
     const sent = body === undefined ? {} : { "content-type": "application/json" };
-    const target = { host: "127.0.0.1", port: this.#port, agent: this.#agent, method, path };
-    return new Promise((resolve, reject) => {
-      const asking = request(
-        { ...target, headers: { authorization: `Bearer ${this.#key}`, ...sent, ...headers } },
-        (answer) => {
-          const read = async (): Promise<ApiReply> => {
-            const content = await text(answer);
-            const parsed: ApiReply["body"] = content === "" ? {} : JSON.parse(content);
-            return { status: answer.statusCode ?? 0, headers: answer.headers, body: parsed, text: content };
-          };
-          read().then(resolve, reject);
-        },
-      );
-      asking.on("error", reject).end(body === undefined ? undefined : JSON.stringify(body));
+    const reply = await ask(this.#server, path, {
+      method,
+      agent: this.#agent,
+      headers: { authorization: `Bearer ${this.#key}`, ...sent, ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
     });
+    return { ...reply, body: reply.text === "" ? {} : JSON.parse(reply.text) };
   }
 }
 

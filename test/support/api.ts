@@ -1,7 +1,4 @@
-import { once } from "node:events";
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import { request } from "node:https";
-import { text } from "node:stream/consumers";
+import type { IncomingHttpHeaders } from "node:http";
 import {
   type ApiKeyWish,
   createApiKey,
@@ -9,6 +6,7 @@ import {
   type Scope,
 } from "../../packages/server/src/services/applications/api-keys.js";
 import type { AuditContext } from "../../packages/server/src/services/context.js";
+import { ask, type HttpTarget } from "./https.js";
 
 /** An application that calls the HTTPS API, as one over any HTTP library would. */
 
@@ -28,30 +26,16 @@ export interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** Where the HTTPS port of a server is. */
-export interface HttpTarget {
-  readonly running: { readonly http: { readonly port: number } | undefined };
-}
-
-export async function call({ running }: HttpTarget, path: string, options: Call = {}): Promise<Answer> {
-  const { method = "GET", key, headers = {}, body } = options;
-  const sent = request({
-    host: "127.0.0.1",
-    port: running.http?.port,
-    path,
-    method,
-    rejectUnauthorized: false,
-    agent: false,
-    headers: {
-      ...(key !== undefined && { authorization: `Bearer ${key}` }),
-      ...(typeof body === "object" && { "content-type": "application/json" }),
-      ...headers,
-    },
-  });
-  sent.end(typeof body === "object" ? JSON.stringify(body) : body);
-  const [reply] = (await once(sent, "response")) as [IncomingMessage];
-  const said = await text(reply);
-  return { status: reply.statusCode ?? 0, headers: reply.headers, body: said === "" ? {} : JSON.parse(said) };
+export async function call(server: HttpTarget, path: string, options: Call = {}): Promise<Answer> {
+  const { key, headers: more = {}, body, ...rest } = options;
+  const headers = {
+    ...(key !== undefined && { authorization: `Bearer ${key}` }),
+    ...(typeof body === "object" && { "content-type": "application/json" }),
+    ...more,
+  };
+  const sent = typeof body === "object" ? JSON.stringify(body) : body;
+  const { text, ...reply } = await ask(server, path, { ...rest, headers, body: sent });
+  return { ...reply, body: text === "" ? {} : JSON.parse(text) };
 }
 
 /** A key for these scopes, of a new application unless one is given. */

@@ -1,8 +1,4 @@
-import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
-import { text } from "node:stream/consumers";
-import type { HttpTarget } from "./api.js";
+import { ask, type HttpTarget } from "./https.js";
 
 /** The pages of the HTTPS port as a browser without a window, a chat's preview and an attacker meet them. */
 export interface Seen {
@@ -14,21 +10,12 @@ export interface Seen {
 export const FORM = "application/x-www-form-urlencoded";
 
 export async function visit(
-  { running }: HttpTarget,
+  server: HttpTarget,
   path: string,
-  { method = "GET", body, headers = {} }: { method?: string; body?: string; headers?: Record<string, string> } = {},
+  { headers = {}, ...asked }: { method?: string; body?: string; headers?: Record<string, string> } = {},
 ): Promise<Seen> {
-  const sent = request({
-    host: "127.0.0.1",
-    port: running.http?.port,
-    path,
-    method,
-    rejectUnauthorized: false,
-    agent: false,
-    headers: { ...(body !== undefined && { "content-type": FORM }), ...headers },
-  });
-  sent.end(body);
-  const [reply] = (await once(sent, "response")) as [IncomingMessage];
-  const { date: _date, ...rest } = reply.headers;
-  return { status: reply.statusCode ?? 0, headers: rest, body: await text(reply) };
+  const sent = { ...(asked.body !== undefined && { "content-type": FORM }), ...headers };
+  const { status, headers: answered, text: body } = await ask(server, path, { ...asked, headers: sent });
+  const { date: _date, ...rest } = answered;
+  return { status, headers: rest, body };
 }
