@@ -1,19 +1,13 @@
+import { Batches, type Waiting } from "./batches.js";
 import type { Calls } from "./calls.js";
 import { runWrites } from "./guarded-transaction.js";
 import { type Database, type LmdbEnvironment, storeFailed } from "./lmdb-environment.js";
 import { writesOf } from "./lmdb-transaction.js";
 import type { WriteTransaction } from "./storage.js";
 
-/**
- * At most so many transactions share a commit. More would save little of the disk's time, and keep the event loop and
- * the other processes waiting for longer.
- */
-const MAX_BATCH = 64;
-
 /** One `fn` in the queue: it runs, keeps its outcome, and tells it when the fate of the batch is known. */
-interface Job {
+interface Job extends Waiting {
   run(database: Database): Promise<void>;
-  settle(failure?: unknown): void;
 }
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
@@ -25,8 +19,7 @@ type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 export class LmdbPump {
   readonly #environment: LmdbEnvironment;
   readonly #calls: Calls;
-  readonly #queue: Job[] = [];
-  #running = false;
+  readonly #batches = new Batches<Job>((jobs) => this.#commit(jobs));
 
   constructor(environment: LmdbEnvironment, calls: Calls) {
     this.#environment = environment;
@@ -34,10 +27,7 @@ export class LmdbPump {
   }
 
   transact<T>(fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push(this.#job(fn, resolve, reject));
-      if (!this.#running) void this.#run();
-    });
+    return new Promise((resolve, reject) => this.#batches.add(this.#job(fn, resolve, reject)));
   }
 
   #job<T>(
@@ -74,24 +64,10 @@ export class LmdbPump {
     }
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
-    while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, MAX_BATCH);
-      const failure = await this.#commit(batch);
-      for (const job of batch) job.settle(failure);
-    }
-    this.#running = false;
-  }
-
-  async #commit(batch: readonly Job[]): Promise<unknown> {
-    try {
-      await this.#environment.commit(async (database) => {
-        for (const job of batch) await job.run(database);
-      });
-      return undefined;
-    } catch (failure) {
-      return failure;
-    }
+  async #commit(jobs: readonly Job[]): Promise<number> {
+    await this.#environment.commit(async (database) => {
+      for (const job of jobs) await job.run(database);
+    });
+    return jobs.length;
   }
 }

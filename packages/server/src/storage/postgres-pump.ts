@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { PosternError } from "@postern/shared/errors";
+import { Batches, type Waiting } from "./batches.js";
 import type { Calls } from "./calls.js";
 import { runWrites } from "./guarded-transaction.js";
 import { isConflict, isStalled, storeError } from "./postgres-errors.js";
@@ -10,9 +11,6 @@ import type { Session, Statement } from "./postgres-session.js";
 import { SeenSnapshot } from "./postgres-snapshot.js";
 import { Batch, write } from "./postgres-transaction.js";
 import type { WriteTransaction } from "./storage.js";
-
-/** At most so many transactions share a commit: other nodes wait for their turn meanwhile. */
-const MAX_BATCH = 64;
 
 /** What waits to be written before a batch ends early. */
 const MAX_BATCH_BYTES = 32 * 2 ** 20;
@@ -28,9 +26,8 @@ const BETWEEN_QUESTIONS = 100;
 const XID: Statement = { name: "xid", text: "SELECT pg_current_xact_id()::text" };
 
 /** One `fn` in the queue: it runs, keeps its outcome, and tells it when the fate of the batch is known. */
-interface Job {
+interface Job extends Waiting {
   run(batch: Batch): Promise<void>;
-  settle(failure?: unknown): void;
 }
 
 /**
@@ -47,8 +44,7 @@ export class PostgresPump {
   readonly #pool: SessionPool;
   readonly #statements: Statements;
   readonly #calls: Calls;
-  readonly #queue: Job[] = [];
-  #running = false;
+  readonly #batches = new Batches<Job>((jobs) => this.#commit(jobs));
 
   constructor(pool: SessionPool, statements: Statements, calls: Calls) {
     this.#pool = pool;
@@ -57,10 +53,7 @@ export class PostgresPump {
   }
 
   transact<T>(fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push(this.#job(fn, resolve, reject));
-      if (!this.#running) void this.#run();
-    });
+    return new Promise((resolve, reject) => this.#batches.add(this.#job(fn, resolve, reject)));
   }
 
   #job<T>(
@@ -82,21 +75,6 @@ export class PostgresPump {
       },
       settle: (failure) => (failure === undefined ? answer() : reject(failure)),
     };
-  }
-
-  async #run(): Promise<void> {
-    this.#running = true;
-    while (this.#queue.length > 0) {
-      const jobs = this.#queue.splice(0, MAX_BATCH);
-      try {
-        const done = await this.#commit(jobs);
-        this.#queue.unshift(...jobs.slice(done));
-        for (const job of jobs.slice(0, done)) job.settle();
-      } catch (failure) {
-        for (const job of jobs) job.settle(failure);
-      }
-    }
-    this.#running = false;
   }
 
   /** Gives how many of the jobs are done: the first ones. */
