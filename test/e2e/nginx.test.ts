@@ -94,7 +94,9 @@ describe.runIf(hasNginx)("a site behind nginx", () => {
     const { status, headers } = await visit();
     expect([status, headers["www-authenticate"]]).toEqual([401, 'Bearer realm="postern"']);
     const good = await token("wiki");
-    for (const text of [await token("mail"), `${good.slice(0, -2)}AA`, "", "x"]) {
+    // The first character of the signature: the last ones may be what they would be changed to.
+    const tampered = good.replace(/\.(.)([^.]*)$/, (_all, first, rest) => `.${first === "A" ? "B" : "A"}${rest}`);
+    for (const text of [await token("mail"), tampered, "", "x"]) {
       expect((await bearing(text)).status).toBe(401);
     }
   });
