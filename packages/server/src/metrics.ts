@@ -3,7 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { oneAtATime } from "./one-at-a-time.js";
 
 /**
- * What Prometheus reads. Labels are of fixed, short lists; no name, address or id is one. Whether a name is known shows
+ * What Prometheus reads. Labels are of fixed, short lists; no person's name, no address or id is one. Whether a name is known shows
  * in nothing: who may read this could try names, and watch.
  */
 export interface Metrics {
@@ -19,6 +19,8 @@ export interface Metrics {
 /** What is asked when somebody reads. What fails is left out, and the rest is told. */
 export interface MetricSources {
   readonly version: string;
+  /** Which node this is, where it has a name. */
+  readonly nodeName?: string | undefined;
   readonly connections: () => Readonly<Record<string, number>>;
   readonly draining: () => boolean;
   readonly auditLength: () => Promise<number>;
@@ -99,6 +101,10 @@ export function createMetrics(sources: MetricSources): Metrics {
     "version",
     "node",
   ]);
+  if (sources.nodeName !== undefined) {
+    const { nodeName: name } = sources;
+    gauge("node_info", "1; which node of the store this is", (self) => self.set({ name }, 1), ["name"]);
+  }
   gauge(
     "connections",
     "Open connections of the wire port",
@@ -108,7 +114,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     ["state"],
   );
   gauge("draining", "1 while the server is being stopped", (self) => self.set(Number(sources.draining())));
-  gauge("audit_entries", "Length of the audit chain", async (self) => self.set(await sources.auditLength()));
+  gauge("audit_entries", "Length of the audit log, all nodes together", async (self) =>
+    self.set(await sources.auditLength()),
+  );
   const challenges = oneAtATime(sources.challenges);
   gauge("challenges_open", "Pages of challenges that somebody may answer", async (self) =>
     self.set((await challenges()).open),

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { deadlines } from "@postern/shared/messages";
 import type { ServerAddress } from "@postern/shared/server-address";
@@ -16,6 +17,7 @@ import type { PageLanguages } from "./page-texts.js";
 import type { Post } from "./post.js";
 import { allCallbacks } from "./records/challenges/callback.js";
 import type { LogLevel } from "./records/log-level.js";
+import { type NodeName, OWN_CHAIN } from "./records/node.js";
 import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
 import type { Deliver } from "./services/applications/delivery.js";
@@ -27,9 +29,10 @@ import type { ReplyToHosts } from "./services/challenges/reply-to.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
 import { LOG_LEVEL_POLL_MS, storedLogLevel } from "./services/log-level.js";
+import { joinNode } from "./services/nodes.js";
 import { endPresence, keepPresence, PRESENCE_MS } from "./services/presence.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
-import { auditLength, auditService, readSettings } from "./services/store.js";
+import { auditLength, auditService } from "./services/store.js";
 import { ensureStretchCensus } from "./services/stretching.js";
 import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
@@ -39,6 +42,8 @@ import { listenWire, type ShownIdentity, type WireListener } from "./wire/listen
 /** The composition root: the one place that builds a server of its rooms. */
 export interface ServerOptions {
   readonly barrier: Barrier;
+  /** Which node this is: the chain of the log that it writes. Undefined: that of the store itself. */
+  readonly node?: NodeName | undefined;
   readonly listen: ServerAddress;
   /** Undefined: no HTTPS port. */
   readonly http: ServerAddress | undefined;
@@ -120,7 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { barrier, log, registration } = options;
   const tools = { now: options.now ?? Date.now, random: options.random ?? randomBytes };
   warmPower(group2048);
-  const { node } = await readSettings(barrier);
+  const node = await joinNode(barrier, tools, options.node);
   await ensureStretchCensus(barrier);
   const hosts = certificateHosts(options);
   const keeper = await IdentityKeeper.open({ barrier, ...tools, hosts });
@@ -134,10 +139,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     options.metricsReaders &&
     createMetrics({
       version,
+      nodeName: options.node,
       connections: () => wire.admission.counts,
       draining: () => state.draining,
       leafEnds: () => leafExpiresAt(keeper.current.leaf),
-      auditLength: () => auditLength(barrier, node),
+      auditLength: () => auditLength(barrier),
       challenges: () => challengeFigures(barrier),
       store: async () => options.storeUsage?.(),
     });
@@ -187,6 +193,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const listen = bound(options.listen, wire.address.port);
   const presence = {
     instance: tools.random(16).toString("hex"),
+    node: options.node ?? OWN_CHAIN,
+    host: hostname(),
     pid: process.pid,
     version,
     startedAt: tools.now(),

@@ -12,6 +12,8 @@ import {
 } from "./barrier/barrier.js";
 import { probeStorage } from "./barrier/stored-header.js";
 import type { PostgresServer } from "./postgres-url.js";
+import { badEntryText } from "./records/audit-chain.js";
+import { damaged } from "./records/audit-checkpoint.js";
 import { verifyTrail } from "./services/audit-trail.js";
 import { settleRestored } from "./services/restore.js";
 import { initialiseStore, isEmpty, readSettings } from "./services/store.js";
@@ -190,7 +192,7 @@ async function fillAndSettle(
   const { barrier, totals } = await restoreBarrier(storage, backup, onBytes === undefined ? {} : { onBytes });
   try {
     const verdict = await verifyTrail(barrier);
-    if (!verdict.ok) throw new PosternError("audit_damaged", { detail: `entry ${verdict.firstBad} is ${verdict.why}` });
+    if (!verdict.ok) throw damaged(badEntryText(verdict));
     const { node } = await readSettings(barrier);
     return { records: totals.entries, ...(await settleRestored({ barrier, node, ...tools }, backup.head.time)) };
   } finally {

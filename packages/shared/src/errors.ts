@@ -687,6 +687,20 @@ export const errors = {
     message: "the certificate or key for the HTTPS port cannot be used",
     hint: "give --http-cert a PEM file with the certificate and its chain, --http-key one with its unencrypted key",
   },
+  nodes_full: {
+    rpc: -32195,
+    http: 500,
+    exit: refused,
+    message: "this store has as many nodes as it can have",
+    hint: "choose a name that it knows with --node; `posternd status` shows them",
+  },
+  node_unknown: {
+    rpc: -32196,
+    http: 404,
+    exit: refused,
+    message: "no node of that name ever wrote to this audit log",
+    hint: "`posternd status` shows the nodes; `store` is what operators' commands wrote",
+  },
   audit_damaged: {
     rpc: -32070,
     http: 500,

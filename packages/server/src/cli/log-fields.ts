@@ -5,6 +5,7 @@
 
 /** Each field but those of every line (level, time, msg), and what it says: the table in docs/operations.md. */
 export const logFields = {
+  node: "which node this is, where it has a name",
   code: "an error's code, of the protocol's table or a `store_…` one",
   awaits: "the state of the connection",
   err: "what was thrown: `type`, `code`, `message`, `stack`, and its `cause` in the same form",
