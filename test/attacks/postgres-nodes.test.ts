@@ -1,10 +1,39 @@
+import { hostname } from "node:os";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { parsePostgresUrl } from "../../packages/server/src/postgres-url.js";
+import { takeCheckpoint } from "../../packages/server/src/services/audit-export.js";
 import { verifyTrail } from "../../packages/server/src/services/audit-trail.js";
+import {
+  listSigningKeys,
+  replaceSigningKeys,
+  rotateSigningKeys,
+} from "../../packages/server/src/services/signing-keys.js";
+import { readStatus } from "../../packages/server/src/services/status.js";
 import { openPostgresStorage } from "../../packages/server/src/storage/postgres.js";
+import { version } from "../../packages/server/src/version.js";
+import { verifyToken } from "../../packages/server/test/support/verify-token.js";
 import { allPaths } from "../support/code-paths.js";
-import { Clock, newStore, reopened, startInProcess, type TestServer, type TestStore } from "../support/in-process.js";
-import { awaitingCode, guessPassword, logIn, registered, tryCode, tryPassword } from "../support/person.js";
+import { ask } from "../support/https.js";
+import {
+  Clock,
+  contextOf,
+  MINUTE,
+  newStore,
+  reopened,
+  type ServerOptions,
+  startInProcess,
+  type TestServer,
+  type TestStore,
+} from "../support/in-process.js";
+import {
+  awaitingCode,
+  becomeKnown,
+  guessPassword,
+  logIn,
+  registered,
+  tryCode,
+  tryPassword,
+} from "../support/person.js";
 import { testDatabase } from "../support/postgres.js";
 import { openDamagedWay } from "../support/postgres-proxy.js";
 import { codeOf, WireClient } from "../support/wire-client.js";
@@ -15,12 +44,13 @@ async function openedOn(url: string, create: boolean) {
   return storage;
 }
 
-/** Two nodes, each with sessions and keys of its own, over one database: that is all they share. */
-async function twoNodes(clock: Clock): Promise<[TestServer, TestServer]> {
+/** Two nodes, each with sessions, keys and a chain of its own, over one database: that is all they share. */
+async function twoNodes(clock: Clock, options: ServerOptions = {}): Promise<[TestServer, TestServer]> {
   const { url } = await testDatabase();
   const first: TestStore = await newStore({ clock, storage: await openedOn(url, true) });
   const second = await reopened({ ...first, storage: await openedOn(url, false) });
-  return [await startInProcess(first), await startInProcess(second)];
+  const named = (node: string) => ({ ...options, node });
+  return [await startInProcess(first, named("web-1")), await startInProcess(second, named("web-2"))];
 }
 
 describe("two nodes on one PostgreSQL", () => {
@@ -53,6 +83,77 @@ describe("two nodes on one PostgreSQL", () => {
       expect(codeOf(await guessPassword(await WireClient.open(node), "frank"))).toBe("login_failed");
     }
     expect(await tryPassword(both[1], frank)).toBe("throttled");
+  });
+
+  it("attack 26: so are those of a known device, in its own budgets, which leave the strangers' alone", async () => {
+    const clock = new Clock();
+    const both = await twoNodes(clock);
+    const [here, there] = both;
+    const grace = await registered(here, "grace");
+    const device = await becomeKnown(here, grace, grace.code(clock));
+    for (const node of [...both, ...both, here]) {
+      expect(codeOf(await guessPassword(await WireClient.open(node), "grace", device))).toBe("login_failed");
+    }
+    for (const node of both) expect(await tryPassword(node, grace, device)).toBe("throttled");
+    expect(await tryPassword(there, grace)).toBe("ok");
+    clock.advance(MINUTE);
+    for (const node of [...both, ...both, there]) {
+      expect(await tryCode(node, grace, grace.wrongCode(clock), device)).toBe("code_refused");
+    }
+    for (const node of both) expect(await tryCode(node, grace, grace.code(clock), device)).toBe("throttled");
+    expect(await tryCode(here, grace, grace.code(clock))).toBe("ok");
+  });
+
+  it("take up a rotation and a replacement of the signing keys at once: what both publish, sign by, and refuse", async () => {
+    const clock = new Clock();
+    const both = await twoNodes(clock, { http: true, publicUrl: "https://auth.test" });
+    const [here, there] = both;
+    const heidi = await registered(here, "heidi");
+    const client = await WireClient.open(there);
+    await logIn(client, heidi, heidi.code(clock));
+    const tokenOf = async () => (await client.ok("session.token", { audience: "wiki" })).token;
+    const published = async () => {
+      const sets = await Promise.all(both.map(async (node) => (await ask(node, "/.well-known/jwks.json")).text));
+      expect(sets[1]).toBe(sets[0]);
+      return JSON.parse(sets[0] ?? "") as Parameters<typeof verifyToken>[1];
+    };
+    const holds = async (token: string) =>
+      verifyToken(token, await published(), { issuer: "https://auth.test", audience: "wiki", now: clock.now() });
+
+    const operator = await contextOf(here);
+    const first = await tokenOf();
+    expect((await rotateSigningKeys(operator)).rotated).toBe(true);
+    expect((await published()).keys).toHaveLength(2);
+    await holds(first);
+    const seen = (await listSigningKeys(operator)).map(({ id }) => id);
+    expect((await replaceSigningKeys(operator, seen)).rotated).toBe(true);
+    expect((await published()).keys).toHaveLength(1);
+    await expect(holds(first)).rejects.toThrow("no applicable key");
+    expect(await holds(await tokenOf())).toMatchObject({ preferred_username: "heidi" });
+  });
+
+  it("promise 8: write a chain each, which are one log, under one checkpoint", async () => {
+    const clock = new Clock();
+    const [here, there] = await twoNodes(clock);
+    clock.advance(MINUTE);
+    const ivan = await registered(here, "ivan");
+    clock.advance(MINUTE);
+    await tryCode(there, ivan, ivan.code(clock));
+    const rows = (await there.audit()).map(({ node, event }) => `${node} ${event}`);
+    expect(rows.slice(0, 3)).toEqual(["store store.create", "store node.add", "store node.add"]);
+    expect(rows.slice(-2)).toEqual(["web-1 register", "web-2 login"]);
+    const checkpoint = await takeCheckpoint(here.context);
+    expect(checkpoint.chains).toHaveLength(3);
+    const sound = { ok: true, chains: [{ node: "store" }, { node: "web-1" }, { node: "web-2" }] };
+    expect(await verifyTrail(there.barrier, { checkpoint })).toMatchObject(sound);
+
+    await there.close();
+    clock.advance(MINUTE);
+    const status = await readStatus(here.barrier, clock.now());
+    expect(status.servers).toEqual([]);
+    expect(status.silent).toMatchObject([{ node: "web-1", version, host: hostname() }]);
+    expect(status.nodes.map(({ node }) => node)).toEqual(["store", "web-1", "web-2"]);
+    expect(await verifyTrail(here.barrier, { checkpoint })).toMatchObject(sound);
   });
 
   it("attack 34: a logout at one ends the session on a connection that the other one has open", async () => {

@@ -10,12 +10,13 @@ import { tlsCredentials } from "../../packages/server/src/identity/leaf-certific
 import type { OwnCertificate } from "../../packages/server/src/identity/own-certificate.js";
 import type { Log } from "../../packages/server/src/log.js";
 import type { Post } from "../../packages/server/src/post.js";
-import type { ChainVerdict } from "../../packages/server/src/records/audit-chain.js";
 import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
+import { parseNodeName } from "../../packages/server/src/records/node.js";
 import { defaultLimits, type RunningServer, startServer } from "../../packages/server/src/server.js";
 import type { Deliver } from "../../packages/server/src/services/applications/delivery.js";
 import { auditTrail, verifyTrail } from "../../packages/server/src/services/audit-trail.js";
 import type { RegistrationMode, ServiceContext } from "../../packages/server/src/services/context.js";
+import { joinNode } from "../../packages/server/src/services/nodes.js";
 import { currentIdentity } from "../../packages/server/src/services/server-identity.js";
 import { initialiseStore, readSettings } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
@@ -128,6 +129,8 @@ export async function contextOf({ barrier, clock }: TestStore): Promise<ServiceC
 }
 
 export interface ServerOptions {
+  /** Which node it is; by default it writes the store's own chain. */
+  readonly node?: string;
   readonly registration?: RegistrationMode;
   readonly limits?: TestLimits;
   /** Where it listens, 127.0.0.1 where that is `true`. */
@@ -169,9 +172,9 @@ export interface TestServer extends TestStore {
   readonly running: Omit<RunningServer, "close">;
   /** Ends the service before the test does; once is enough. */
   close(): Promise<void>;
-  /** Every row of the audit chain, oldest first. */
-  audit(): Promise<AuditRow[]>;
-  verifyAudit(): Promise<ChainVerdict>;
+  /** Every row of the audit log, oldest first. */
+  audit(): Promise<LoggedRow[]>;
+  verifyAudit(): ReturnType<typeof verifyTrail>;
 }
 
 /** The whole server, as `posternd start` composes it, on 127.0.0.1; closed when the test ends. */
@@ -179,8 +182,10 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
   const opened = store ?? (await newStore());
   const { barrier, clock } = opened;
   const log = new CapturedLog();
+  const node = options.node === undefined ? undefined : parseNodeName(options.node);
   const running = await startServer({
     barrier,
+    node,
     listen: loopback(options.port ?? 0),
     http: options.http ? { ...loopback(0), ...(options.http !== true && { host: options.http }) } : undefined,
     httpCertificate: options.httpCertificate,
@@ -210,7 +215,10 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     log,
     running,
     close,
-    context: await contextOf(opened),
+    context: {
+      ...(await contextOf(opened)),
+      node: await joinNode(barrier, { now: clock.now, random: randomBytes }, node),
+    },
     audit: () => auditRows(barrier),
     verifyAudit: () => verifyTrail(barrier),
   };
@@ -242,8 +250,11 @@ export async function startWire(limits: TestLimits = {}): Promise<TestWire> {
   return { ...store, port: wire.address.port, log, admission: wire.admission };
 }
 
-export async function auditRows(barrier: Barrier): Promise<AuditRow[]> {
-  const rows: AuditRow[] = [];
+/** A row with the name of the node that wrote it. */
+export type LoggedRow = AuditRow & { readonly node: string };
+
+export async function auditRows(barrier: Barrier): Promise<LoggedRow[]> {
+  const rows: LoggedRow[] = [];
   for await (const row of auditTrail(barrier, Number.MAX_SAFE_INTEGER)) {
     if ("damaged" in row) throw new Error(`audit entry ${row.index} is damaged`);
     rows.push(row);

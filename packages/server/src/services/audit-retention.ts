@@ -106,7 +106,7 @@ async function pruneBatch(
   if (!told) {
     const of = node === context.node ? "" : ` of ${label ?? node}`;
     const event = { event: "audit.prune", outcome: "done", reason: `before_${before}${of}`, time } as const;
-    await appendAudit(tx, node, event, context.random);
+    await appendAudit(tx, context.node, event, context.random);
   }
   return first - start.first;
 }

@@ -40,6 +40,7 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
   const port = `127.0.0.1:${index + 1}`;
   const values: Record<string, string> = {
     store: `postgres://${place}@db.test/auth`,
+    node: `node-${index}`,
     listen: port,
     http: port,
     registration: "closed",
