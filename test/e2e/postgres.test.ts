@@ -52,7 +52,7 @@ describe("posternd --store postgres://…", () => {
     const { sessions } = JSON.parse(readFileSync(join(alice.state, "sessions.json"), "utf8"));
     const client = await WireClient.open({ port: Number(first.listen.split(":")[1]) });
     await client.resume(sessions[second.listen].secret);
-    expect(await client.ok("session.whoami", {})).toMatchObject({ identity: "alice" });
+    expect(await client.ok("session.whoami", {})).toMatchObject({ name: "alice" });
     await client.close();
     const again = await alice.hosted("postern", [...loginArgs(alice, first, "alice", code), "--json"]);
     expect(onlyLine(again.stdout)).toMatchObject({ error: { code: "code_refused" } });
