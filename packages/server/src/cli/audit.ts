@@ -84,19 +84,26 @@ async function confirmPruning({ input }: StoreOptions, count: number, plan: read
 function print(output: Output, row: TrailRow, width: number | undefined): void {
   const place = `${width === undefined ? "" : `${row.node.padEnd(width)} `}${String(row.index).padStart(4)}`;
   if ("damaged" in row) output.result({ ...row }, say`${place} (damaged)`);
-  else output.result(fieldsOf(row), lineOf(row, place));
+  else output.result(fieldsOf(row), lineOf(row, place, width === undefined ? 0 : width + 1));
 }
 
 function fieldsOf({ personal, commitments, prev, time, ...row }: AuditRow) {
   return { ...row, time: new Date(time).toISOString(), ...personal };
 }
 
-/** `index  time  event  outcome reason  name  address`, in 80 columns for names of the usual length. */
-function lineOf({ time, event, outcome, reason, application, personal }: AuditRow, place: string): TerminalText {
+/**
+ * `index  time  event  outcome reason  name  address`, in 80 columns for names of the usual length; the column of nodes
+ * takes its room from that of the outcome.
+ */
+function lineOf(
+  { time, event, outcome, reason, application, personal }: AuditRow,
+  place: string,
+  taken: number,
+): TerminalText {
   const when = new Date(time).toISOString().slice(0, 19).replace("T", " ");
   const what = reason === undefined ? outcome : `${outcome}: ${reason}`;
   const who = [personal.name ?? personal.subject ?? application?.slice(0, 12) ?? "-", personal.address ?? "-"].join(
     " ",
   );
-  return say`${place} ${when} ${event.padEnd(15)} ${what.padEnd(22)} ${who}`;
+  return say`${place} ${when} ${event.padEnd(15)} ${what.padEnd(Math.max(8, 22 - taken))} ${who}`;
 }

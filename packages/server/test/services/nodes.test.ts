@@ -11,6 +11,7 @@ import { verifyExport } from "../../src/services/audit-offline.js";
 import { keepAuditFor } from "../../src/services/audit-retention.js";
 import { auditTail, auditTrail, type TrailRow, verifyTrail } from "../../src/services/audit-trail.js";
 import { chainsOf, joinNode } from "../../src/services/nodes.js";
+import { beginRegistration } from "../../src/services/registration.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
 import { Cut, cuttable } from "../barrier/support.js";
 import {
@@ -52,6 +53,8 @@ async function remove(log: Log, kind: RecordKind, ...parts: Buffer[]): Promise<v
     for (const { key } of await tx.scan(range)) await tx.delete(key);
   });
 }
+
+const tools = ({ barrier, node, now, random }: Log) => ({ barrier, node, now, random });
 
 /** All that there is of a chain. */
 async function removeChain(log: Log): Promise<void> {
@@ -325,6 +328,18 @@ describe("the erasure of a person", () => {
     expect(JSON.stringify(await listed(own))).not.toContain("alice");
     expect((await listed(own)).at(-1)).toMatchObject({ node: "web-2", event: "audit.erase" });
     expect(await verifyTrail(own.barrier)).toMatchObject({ ok: true });
+  });
+
+  it("is told at the registration where the longest chains were, and of no more, lest the account outgrow its block", async () => {
+    const [own, first, second] = await threeChains();
+    const context = { ...tools(first), registration: "open", issuer: () => "https://auth.test" } as const;
+    const begin = () => beginRegistration(context, { address: "192.0.2.7", client: "test" }, "alice");
+    expect((await begin()).auditSince).toEqual({ [own.node]: 3, [first.node]: 1, [second.node]: 1 });
+    for (let index = 3; index < 9; index++) await asNode(own, `web-${index}`);
+    await write(second);
+    const { auditSince } = await begin();
+    expect(Object.keys(auditSince)).toHaveLength(4);
+    expect(auditSince).toMatchObject({ [own.node]: 9, [second.node]: 2 });
   });
 
   it("begins at once where each chain was at the registration, and the second time at the beginning", async () => {
