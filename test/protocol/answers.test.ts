@@ -294,7 +294,7 @@ describe("an error in the middle of a login", () => {
 });
 
 /** What a peer never sees: the server says `internal` for it, or it is thrown where there is no peer. */
-const unsaid = /^(?:bug|usage|user_unknown|(?:store|audit|address)_\w+)$/;
+const unsaid = /^(?:bug|usage|user_unknown|(?:store|audit|address|nodes?)_\w+)$/;
 
 /** The codes that stand in the source of what a request passes through; what applications ask comes by HTTPS alone. */
 function thrownByTheRules(): string[] {

@@ -154,15 +154,13 @@ export async function verifyTrail(barrier: Barrier, options: TrailOptions = {}):
       const added = addedNode(entry);
       if (added !== undefined) told.set(added.node, added.name);
     };
-    const options = { saved: saved.get(node), heard };
-    const verdict = await ofChain(label, () =>
-      verifyAudit(pagesOf(barrier), { store: barrier.storeId, node }, options),
-    );
+    const how = { saved: saved.get(node), heard };
+    const verdict = await ofChain(label, () => verifyAudit(pagesOf(barrier), { store: barrier.storeId, node }, how));
     if (!verdict.ok) return label === undefined ? verdict : { ...verdict, node: label };
     sound.push({ node: name, first: verdict.first, length: verdict.length });
   }
   await refuseMissing(barrier, told);
-  const sum = (of: "first" | "length") => sound.reduce((sum, chain) => sum + chain[of], 0);
+  const sum = (of: "first" | "length") => sound.reduce((all, chain) => all + chain[of], 0);
   return { ok: true, first: sum("first"), length: sum("length"), chains: sound };
 }
 
