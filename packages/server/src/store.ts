@@ -60,7 +60,7 @@ export type StoreLocation = StorePlace & {
 export const shownPlace = ({ directory, database }: StorePlace): string => directory ?? database.server.shown;
 
 /** What both storages of an operator can do. */
-interface PlacedStorage extends Storage {
+export interface PlacedStorage extends Storage {
   alone: OpenStore["alone"];
   usage: OpenStore["usage"];
 }
@@ -163,7 +163,8 @@ export async function restoreStore({ place, replace, backup, onBytes }: Restorin
   }
 }
 
-async function replaceStore<T>(
+/** Puts what `fill` makes in the place of what is there, which is kept. @throws PosternError as `restoreStore` */
+export async function replaceStore<T>(
   { directory, database }: StorePlace,
   how: { readonly replace: boolean; readonly time: number },
   fill: (storage: Storage) => Promise<T>,
@@ -198,7 +199,8 @@ async function fillAndSettle(
   }
 }
 
-async function openExisting(location: StoreLocation): Promise<PlacedStorage | undefined> {
+/** Undefined where nothing stands there. @throws PosternError as `findStore` */
+export async function openExisting(location: StoreLocation): Promise<PlacedStorage | undefined> {
   try {
     return await openPlaced(location, false);
   } catch (thrown) {
@@ -207,7 +209,11 @@ async function openExisting(location: StoreLocation): Promise<PlacedStorage | un
   }
 }
 
-async function openPlaced({ directory, database, warn }: StoreLocation, create: boolean): Promise<PlacedStorage> {
+/** @throws PosternError as `findStore`; without `create` also `store_missing` */
+export async function openPlaced(
+  { directory, database, warn }: StoreLocation,
+  create: boolean,
+): Promise<PlacedStorage> {
   if (database === undefined) {
     const storage = await openLmdbStorage({ directory, create, warn });
     return { ...storage, usage: () => storeUsage(directory) };

@@ -1,0 +1,233 @@
+import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
+import { PosternError } from "@postern/shared/errors";
+import { type Barrier, openDepartedBarrier } from "./barrier/barrier.js";
+import { beginArrival, compare, copyRest, lastArrived, removeArrived } from "./barrier/migration.js";
+import { moved, unfinished } from "./barrier/migration-notes.js";
+import { type Standing, standingOf } from "./barrier/stored-header.js";
+import type { AuditContext } from "./services/context.js";
+import { auditMigration, logState, namesOfServers, refuseChanged } from "./services/migration.js";
+import { readSettings } from "./services/store.js";
+import type { Storage } from "./storage/storage.js";
+import { openExisting, openPlaced, type PlacedStorage, replaceStore, type StoreLocation } from "./store.js";
+
+/** Moves a store from one place to another, with its keys and all that it holds: what decides who gets in goes on. */
+
+/** What is being done: all of one before the next. */
+export type MigrationPhase = "reading" | "copying" | "comparing" | "moving";
+
+export type Begun = "new" | "resumed" | "anew";
+
+export interface MigrationEars {
+  /** Hears how far a phase is: so many records, of so many where that is known. */
+  readonly onProgress?: ((phase: MigrationPhase, done: number, total?: number) => void) | undefined;
+  /** Hears whether this goes on with an earlier run, or begins anew as the store has changed since. */
+  readonly onBegun?: ((begun: Begun) => void) | undefined;
+}
+
+/** One end of a migration, and its place as it is shown. */
+export interface MigrationEnd {
+  readonly storage: Storage;
+  readonly shown: string;
+}
+
+export interface Migrated {
+  /** All that was moved. */
+  readonly records: number;
+  /** How many of them this run has copied. */
+  readonly copied: number;
+  /** `finished`: only the last step was left. */
+  readonly begun: Begun | "finished";
+}
+
+/**
+ * Moves the store of `context.barrier` into another storage, which is empty or has what an earlier run has left. Nobody
+ * else may have either of them open. Up to the last two commits the store is where it was.
+ * @throws PosternError `store_damaged` naming a record; `migration_differs`; `store_unfinished`, `store_exists` for what
+ *   the target holds; `store_in_use` when the store was changed meanwhile
+ */
+export async function migrateRecords(
+  context: AuditContext,
+  { from, to }: { readonly from: MigrationEnd; readonly to: MigrationEnd },
+  { onProgress, onBegun, page }: MigrationEars & { readonly page?: number } = {},
+): Promise<Migrated> {
+  const { barrier, now, random } = context;
+  const log = await barrier.read(logState);
+  const last = await lastArrived(to.storage);
+  const { digest, entries, before } = await barrier.survey(last, (done) => onProgress?.("reading", done));
+  const arrival = { storeId: barrier.storeId, digest, from: from.shown, time: now(), run: random(16).toString("hex") };
+  const { run, begun } = await beginArrival(to.storage, arrival);
+  onBegun?.(begun);
+  const there = begun === "resumed" ? before : 0;
+  onProgress?.("copying", there, entries);
+  const copied = await copyRest(from.storage, to.storage, {
+    page,
+    onRecords: (done) => onProgress?.("copying", there + done, entries),
+  });
+  await compareOrBeginAnew(from.storage, to.storage, (done) => onProgress?.("comparing", done, entries));
+  onProgress?.("moving", entries, entries);
+  await barrier.depart({ run, to: to.shown, time: now(), unchanged: (tx) => refuseChanged(tx, log) });
+  await arrive(context, from, to);
+  return { records: entries, copied, begun };
+}
+
+/** The last step; also by itself, where the run before was cut in front of it. */
+export function arrive(context: AuditContext, from: MigrationEnd, to: MigrationEnd): Promise<void> {
+  return context.barrier.arriveAt(to.storage, (tx) => auditMigration(context, tx, from.shown));
+}
+
+/** What differs is removed, so that the next run begins anew. */
+async function compareOrBeginAnew(from: Storage, to: Storage, onRecords: (done: number) => void): Promise<void> {
+  try {
+    await compare(from, to, onRecords);
+  } catch (thrown) {
+    if (thrown instanceof PosternError && thrown.code === "migration_differs") await removeArrived(to);
+    throw thrown;
+  }
+}
+
+/** A store that is to move, or has departed and not yet arrived. */
+export interface MovingStore {
+  /** Where it stands as long as it has not departed. */
+  readonly from: MigrationEnd;
+  readonly standing: Standing & { readonly is: "store" | "departed" };
+  /** @throws PosternError `admin_password_wrong`, which leaves everything as it was; `store_damaged` and its kin */
+  unseal(password: Uint8Array): Promise<MovableStore>;
+  close(): Promise<void>;
+}
+
+export interface MovableStore {
+  /**
+   * Alone with both places, moves it, or does what is left of that.
+   * @throws PosternError as `migrateRecords`; `store_in_use` naming who has it open; `store_moved` where it has departed
+   *   to another place; what opening the target throws
+   */
+  moveTo(target: MigrationTarget, ears?: MigrationEars): Promise<Moved>;
+}
+
+export interface Moved extends Migrated {
+  /** Where that is now which was in the target's place: a store that had departed from there. */
+  readonly replaced: string | undefined;
+}
+
+/** Where a store is to go, and what is there. */
+export interface MigrationTarget {
+  readonly location: StoreLocation;
+  readonly shown: string;
+  readonly is: "empty" | "arriving" | "departed";
+}
+
+/**
+ * The store of a place, to be moved.
+ * @throws PosternError `store_missing`, `store_unfinished`; `store_damaged` and its kin
+ */
+export async function findMoving(location: StoreLocation, shown: string): Promise<MovingStore> {
+  const storage = await openExisting(location);
+  if (storage === undefined) throw new PosternError("store_missing", { detail: shown });
+  const from = { storage, shown };
+  let barrier: Barrier | undefined;
+  const close = async () => {
+    await barrier?.close();
+    await storage.close();
+  };
+  try {
+    const standing = await storage.read(standingOf);
+    if (standing.is === "empty") throw new PosternError("store_missing", { detail: shown });
+    if (standing.is === "arriving") throw unfinished(standing.arrival);
+    const unseal = async (password: Uint8Array) => {
+      barrier = await openDepartedBarrier(storage, password);
+      const { node } = await readSettings(barrier);
+      const context = { barrier, node, now: Date.now, random: randomBytes };
+      return {
+        moveTo: (target: MigrationTarget, ears?: MigrationEars) =>
+          moveTo(context, { from, standing, target, ears, storage }),
+      };
+    };
+    return { from, standing, unseal, close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+/**
+ * What stands where a store is to go. "done": the store that departed from the source.
+ * @throws PosternError `store_exists` where there is another; `store_moved` where the source has departed to elsewhere;
+ *   `store_damaged`, `store_foreign` and their kin
+ */
+export async function findTarget(
+  location: StoreLocation,
+  shown: string,
+  { standing: source }: MovingStore,
+): Promise<MigrationTarget | "done"> {
+  const storage = await openExisting(location);
+  const standing: Standing = storage === undefined ? { is: "empty" } : await standingOn(storage);
+  if (source.is === "departed") {
+    const { departure } = source;
+    if (standing.is === "store" && standing.header.equals(departure.header)) return "done";
+    if (standing.is !== "arriving" || standing.arrival.run !== departure.run) throw moved(departure);
+  }
+  if (standing.is === "store") throw new PosternError("store_exists", { detail: shown });
+  return { location, shown, is: standing.is };
+}
+
+async function standingOn(storage: PlacedStorage): Promise<Standing> {
+  try {
+    return await storage.read(standingOf);
+  } finally {
+    await storage.close();
+  }
+}
+
+interface Moving {
+  readonly from: MigrationEnd;
+  readonly storage: PlacedStorage;
+  readonly standing: MovingStore["standing"];
+  readonly target: MigrationTarget;
+  readonly ears: MigrationEars | undefined;
+}
+
+async function moveTo(context: AuditContext, { from, storage, standing, target, ears }: Moving): Promise<Moved> {
+  let alone = false;
+  try {
+    return await storage.alone(async () => {
+      alone = true;
+      const replaced = target.is === "departed" ? await putAside(target.location, context.now()) : undefined;
+      const migrated = await inTarget(target, async (to) => {
+        if (standing.is === "store") return migrateRecords(context, { from, to }, ears);
+        await arrive(context, from, to);
+        return { records: (await context.barrier.survey(undefined)).entries, copied: 0, begun: "finished" as const };
+      });
+      return { ...migrated, replaced };
+    });
+  } catch (thrown) {
+    if (alone || !(thrown instanceof PosternError) || thrown.code !== "store_in_use") throw thrown;
+    const names = await namesOfServers(context);
+    const detail = [thrown.detail, ...names].filter((part) => part !== undefined).join("; ");
+    throw new PosternError("store_in_use", { detail, cause: thrown });
+  }
+}
+
+/** A store that went away from a place is kept beside it, and the place is empty. */
+async function putAside(location: StoreLocation, time: number): Promise<string | undefined> {
+  return (await replaceStore(location, { replace: true, time }, (storage) => storage.close())).replaced;
+}
+
+async function inTarget<T>({ location, shown }: MigrationTarget, use: (to: MigrationEnd) => Promise<T>): Promise<T> {
+  const storage = await openPlaced(location, true);
+  try {
+    return await storage.alone(() => use({ storage, shown }));
+  } finally {
+    await storage.close();
+  }
+}
+
+/** @throws PosternError `usage` where both are one place; two spellings of one are found when it is opened */
+export function refuseSamePlace(from: StoreLocation, to: StoreLocation): void {
+  const key = ({ directory, database }: StoreLocation) => {
+    if (database === undefined) return resolve(directory);
+    const { host, port, database: name, schema } = database.server;
+    return JSON.stringify([host, port, name, schema]);
+  };
+  if (key(from) === key(to)) throw new PosternError("usage", { detail: "--from and --to name the same place" });
+}
