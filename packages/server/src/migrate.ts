@@ -2,89 +2,15 @@ import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { PosternError } from "@postern/shared/errors";
 import { type Barrier, openDepartedBarrier } from "./barrier/barrier.js";
-import { beginArrival, compare, copyRest, lastArrived, removeArrived } from "./barrier/migration.js";
 import { moved, unfinished } from "./barrier/migration-notes.js";
 import { type Standing, standingOf } from "./barrier/stored-header.js";
+import { arrive, type Migrated, type MigrationEars, type MigrationEnd, migrateRecords } from "./migrate-records.js";
 import type { AuditContext } from "./services/context.js";
-import { auditMigration, logState, namesOfServers, refuseChanged } from "./services/migration.js";
+import { namesOfServers } from "./services/migration.js";
 import { readSettings } from "./services/store.js";
-import type { Storage } from "./storage/storage.js";
 import { openExisting, openPlaced, type PlacedStorage, replaceStore, type StoreLocation } from "./store.js";
 
-/** Moves a store from one place to another, with its keys and all that it holds: what decides who gets in goes on. */
-
-/** What is being done: all of one before the next. */
-export type MigrationPhase = "reading" | "copying" | "comparing" | "moving";
-
-export type Begun = "new" | "resumed" | "anew";
-
-export interface MigrationEars {
-  /** Hears how far a phase is: so many records, of so many where that is known. */
-  readonly onProgress?: ((phase: MigrationPhase, done: number, total?: number) => void) | undefined;
-  /** Hears whether this goes on with an earlier run, or begins anew as the store has changed since. */
-  readonly onBegun?: ((begun: Begun) => void) | undefined;
-}
-
-/** One end of a migration, and its place as it is shown. */
-export interface MigrationEnd {
-  readonly storage: Storage;
-  readonly shown: string;
-}
-
-export interface Migrated {
-  /** All that was moved. */
-  readonly records: number;
-  /** How many of them this run has copied. */
-  readonly copied: number;
-  /** `finished`: only the last step was left. */
-  readonly begun: Begun | "finished";
-}
-
-/**
- * Moves the store of `context.barrier` into another storage, which is empty or has what an earlier run has left. Nobody
- * else may have either of them open. Up to the last two commits the store is where it was.
- * @throws PosternError `store_damaged` naming a record; `migration_differs`; `store_unfinished`, `store_exists` for what
- *   the target holds; `store_in_use` when the store was changed meanwhile
- */
-export async function migrateRecords(
-  context: AuditContext,
-  { from, to }: { readonly from: MigrationEnd; readonly to: MigrationEnd },
-  { onProgress, onBegun, page }: MigrationEars & { readonly page?: number } = {},
-): Promise<Migrated> {
-  const { barrier, now, random } = context;
-  const log = await barrier.read(logState);
-  const last = await lastArrived(to.storage);
-  const { digest, entries, before } = await barrier.survey(last, (done) => onProgress?.("reading", done));
-  const arrival = { storeId: barrier.storeId, digest, from: from.shown, time: now(), run: random(16).toString("hex") };
-  const { run, begun } = await beginArrival(to.storage, arrival);
-  onBegun?.(begun);
-  const there = begun === "resumed" ? before : 0;
-  onProgress?.("copying", there, entries);
-  const copied = await copyRest(from.storage, to.storage, {
-    page,
-    onRecords: (done) => onProgress?.("copying", there + done, entries),
-  });
-  await compareOrBeginAnew(from.storage, to.storage, (done) => onProgress?.("comparing", done, entries));
-  onProgress?.("moving", entries, entries);
-  await barrier.depart({ run, to: to.shown, time: now(), unchanged: (tx) => refuseChanged(tx, log) });
-  await arrive(context, from, to);
-  return { records: entries, copied, begun };
-}
-
-/** The last step; also by itself, where the run before was cut in front of it. */
-export function arrive(context: AuditContext, from: MigrationEnd, to: MigrationEnd): Promise<void> {
-  return context.barrier.arriveAt(to.storage, (tx) => auditMigration(context, tx, from.shown));
-}
-
-/** What differs is removed, so that the next run begins anew. */
-async function compareOrBeginAnew(from: Storage, to: Storage, onRecords: (done: number) => void): Promise<void> {
-  try {
-    await compare(from, to, onRecords);
-  } catch (thrown) {
-    if (thrown instanceof PosternError && thrown.code === "migration_differs") await removeArrived(to);
-    throw thrown;
-  }
-}
+/** Moves a store from one place to another: finds what stands at both, and is alone with them. */
 
 /** A store that is to move, or has departed and not yet arrived. */
 export interface MovingStore {

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Clock, contextOf, newStore, temporaryDirectory } from "../../../test/support/in-process.js";
+import { openDamagedWay } from "../../../test/support/postgres-proxy.js";
 import { type Barrier, createBarrier, openBarrier, openDepartedBarrier } from "../src/barrier/barrier.js";
 import { standingOf } from "../src/barrier/stored-header.js";
-import { arrive, type MigrationEars, migrateRecords } from "../src/migrate.js";
+import { arrive, type MigrationEars, migrateRecords } from "../src/migrate-records.js";
 import type { AuditContext } from "../src/services/context.js";
 import { createInvite } from "../src/services/invites.js";
 import { readSettings } from "../src/services/store.js";
@@ -11,7 +12,7 @@ import { openLmdbStorage } from "../src/storage/lmdb.js";
 import { createMemoryStorage } from "../src/storage/memory.js";
 import type { Entry, Storage } from "../src/storage/storage.js";
 import { Cut, cheap, codeOf, cuttable, dump, password, rejectsWith, storageOf, tamper } from "./barrier/support.js";
-import { newStore as newPostgres } from "./storage/postgres-support.js";
+import { newStore as newPostgres, openOn } from "./storage/postgres-support.js";
 
 const page = 4;
 
@@ -85,7 +86,6 @@ async function expectMoved(before: readonly Entry[], to: Storage): Promise<void>
 
 describe("a migration", () => {
   it.each([
-    ["memory", "lmdb"],
     ["lmdb", "postgres"],
     ["postgres", "lmdb"],
     ["postgres", "postgres"],
@@ -107,13 +107,15 @@ describe("a migration", () => {
   });
 
   it("cut at any step leaves never two that open, and none only in front of the last; the next run does the rest", async () => {
+    const first = createMemoryStorage();
+    await storeOn(first);
+    const before = await dump(first);
     const seen = new Set<string>();
     for (const side of ["from", "to"] as const) {
       for (let step = 1; ; step++) {
-        const [from, to] = [createMemoryStorage(), createMemoryStorage()];
+        const [from, to] = [await storageOf(before), createMemoryStorage()];
         const ends = { from: cuttable(from), to: cuttable(to) };
-        const { context } = await storeOn(ends.from);
-        const before = await dump(from);
+        const context = await contextOver(await openBarrier(ends.from, password, cheap));
         ends[side].arm(step);
         const cut = await move(context, ends.from, ends.to).then(
           () => false,
@@ -158,6 +160,34 @@ describe("a migration", () => {
     expect(moved).toEqual({ records: total, copied: total - 2 * page, begun: "resumed" });
     expect([begun, told[0]]).toEqual([["resumed"], [2 * page, total]]);
     await expectMoved(before, to);
+  });
+
+  it("goes on when the database was away, on either side, and when it broke off in the last commit of all", async () => {
+    const { url, storage } = await newPostgres();
+    const way = await openDamagedWay(url);
+    const from = createMemoryStorage();
+    const { context } = await storeOn(from);
+    const before = await dump(from);
+    const farAway = (await openOn(way.url)) as Storage;
+    const loseIt = (phase: string, done: number) => {
+      if (phase === "copying" && done === page) way.close();
+    };
+    await rejectsWith(move(context, from, farAway, { onProgress: loseIt }), "store_unreachable");
+    way.reopen();
+    expect([await opens(from), (await storage.read(standingOf)).is]).toEqual([true, "arriving"]);
+    const breakIt = (phase: string) => void (phase === "moving" && way.cut("answer to COMMIT"));
+    expect((await move(context, from, farAway, { onProgress: breakIt })).begun).toBe("resumed");
+    expect(way.cuts).toBe(1);
+    await expectMoved(before, storage);
+
+    const back = createMemoryStorage();
+    const returning = await contextOver(await openBarrier(farAway, password, cheap));
+    const all = await dump(storage);
+    await rejectsWith(move(returning, farAway, back, { onProgress: loseIt }), "store_unreachable");
+    way.reopen();
+    expect([await opens(storage), (await back.read(standingOf)).is]).toEqual([true, "arriving"]);
+    expect((await move(returning, farAway, back)).begun).toBe("resumed");
+    await expectMoved(all, back);
   });
 
   it("begins anew where the store has changed since it was cut, and says so", async () => {

@@ -5,13 +5,12 @@ import { say } from "@postern/shared/terminal/terminal-text";
 import {
   findMoving,
   findTarget,
-  type MigrationEars,
-  type MigrationPhase,
   type MigrationTarget,
   type Moved,
   type MovingStore,
   refuseSamePlace,
 } from "../../migrate.js";
+import type { MigrationEars, MigrationPhase } from "../../migrate-records.js";
 import { isPostgresUrl, namedStore } from "../../postgres-url.js";
 import type { StoreLocation } from "../../store.js";
 import { confirm, requireConfirmation } from "../people/confirm.js";
@@ -72,7 +71,7 @@ function placeOf(output: Output, flag: "--from" | "--to", text: string, password
   if (directory === null && !isPostgresUrl(text)) {
     throw new PosternError("usage", { detail: `${flag} takes lmdb:DIR, or postgres://USER@HOST[:PORT]/DATABASE` });
   }
-  const location = asOptionOf(flag, () =>
+  const given = asOptionOf(flag, () =>
     locationOf(output, {
       ...(directory === null ? { store: text } : {}),
       ...(directory?.[1] !== undefined && { data: directory[1] }),
@@ -80,8 +79,18 @@ function placeOf(output: Output, flag: "--from" | "--to", text: string, password
       input: false,
     }),
   );
+  const location = { ...given, warn: once(given.warn) };
   const shown = location.database === undefined ? `lmdb:${location.directory}` : namedStore(location.database.server);
   return { location, shown, text };
+}
+
+/** A place is opened more than once, and what there is to say of it is said once. */
+function once(warn: (warning: string) => void): (warning: string) => void {
+  const heard = new Set<string>();
+  return (warning) => {
+    if (!heard.has(warning)) warn(warning);
+    heard.add(warning);
+  };
 }
 
 /** What is wrong with `--store` is wrong with this one. */
@@ -103,8 +112,8 @@ async function confirmMove(
   const consequences = [
     say`The store of ${source.from.shown}`,
     say`moves to ${target.shown}`,
-    say`Where it is now, it opens no more from then on. Nothing else changes: people stay`,
-    say`logged in, a used code stays used, and the admin password is the same.`,
+    say`Where it is now, it opens no more from then on. Nothing else changes: people`,
+    say`stay logged in, a used code stays used, the admin password is the same.`,
     ...(target.is === "departed" ? [say`What moved away from there earlier is kept beside it.`] : []),
   ];
   await confirm(output, options, { consequences, question: "Move it?" });
