@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { PosternError } from "@postern/shared/errors";
 import { type Barrier, openDepartedBarrier } from "./barrier/barrier.js";
@@ -151,9 +152,17 @@ async function inTarget<T>({ location, shown }: MigrationTarget, use: (to: Migra
 /** @throws PosternError `usage` where both are one place; two spellings of one are found when it is opened */
 export function refuseSamePlace(from: StoreLocation, to: StoreLocation): void {
   const key = ({ directory, database }: StoreLocation) => {
-    if (database === undefined) return resolve(directory);
+    if (database === undefined) return canonical(directory);
     const { host, port, database: name, schema } = database.server;
     return JSON.stringify([host, port, name, schema]);
   };
   if (key(from) === key(to)) throw new PosternError("usage", { detail: "--from and --to name the same place" });
+}
+
+function canonical(directory: string): string {
+  try {
+    return realpathSync(directory);
+  } catch {
+    return resolve(directory);
+  }
 }

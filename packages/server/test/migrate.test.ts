@@ -1,9 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Clock, contextOf, newStore, temporaryDirectory } from "../../../test/support/in-process.js";
 import { openDamagedWay } from "../../../test/support/postgres-proxy.js";
+import { makeReadyStore } from "../../../test/support/ready-store.js";
 import { type Barrier, createBarrier, openBarrier, openDepartedBarrier } from "../src/barrier/barrier.js";
 import { standingOf } from "../src/barrier/stored-header.js";
+import { findMoving, findTarget, refuseSamePlace } from "../src/migrate.js";
 import { arrive, type MigrationEars, migrateRecords } from "../src/migrate-records.js";
 import type { AuditContext } from "../src/services/context.js";
 import { createInvite } from "../src/services/invites.js";
@@ -11,10 +14,13 @@ import { readSettings } from "../src/services/store.js";
 import { openLmdbStorage } from "../src/storage/lmdb.js";
 import { createMemoryStorage } from "../src/storage/memory.js";
 import type { Entry, Storage } from "../src/storage/storage.js";
+import { findStore } from "../src/store.js";
 import { Cut, cheap, codeOf, cuttable, dump, password, rejectsWith, storageOf, tamper } from "./barrier/support.js";
 import { newStore as newPostgres, openOn } from "./storage/postgres-support.js";
 
 const page = 4;
+
+type Place = { readonly directory: string; readonly warn: () => undefined };
 
 const lmdb = async (): Promise<Storage> => {
   const storage = await openLmdbStorage({ directory: await temporaryDirectory(), create: true, mapSize: 2 ** 26 });
@@ -291,5 +297,40 @@ describe("a migration", () => {
     await rejectsWith(createBarrier(from, password, cheap), "store_moved");
     await tamper(from, Buffer.from("\0departure"), Buffer.from("{}"));
     await rejectsWith(openBarrier(from, password, cheap), "store_damaged");
+  });
+});
+
+describe("the places of a migration", () => {
+  it("know what is left where it was cut in front of its last step: the same one, with the same password, does it", async () => {
+    const home = await temporaryDirectory();
+    const warn = () => undefined;
+    const [old, fresh] = ["old", "new"].map((name) => ({ directory: join(home, name), warn })) as [Place, Place];
+    await makeReadyStore(old.directory, password.toString());
+    const [from, to] = await Promise.all(
+      [old, fresh].map(({ directory }) => openLmdbStorage({ directory, create: true })),
+    );
+    if (from === undefined || to === undefined) throw new Error("they do not open");
+    const context = await contextOver(await openBarrier(from, password));
+    const failing = cuttable(to);
+    const onProgress = (phase: string) => void (phase === "moving" && failing.arm(1));
+    await expect(move(context, from, failing, { onProgress })).rejects.toThrow(Cut);
+    await Promise.all([from.close(), to.close()]);
+
+    expect(() => refuseSamePlace(old, { directory: `${fresh.directory}/../old`, warn })).toThrow("the same place");
+    await rejectsWith(findMoving(fresh, "new"), "store_unfinished");
+    await rejectsWith(findMoving({ directory: join(home, "none"), warn }, "none"), "store_missing");
+    const moving = await findMoving(old, "old");
+    expect(moving.standing.is).toBe("departed");
+    await rejectsWith(findTarget({ directory: join(home, "third"), warn }, "third", moving), "store_moved");
+    const target = await findTarget(fresh, "new", moving);
+    if (target === "done") throw new Error("it is not");
+    await rejectsWith(moving.unseal(Buffer.from("another password")), "admin_password_wrong");
+    const moved = await (await moving.unseal(password)).moveTo(target);
+    expect(moved).toMatchObject({ begun: "finished", copied: 0, replaced: undefined });
+    expect(await findTarget(fresh, "new", moving)).toBe("done");
+    await moving.close();
+    await rejectsWith(findStore(old), "store_moved");
+    const there = await findStore(fresh);
+    await (await there?.unseal(password))?.close();
   });
 });
