@@ -51,7 +51,7 @@ export async function migrateCommand(output: Output, options: MigrateOptions): P
     }
     const store = await withAdminPassword(output, options, (password) => source.unseal(password));
     await confirmMove(output, options, { source, target });
-    const told = tellProgress(output, to);
+    const told = tellProgress(output);
     try {
       const moved = await store.moveTo(target, told.ears);
       told.end();
@@ -135,7 +135,7 @@ const labels: Record<MigrationPhase, string> = {
 };
 
 /** On a terminal a line that is drawn over; elsewhere a line for each phase. */
-function tellProgress(output: Output, to: Place): Told {
+function tellProgress(output: Output): Told {
   const drawn = process.stderr.isTTY === true;
   let phase: MigrationPhase | undefined;
   let progress: Progress | undefined;
@@ -145,7 +145,7 @@ function tellProgress(output: Output, to: Place): Told {
     phase = next;
     const rate = { unit: "records", now: Date.now };
     if (drawn) progress = showProgress(labels[next], output, { stream: process.stderr, env: process.env, rate });
-    else if (total !== undefined && !output.json) output.note(say`${labels[next]} ${total} records`);
+    else if (next === "copying" || next === "comparing") output.note(say`${labels[next]} ${total ?? 0} records`);
   };
   return {
     ears: {
@@ -165,7 +165,7 @@ function tellProgress(output: Output, to: Place): Told {
       output.note(
         phase === "moving"
           ? say`It was cut at its last step. Run the same command again: it does what is left.`
-          : say`Nothing has moved yet. Run the same command again: it goes on in ${to.shown}.`,
+          : say`Nothing has moved yet. Run the same command again: it does what is left.`,
       );
     },
   };
@@ -185,7 +185,7 @@ function print(output: Output, { from, to }: { readonly from: Place; readonly to
   );
   output.note(
     say``,
-    say`Start posternd there: ${startOf(to)}`,
+    say`Start posternd with ${startOf(to)}`,
     say`In ${from.shown}`,
     say`it opens no more. What is left there holds the same secrets under the same`,
     say`password: remove it when you are sure.`,
@@ -193,5 +193,6 @@ function print(output: Output, { from, to }: { readonly from: Place; readonly to
 }
 
 function startOf({ location, text }: Place): string {
-  return location.database === undefined ? `--data ${location.directory}` : `--store ${text}`;
+  if (location.database === undefined) return `--data ${location.directory}`;
+  return /^[\w:/@.-]+$/.test(text) ? `--store ${text}` : `--store '${text}'`;
 }
