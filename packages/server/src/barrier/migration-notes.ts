@@ -20,7 +20,8 @@ import { ARRIVAL_KEY, DEPARTURE_KEY } from "./storage-keys.js";
 
 const place = z.string().max(8_192);
 const run = z.string().regex(/^[0-9a-f]{32}$/);
-const time = z.number().int().nonnegative();
+/** Milliseconds since 1970, of which a date can be made (ECMA-262, 21.4.1.1). */
+const time = z.number().int().min(0).max(8.64e15);
 
 const arrivalSchema = z.strictObject({
   format: z.literal(1),
@@ -56,15 +57,23 @@ export function encodeDeparture({ header, ...departure }: Departure): Buffer {
 /** @throws PosternError `store_damaged` */
 export async function findArrival(tx: ReadTransaction): Promise<Arrival | undefined> {
   const bytes = await tx.get(ARRIVAL_KEY);
-  if (bytes === undefined) return undefined;
-  const { format, ...arrival } = parse(arrivalSchema, bytes);
-  return arrival;
+  return bytes && parseArrival(bytes);
 }
 
 /** @throws PosternError `store_damaged` */
 export async function findDeparture(tx: ReadTransaction): Promise<Departure | undefined> {
   const bytes = await tx.get(DEPARTURE_KEY);
-  if (bytes === undefined) return undefined;
+  return bytes && parseDeparture(bytes);
+}
+
+/** @throws PosternError `store_damaged` */
+export function parseArrival(bytes: Buffer): Arrival {
+  const { format, ...arrival } = parse(arrivalSchema, bytes);
+  return arrival;
+}
+
+/** @throws PosternError `store_damaged` */
+export function parseDeparture(bytes: Buffer): Departure {
   const { format, header, ...departure } = parse(departureSchema, bytes);
   return { ...departure, header: Buffer.from(header, "base64") };
 }

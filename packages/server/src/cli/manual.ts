@@ -129,11 +129,11 @@ export const manual: Manual = {
     ],
     migrate: [
       {
-        line: "migrate --from lmdb:/var/lib/postern --to postgres://postern@db.example.org/postern",
+        line: "migrate --from lmdb --to postgres://postern@db.example.org/postern",
         does: "move the store into a database, after asking, while no server runs",
       },
       {
-        line: "migrate --from postgres://postern@db.example.org/postern --to lmdb:/var/lib/postern --yes",
+        line: "migrate --from postgres://postern@db.example.org/postern --to lmdb",
         does: "move it back",
       },
     ],
