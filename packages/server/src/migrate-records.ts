@@ -1,5 +1,6 @@
 import { PosternError } from "@postern/shared/errors";
 import { beginArrival, compare, copyRest, lastArrived, removeArrived } from "./barrier/migration.js";
+import { findDeparture, whereTo } from "./barrier/migration-notes.js";
 import type { AuditContext } from "./services/context.js";
 import { auditMigration, logState, refuseChanged } from "./services/migration.js";
 import type { Storage } from "./storage/storage.js";
@@ -25,6 +26,8 @@ export interface MigrationEars {
 export interface MigrationEnd {
   readonly storage: Storage;
   readonly shown: string;
+  /** Keeps out who has the keys of what departed from here; before it arrives anywhere. */
+  readonly leave?: (where: string) => Promise<void>;
 }
 
 export interface Migrated {
@@ -68,8 +71,10 @@ export async function migrateRecords(
 }
 
 /** The last step; also by itself, where the run before was cut in front of it. */
-export function arrive(context: AuditContext, from: MigrationEnd, to: MigrationEnd): Promise<void> {
-  return context.barrier.arriveAt(to.storage, (tx) => auditMigration(context, tx, from.shown));
+export async function arrive(context: AuditContext, from: MigrationEnd, to: MigrationEnd): Promise<void> {
+  const departure = await from.storage.read(findDeparture);
+  if (departure !== undefined) await from.leave?.(whereTo(departure));
+  await context.barrier.arriveAt(to.storage, (tx) => auditMigration(context, tx, from.shown));
 }
 
 /** What differs is removed, so that the next run begins anew. */

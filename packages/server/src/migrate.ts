@@ -49,9 +49,9 @@ export interface MigrationTarget {
  * @throws PosternError `store_missing`, `store_unfinished`; `store_damaged` and its kin
  */
 export async function findMoving(location: StoreLocation, shown: string): Promise<MovingStore> {
-  const storage = await openExisting(location);
+  const storage = await openExisting(evenLeft(location));
   if (storage === undefined) throw new PosternError("store_missing", { detail: shown });
-  const from = { storage, shown };
+  const from = { storage, shown, leave: (where: string) => storage.leave(where) };
   let barrier: Barrier | undefined;
   const close = async () => {
     await barrier?.close();
@@ -87,7 +87,7 @@ export async function findTarget(
   shown: string,
   { standing: source }: MovingStore,
 ): Promise<MigrationTarget | "done"> {
-  const storage = await openExisting(location);
+  const storage = await openExisting(evenLeft(location));
   const standing: Standing = storage === undefined ? { is: "empty" } : await standingOn(storage);
   if (source.is === "departed") {
     const { departure } = source;
@@ -96,6 +96,11 @@ export async function findTarget(
   }
   if (standing.is === "store") throw new PosternError("store_exists", { detail: shown });
   return { location, shown, is: standing.is };
+}
+
+function evenLeft(location: StoreLocation): StoreLocation {
+  const { database, warn } = location;
+  return database === undefined ? location : { database: { ...database, evenLeft: true }, warn };
 }
 
 async function standingOn(storage: PlacedStorage): Promise<Standing> {

@@ -45,6 +45,8 @@ export interface StoreUsage {
 export interface DatabasePlace {
   readonly server: PostgresServer;
   readonly password: () => Promise<string | undefined>;
+  /** Whether it may be opened though the store has moved away. */
+  readonly evenLeft?: boolean;
 }
 
 export type StorePlace =
@@ -63,6 +65,8 @@ export const shownPlace = ({ directory, database }: StorePlace): string => direc
 export interface PlacedStorage extends Storage {
   alone: OpenStore["alone"];
   usage: OpenStore["usage"];
+  /** Keeps out who has the keys still, where there may be somebody. `where` the store is now. */
+  leave(where: string): Promise<void>;
 }
 
 /** A store that waits for its password. */
@@ -216,7 +220,7 @@ export async function openPlaced(
 ): Promise<PlacedStorage> {
   if (database === undefined) {
     const storage = await openLmdbStorage({ directory, create, warn });
-    return { ...storage, usage: () => storeUsage(directory) };
+    return { ...storage, usage: () => storeUsage(directory), leave: async () => undefined };
   }
   // What talks to a database takes a while to load: nobody waits for it whose store is in a file.
   const { openPostgresStorage } = await import("./storage/postgres.js");

@@ -2,24 +2,27 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Clock, contextOf, newStore, temporaryDirectory } from "../../../test/support/in-process.js";
+import { testDatabase } from "../../../test/support/postgres.js";
 import { openDamagedWay } from "../../../test/support/postgres-proxy.js";
-import { makeReadyStore } from "../../../test/support/ready-store.js";
+import { makeReadyDatabase, makeReadyStore } from "../../../test/support/ready-store.js";
 import { type Barrier, createBarrier, openBarrier, openDepartedBarrier } from "../src/barrier/barrier.js";
 import { standingOf } from "../src/barrier/stored-header.js";
 import { findMoving, findTarget, refuseSamePlace } from "../src/migrate.js";
 import { arrive, type MigrationEars, migrateRecords } from "../src/migrate-records.js";
+import { parsePostgresUrl } from "../src/postgres-url.js";
 import type { AuditContext } from "../src/services/context.js";
 import { createInvite } from "../src/services/invites.js";
 import { readSettings } from "../src/services/store.js";
 import { openLmdbStorage } from "../src/storage/lmdb.js";
 import { createMemoryStorage } from "../src/storage/memory.js";
 import type { Entry, Storage } from "../src/storage/storage.js";
-import { findStore } from "../src/store.js";
+import { findStore, type StoreLocation } from "../src/store.js";
 import { Cut, cheap, codeOf, cuttable, dump, password, rejectsWith, storageOf, tamper } from "./barrier/support.js";
-import { newStore as newPostgres, openOn } from "./storage/postgres-support.js";
+import { newStore as newPostgres, openOn, put } from "./storage/postgres-support.js";
 
 const page = 4;
 
+const warn = () => undefined;
 type Place = { readonly directory: string; readonly warn: () => undefined };
 
 const lmdb = async (): Promise<Storage> => {
@@ -303,7 +306,6 @@ describe("a migration", () => {
 describe("the places of a migration", () => {
   it("know what is left where it was cut in front of its last step: the same one, with the same password, does it", async () => {
     const home = await temporaryDirectory();
-    const warn = () => undefined;
     const [old, fresh] = ["old", "new"].map((name) => ({ directory: join(home, name), warn })) as [Place, Place];
     await makeReadyStore(old.directory, password.toString());
     const [from, to] = await Promise.all(
@@ -333,4 +335,39 @@ describe("the places of a migration", () => {
     const there = await findStore(fresh);
     await (await there?.unseal(password))?.close();
   });
+
+  it("keep a node out that was cut off from the database while the store moved: it has the keys still", async () => {
+    const { url, sql } = await testDatabase();
+    await makeReadyDatabase(url, password.toString());
+    const node = await openOn(url);
+    const knows = () => codeOf(node.read(async (tx) => void (await tx.get(Buffer.from("a")))));
+    expect(await knows()).toBe("resolved");
+    await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'posternd'");
+
+    const database: StoreLocation = {
+      database: { server: parsePostgresUrl(url), password: async () => undefined },
+      warn,
+    };
+    const file: StoreLocation = { directory: await temporaryDirectory(), warn };
+    await moveBetween(database, file);
+    expect([await knows(), await codeOf(put(node, "a", "1"))]).toEqual(["store_moved", "store_moved"]);
+    await expect(findStore(database)).rejects.toMatchObject({
+      code: "store_moved",
+      message: expect.stringMatching(/from here: to there, on 20/),
+    });
+    const { replaced } = await moveBetween(file, database);
+    onTestFinished(async () => void (await sql(`DROP SCHEMA ${replaced} CASCADE`)));
+    expect(await knows()).toBe("resolved");
+  });
 });
+
+async function moveBetween(one: StoreLocation, other: StoreLocation) {
+  const moving = await findMoving(one, "here");
+  try {
+    const target = await findTarget(other, "there", moving);
+    if (target === "done") throw new Error("it is there already");
+    return await (await moving.unseal(password)).moveTo(target);
+  } finally {
+    await moving.close();
+  }
+}

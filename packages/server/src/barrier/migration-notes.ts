@@ -90,9 +90,13 @@ export function unfinished({ from }: Arrival): PosternError {
   return new PosternError("store_unfinished", { detail: `from ${from}` });
 }
 
-export function moved({ to, time }: Departure): PosternError {
-  const when = new Date(time).toISOString().slice(0, 16).replace("T", " ");
-  return new PosternError("store_moved", { detail: `to ${to}, on ${when} UTC` });
+export function moved(departure: Departure): PosternError {
+  return new PosternError("store_moved", { detail: whereTo(departure) });
+}
+
+/** `to lmdb:/var/lib/postern, on 2026-11-30 12:18 UTC` */
+export function whereTo({ to, time }: Departure): string {
+  return `to ${to}, on ${new Date(time).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
 /** The most that a note takes: what is longer is none. */
