@@ -50,17 +50,13 @@ const logIn = async (code: string) => {
 };
 
 describe("posternd migrate", () => {
-  it("moves nothing while a server runs, and names it; nor with a wrong password, nor unasked", async () => {
+  it("moves nothing while a server runs, and names it; nor unasked", async () => {
     const used = await logIn(account.authenticator.next());
     expect(used).toBe(0);
     const inUse = await errorOf(thither("--yes"));
     expect(inUse).toMatchObject({ exit: 1, code: "store_in_use" });
     expect(inUse.message).toContain(`the server at ${server.listen} (process ${server.process.pid})`);
     await server.process.stop();
-    const wrong = operator.write("wrong", "wrong wrong wrong\n");
-    expect(await errorOf([...thither("--yes"), "--admin-password-file", wrong])).toMatchObject({
-      code: "admin_password_wrong",
-    });
     expect(await errorOf(thither())).toMatchObject({ exit: 6, code: "input_needed" });
     expect(
       await opened.database.sql("SELECT 1 FROM pg_namespace WHERE nspname = $1", [opened.database.schema]),
