@@ -33,7 +33,7 @@ const server = {
     outward: [],
   },
   /** Files beside the rooms that build what the rooms offer: they may import every room, and only cli imports them. */
-  composition: ["main", "https-port", "server", "store", "upkeep"],
+  composition: ["main", "https-port", "migrate", "migrate-records", "server", "store", "upkeep"],
 };
 
 const client = {

@@ -47,6 +47,8 @@ export interface StoreUsage {
 export interface DatabasePlace {
   readonly server: PostgresServer;
   readonly password: () => Promise<string | undefined>;
+  /** Whether it may be opened though the store has moved away. */
+  readonly evenLeft?: boolean;
 }
 
 export type StorePlace =
@@ -62,9 +64,11 @@ export type StoreLocation = StorePlace & {
 export const shownPlace = ({ directory, database }: StorePlace): string => directory ?? database.server.shown;
 
 /** What both storages of an operator can do. */
-interface PlacedStorage extends Storage {
+export interface PlacedStorage extends Storage {
   alone: OpenStore["alone"];
   usage: OpenStore["usage"];
+  /** Keeps out who has the keys still, where there may be somebody. `where` the store is now. */
+  leave(where: string): Promise<void>;
 }
 
 /** A store that waits for its password. */
@@ -165,7 +169,8 @@ export async function restoreStore({ place, replace, backup, onBytes }: Restorin
   }
 }
 
-async function replaceStore<T>(
+/** Puts what `fill` makes in the place of what is there, which is kept. @throws PosternError as `restoreStore` */
+export async function replaceStore<T>(
   { directory, database }: StorePlace,
   how: { readonly replace: boolean; readonly time: number },
   fill: (storage: Storage) => Promise<T>,
@@ -200,7 +205,8 @@ async function fillAndSettle(
   }
 }
 
-async function openExisting(location: StoreLocation): Promise<PlacedStorage | undefined> {
+/** Undefined where nothing stands there. @throws PosternError as `findStore` */
+export async function openExisting(location: StoreLocation): Promise<PlacedStorage | undefined> {
   try {
     return await openPlaced(location, false);
   } catch (thrown) {
@@ -209,10 +215,14 @@ async function openExisting(location: StoreLocation): Promise<PlacedStorage | un
   }
 }
 
-async function openPlaced({ directory, database, warn }: StoreLocation, create: boolean): Promise<PlacedStorage> {
+/** @throws PosternError as `findStore`; without `create` also `store_missing` */
+export async function openPlaced(
+  { directory, database, warn }: StoreLocation,
+  create: boolean,
+): Promise<PlacedStorage> {
   if (database === undefined) {
     const storage = await openLmdbStorage({ directory, create, warn });
-    return { ...storage, usage: () => storeUsage(directory) };
+    return { ...storage, usage: () => storeUsage(directory), leave: async () => undefined };
   }
   // What talks to a database takes a while to load: nobody waits for it whose store is in a file.
   const { openPostgresStorage } = await import("./storage/postgres.js");

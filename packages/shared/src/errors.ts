@@ -736,6 +736,27 @@ export const errors = {
     message: "another process has the store open",
     hint: "nothing was changed; stop every posternd on this store, and try again",
   },
+  store_moved: {
+    rpc: -32183,
+    http: 500,
+    exit: usage,
+    message: "the store has moved from here",
+    hint: "start posternd on the place it names; where that says store_unfinished, run the same `posternd migrate` again",
+  },
+  store_unfinished: {
+    rpc: -32184,
+    http: 500,
+    exit: refused,
+    message: "a migration to this place has not come to its end",
+    hint: "run the same `posternd migrate` again, which goes on from where it stopped",
+  },
+  migration_differs: {
+    rpc: -32185,
+    http: 500,
+    exit: unreachable,
+    message: "the copy is not what the store has",
+    hint: "nothing was moved; check memory and disks of both sides, and run it again, which begins anew",
+  },
   backup_damaged: {
     rpc: -32085,
     http: 500,

@@ -20,7 +20,7 @@ const files = {
   sessions: ["session-secret"],
   tokens: ["operator-token", "api-key"],
   "signed-tokens": ["signed-token"],
-  barrier: ["barrier-header", "envelope", "keyring", "admin-password"],
+  barrier: ["barrier-header", "envelope", "keyring", "admin-password", "migration-notes"],
   records: ["records", "audit-entry", "audit-chain"],
   "store-file": ["store-file", "store-open"],
   "client-files": ["known-servers", "session-file"],

@@ -7,6 +7,7 @@ import { PosternError } from "@postern/shared/errors";
 import pg from "pg";
 import type { PostgresServer } from "../postgres-url.js";
 import { storeError } from "./postgres-errors.js";
+import { refuseLeft } from "./postgres-left.js";
 
 /** How a session with the database begins. */
 export interface SessionSettings {
@@ -14,6 +15,8 @@ export interface SessionSettings {
   /** Asked anew for each session, where the database wants one. Undefined: there is none. */
   readonly password: () => Promise<string | undefined>;
   readonly timeouts?: Partial<Timeouts> | undefined;
+  /** Whether a session may begin though the store has moved away (`postgres-left.ts`): to look at what is there. */
+  readonly evenLeft?: boolean | undefined;
 }
 
 /** In milliseconds. */
@@ -57,7 +60,8 @@ const SETTINGS = `
   set_config('enable_bitmapscan', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false)`;
 
 const OPENING = `SELECT current_setting('server_version_num'), current_setting('fsync'), pg_is_in_recovery(),
-  pg_try_advisory_lock_shared($1), pg_try_advisory_xact_lock_shared($2), ${SETTINGS}`;
+  pg_try_advisory_lock_shared($1), pg_try_advisory_xact_lock_shared($2),
+  obj_description(to_regnamespace($3)::oid, 'pg_namespace'), ${SETTINGS}`;
 
 /** The first that has all that is used, and that PostgreSQL's project still looks after. */
 const OLDEST = 140_000;
@@ -91,14 +95,15 @@ export class Session {
 
   /**
    * A session that says in the database that this process has the store open, unless `alone` is under way elsewhere.
-   * @throws PosternError `store_unreachable`, `store_untrusted`, `store_denied`, `store_in_use`, `store_failed`
+   * @throws PosternError `store_unreachable`, `store_untrusted`, `store_denied`, `store_in_use`, `store_moved`,
+   *   `store_failed`
    */
   static async open(settings: SessionSettings, { door, writes = false }: Opening): Promise<Session> {
     const client = await clientOf(settings, writes);
     const session = new Session(client);
     try {
       await client.connect();
-      await session.#begin(advisoryKeys(settings.server.schema), door);
+      await session.#begin(settings, door);
       return session;
     } catch (thrown) {
       void session.end();
@@ -144,11 +149,13 @@ export class Session {
     patience.abort();
   }
 
-  async #begin({ present, door }: AdvisoryKeys, as: Opening["door"]): Promise<void> {
+  async #begin({ server: { schema }, evenLeft }: SessionSettings, as: Opening["door"]): Promise<void> {
+    const { present, door } = advisoryKeys(schema);
     for (let look = 1; ; look++) {
-      const [row = []] = await this.once(OPENING, [present, door]);
-      const [version, fsync, standby, , open] = row;
+      const [row = []] = await this.once(OPENING, [present, door, schema]);
+      const [version, fsync, standby, , open, comment] = row;
       refuseServer(Number(version), standby === "t");
+      if (evenLeft !== true) refuseLeft(comment);
       this.fsync = fsync === "on";
       if (open === "t" || as === "ours") return;
       // The first lock was taken before the second was tried, so who closed the door sees it: it has to go meanwhile.

@@ -4,6 +4,7 @@ import { Calls } from "./calls.js";
 import { runReads } from "./guarded-transaction.js";
 import { alone } from "./postgres-alone.js";
 import { asked, storeError } from "./postgres-errors.js";
+import { markLeft } from "./postgres-left.js";
 import { SessionPool } from "./postgres-pool.js";
 import { PostgresPump } from "./postgres-pump.js";
 import { SnapshotReads } from "./postgres-reads.js";
@@ -21,6 +22,8 @@ export interface PostgresOptions extends SessionSettings {
 export interface PostgresStorage extends Storage {
   /** Runs `work` while no other process has the store open. @throws PosternError `store_in_use` when one has */
   alone<T>(work: () => Promise<T>): Promise<T>;
+  /** Nobody begins a session any more, but who means to look at what is left. `where` the store is now. */
+  leave(where: string): Promise<void>;
   /** What the store takes in the database, in bytes. */
   usage(): Promise<number>;
 }
@@ -29,7 +32,7 @@ export interface PostgresStorage extends Storage {
  * Opens the store of a database, which any number of processes on any number of machines may share.
  *
  * Errors: `store_missing`, `store_foreign`, `store_future`, `store_unreachable`, `store_untrusted`, `store_denied`,
- * `store_in_use` (another process is replacing it), `store_failed`.
+ * `store_in_use` (another process is replacing it), `store_moved`, `store_failed`.
  */
 export async function openPostgresStorage(options: PostgresOptions): Promise<PostgresStorage> {
   const { server, create, warn } = options;
@@ -55,6 +58,8 @@ function storageOn(pool: SessionPool, { server: { schema } }: PostgresOptions): 
     transact: (fn) => calls.admit(() => pump.transact(fn)),
     read: (fn) => calls.admit(() => read(pool, statements, (tx) => calls.within(() => fn(tx)))),
     alone: (work) => alone(pool, schema, work),
+    leave: (where) =>
+      calls.admit(() => asked(async () => void (await (await pool.writer()).command(markLeft(schema, where))))),
     usage: () => calls.admit(() => usageOf(pool, schema)),
     close: () => calls.close(() => pool.close()),
   };
