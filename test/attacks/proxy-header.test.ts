@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { Awaited, AWAITED_OF_ADDRESS } from "../../packages/server/src/proxy-protocol/awaited.js";
 import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
+import { AWAITED_OF_ADDRESS, Awaited } from "../../packages/server/src/proxy-protocol/awaited.js";
 import { localHeader } from "../../packages/server/src/proxy-protocol/header.js";
 import { apiKey, call } from "../support/api.js";
 import { type Delivery, type Says, startBalancer } from "../support/balancer.js";
 import { ask, type HttpTarget } from "../support/https.js";
 import { MINUTE, type ServerOptions, startInProcess, type TestServer } from "../support/in-process.js";
-import { becomeKnown, guessPassword, logIn, registered, startLogin, tryPassword } from "../support/person.js";
+import { becomeKnown, guessPassword, logIn, registered, tryPassword } from "../support/person.js";
 import { binaryHeader, binaryHeaderOf, lineHeader } from "../support/proxy-header.js";
 import { clientHello, codeOf, connectRaw, gone, WireClient } from "../support/wire-client.js";
 

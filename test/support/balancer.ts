@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { plainAddress } from "../../packages/server/src/address-key.js";
 import { onTestFinished } from "vitest";
+import { plainAddress } from "../../packages/server/src/address-key.js";
 
 /** What a balancer says of a client, by its address. */
 export type Says = (address: string) => Buffer;

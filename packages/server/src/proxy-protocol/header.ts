@@ -67,9 +67,9 @@ const PROXY = 0x21;
 
 /** Family and protocol: how long an address is, and both ends with their ports. UDP and Unix sockets are not served. */
 const families: Readonly<Record<number, { readonly address: number; readonly ends: number }>> = {
-  0x00: { address: 0, ends: 0 },
-  0x11: { address: 4, ends: 12 },
-  0x21: { address: 16, ends: 36 },
+  0: { address: 0, ends: 0 },
+  17: { address: 4, ends: 12 },
+  33: { address: 16, ends: 36 },
 };
 
 function readBinary(bytes: Buffer): Header | "malformed" | "incomplete" {
