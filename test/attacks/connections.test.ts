@@ -25,7 +25,16 @@ import {
   type TestWire,
 } from "../support/in-process.js";
 import { logIn, type Person, provePassword, registered, startLogin } from "../support/person.js";
-import { clientHello, codeOf, connectRaw, gone, handshake, hello, requestLine, WireClient } from "../support/wire-client.js";
+import {
+  clientHello,
+  codeOf,
+  connectRaw,
+  gone,
+  handshake,
+  hello,
+  requestLine,
+  WireClient,
+} from "../support/wire-client.js";
 
 const openHandles = (kind: string) => process.getActiveResourcesInfo().filter((name) => name === kind).length;
 
