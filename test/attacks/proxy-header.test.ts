@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
+import { lookAtPort } from "../../packages/server/src/cli/doctor/ports.js";
 import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
 import { AWAITED_OF_ADDRESS, Awaited } from "../../packages/server/src/proxy-protocol/awaited.js";
 import { localHeader } from "../../packages/server/src/proxy-protocol/header.js";
@@ -44,18 +45,17 @@ async function refusals(server: TestServer): Promise<Record<string, number>> {
   return Object.fromEntries([...found].map(([, reason, count]) => [reason, Number(count)]));
 }
 
-const ports: readonly (readonly [string, (server: TestServer) => number])[] = [
-  ["wire port", ({ port }) => port],
-  ["HTTPS port", httpOf],
-];
+const portsOf = (server: TestServer) => [server.port, httpOf(server)];
 
-describe.each(ports)("a PROXY header at the %s", (_port, portOf) => {
+describe("a PROXY header, at either port", () => {
   it("attack 51: of an address that is no balancer's is believed by nobody: it is no TLS", async () => {
     const server = await behindBalancer();
-    for (const header of [lineHeader("203.0.113.7"), binaryHeaderOf("203.0.113.7"), localHeader]) {
-      const said = await saidTo(portOf(server), Buffer.concat([header, await clientHello()]), "127.0.0.9");
-      // An alert, or nothing: no hello of the server's (handshake record, 0x16).
-      expect(said.startsWith("\x16")).toBe(false);
+    for (const port of portsOf(server)) {
+      for (const header of [lineHeader("203.0.113.7"), binaryHeaderOf("203.0.113.7"), localHeader]) {
+        const said = await saidTo(port, Buffer.concat([header, await clientHello()]), "127.0.0.9");
+        // An alert, or nothing: no hello of the server's (handshake record, 0x16).
+        expect(said.startsWith("\x16")).toBe(false);
+      }
     }
     expect(await refusals(server)).toEqual({});
   });
@@ -63,43 +63,50 @@ describe.each(ports)("a PROXY header at the %s", (_port, portOf) => {
   it("is asked of a balancer's address: without one there is no handshake; it is counted, and logged once a minute", async () => {
     const server = await behindBalancer();
     const hello = await clientHello();
-    for (const bytes of [hello, Buffer.from("GET / HTTP/1.1\r\n\r\n"), hello]) {
-      expect(await saidTo(portOf(server), bytes, "127.0.0.1")).toBe("");
-    }
-    server.clock.advance(MINUTE);
     const unix = binaryHeader(0x21, 0x31, Buffer.alloc(216));
-    expect(await saidTo(portOf(server), Buffer.concat([unix, hello]), "127.0.0.1")).toBe("");
-    expect(await refusals(server)).toEqual({ none: 3, malformed: 1 });
-    expect(server.log.entries.map(({ facts }) => facts)).toEqual([
+    for (const port of portsOf(server)) {
+      for (const bytes of [hello, Buffer.from("GET / HTTP/1.1\r\n\r\n"), hello]) {
+        expect(await saidTo(port, bytes, "127.0.0.1")).toBe("");
+      }
+      server.clock.advance(MINUTE);
+      expect(await saidTo(port, Buffer.concat([unix, hello]), "127.0.0.1")).toBe("");
+    }
+    expect(await refusals(server)).toEqual({ none: 6, malformed: 2 });
+    const logged = [
       { balancer: "127.0.0.1", header: "none", closed: 1 },
       { balancer: "127.0.0.1", header: "malformed", closed: 3 },
-    ]);
+    ];
+    expect(server.log.entries.map(({ facts }) => facts)).toEqual([...logged, ...logged]);
   });
 
   it("that does not come in its time is waited for no longer, however its bytes trickle in", async () => {
     const server = await behindBalancer({ limits: { deadlines: { handshake: 0.05 } } });
-    const socket = await connectRaw({ port: portOf(server) }, "127.0.0.1");
-    const trickle = setInterval(() => socket.write("P"), 20);
-    socket.write("PROXY TCP4 ");
-    await gone(socket);
-    clearInterval(trickle);
-    expect(await refusals(server)).toEqual({ late: 1 });
+    for (const port of portsOf(server)) {
+      const socket = await connectRaw({ port }, "127.0.0.1");
+      socket.write("PROXY TCP4 ");
+      const trickle = setInterval(() => socket.write("1"), 10);
+      await gone(socket);
+      clearInterval(trickle);
+    }
+    expect(server.log.entries.map(({ facts }) => facts)).toMatchObject([{ header: "late" }, { header: "late" }]);
   });
 
   it("that never comes, since the connection ends, is no fault: so a balancer may see whether somebody listens", async () => {
     const server = await behindBalancer();
-    const socket = await connectRaw({ port: portOf(server) }, "127.0.0.1");
-    socket.end();
-    await gone(socket);
+    for (const port of portsOf(server)) {
+      const socket = await connectRaw({ port }, "127.0.0.1");
+      socket.end();
+      await gone(socket);
+    }
     expect([await refusals(server), server.log.entries]).toEqual([{}, []]);
   });
 
   it("that is awaited keeps no server from stopping", async () => {
     const server = await behindBalancer();
-    const socket = await connectRaw({ port: portOf(server) }, "127.0.0.1");
-    socket.write("PROXY ");
+    const sockets = await Promise.all(portsOf(server).map((port) => connectRaw({ port }, "127.0.0.1")));
+    for (const socket of sockets) socket.write("PROXY ");
     await server.close();
-    await gone(socket);
+    await Promise.all(sockets.map(gone));
     expect(server.log.entries).toEqual([]);
   });
 });
@@ -218,5 +225,18 @@ describe("attack 52: connections whose header is awaited", () => {
     expect(ended.slice(2)).toEqual(["other crowded"]);
     awaited.close();
     expect(awaited.size).toBe(0);
+  });
+});
+
+describe("the doctor on the machine of a balancer", () => {
+  it("sends a header of its own, and so knows a posternd", async () => {
+    const server = await behindBalancer();
+    const { listen, http = listen } = server.running;
+    const balancers = (address: string) => address === "127.0.0.1";
+    const what = expect.stringContaining("a posternd");
+    expect(await lookAtPort("listen", listen, balancers)).toMatchObject({ verdict: "ok", what });
+    expect(await lookAtPort("http", http, balancers)).toMatchObject({ verdict: "ok", what });
+    expect(await refusals(server)).toEqual({});
+    expect(await lookAtPort("listen", listen)).toMatchObject({ verdict: "fail" });
   });
 });

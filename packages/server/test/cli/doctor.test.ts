@@ -2,7 +2,6 @@ import { createServer } from "node:net";
 import { Writable } from "node:stream";
 import { createOutput } from "@postern/shared/terminal/output";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { startInProcess } from "../../../../test/support/in-process.js";
 import { report } from "../../src/cli/doctor/doctor.js";
 import { fail, ok, warn } from "../../src/cli/doctor/finding.js";
 import { lookAtHttpCertificate } from "../../src/cli/doctor/http-certificate.js";
@@ -125,21 +124,6 @@ describe("the doctor at a port", () => {
     await new Promise((resolve) => other.close(resolve));
     expect((await lookAtPort("listen", address)).verdict).toBe("ok");
     expect((await lookAtPort("listen", address)).verdict).toBe("ok");
-  });
-});
-
-describe("the doctor at the ports of a server that expects PROXY headers of this machine", () => {
-  it("sends its own, and knows it", async () => {
-    const balancers = (address: string) => address === "127.0.0.1";
-    const { running, log } = await startInProcess(undefined, { http: true, balancers });
-    const { listen, http = listen } = running;
-    expect(await lookAtPort("listen", listen, balancers)).toMatchObject({
-      verdict: "ok",
-      what: expect.stringContaining("a posternd"),
-    });
-    expect(await lookAtPort("http", http, balancers)).toMatchObject({ verdict: "ok" });
-    expect(log.entries).toEqual([]);
-    expect((await lookAtPort("listen", listen)).verdict).toBe("fail");
   });
 });
 

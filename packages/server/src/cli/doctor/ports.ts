@@ -71,7 +71,7 @@ async function isAlive(address: ServerAddress, balancers: Balancers): Promise<bo
     const { host, port } = address;
     const options = { host: reachable(host), port, path: "/livez", timeout: ANSWER_MS };
     const createConnection = () => dial(address, balancers, {});
-    const request = get({ ...options, agent: false, createConnection }, (response) => {
+    const request = get({ ...options, createConnection }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (chunk: string) => {
         text = (text + chunk).slice(0, 64);
