@@ -6,7 +6,7 @@ import { Awaited } from "./awaited.js";
 import { type Fault, type Header, readHeader } from "./header.js";
 import { endsOf, tellSource } from "./source.js";
 
-/** Why a connection of a balancer's address was closed before TLS: what its header was, or that it did not come in time. */
+/** Why a connection of a balancer's address was closed before TLS: what its header was, or that it was not there. */
 export type HeaderFault = Fault | "late" | "crowded";
 
 export interface BalancerOptions {
@@ -25,9 +25,10 @@ export interface BalancerOptions {
 export type CloseDoor = () => void;
 
 /**
- * Stands before a TLS server. A connection from a balancer's address must begin with a header, or is closed before it has
- * cost a handshake; with one it is handed on, and is from then on whose the header says. Any other connection is handed
- * on as it is: a header there is no TLS, and believed by nobody. To be called when the server has all of its listeners.
+ * Stands before a TLS server. A connection from a balancer's address must begin with a header, or is closed before it
+ * has cost a handshake; with one it is handed on, and is from then on whose the header says. Any other connection is
+ * handed on as it is: a header there is no TLS, and believed by nobody. To be called when the server has all of its
+ * listeners.
  */
 export function expectHeaders(server: Server, options: BalancerOptions): CloseDoor {
   const takers = server.listeners("connection");
@@ -68,7 +69,7 @@ export function expectHeaders(server: Server, options: BalancerOptions): CloseDo
 
 type Outcome = Header | HeaderFault | "gone" | "closing";
 
-/** Tells what has come, once; a connection that says nothing and goes is no fault: so some balancers look after servers. */
+/** Tells what has come, once. A connection that says nothing and goes is no fault: so some balancers look for servers. */
 function awaitHeader(socket: Socket, patienceMs: number, end: (outcome: Outcome) => void): () => void {
   let come: Buffer = Buffer.alloc(0);
   const read = (chunk: Buffer) => {

@@ -2,8 +2,8 @@ import { isIP } from "node:net";
 import { plainAddress } from "../address-key.js";
 
 /**
- * The header of HAProxy's PROXY protocol, versions 1 and 2 (proxy-protocol.txt, section 2): what a balancer says in front
- * of a connection that it passes through. It is read before TLS, from whoever has one of the balancers' addresses.
+ * The header of HAProxy's PROXY protocol, versions 1 and 2 (proxy-protocol.txt, section 2): what a balancer says in
+ * front of a connection that it passes through. It is read before TLS, from whoever has one of the balancers' addresses.
  */
 export interface Header {
   /**

@@ -4,7 +4,7 @@ import { plainAddress } from "../address-key.js";
 /** What balancers have said: a TCP socket, or the TLS socket over it, and whose it is. */
 const told = new WeakMap<Socket, string>();
 
-/** The one answer to whose connection a socket is, in the spelling of `plainAddress`: limits, audit and log go by it. */
+/** The one answer to whose connection a socket is, in the spelling of `plainAddress`: limits and audit go by it. */
 export function addressOf(socket: Socket): string {
   return told.get(socket) ?? plainAddress(socket.remoteAddress);
 }
