@@ -143,6 +143,8 @@ export interface ServerOptions {
   readonly publicUrl?: string;
   /** Whose word on who is behind them is taken on the HTTPS port; by default nobody's. */
   readonly trustedProxy?: (address: string) => boolean;
+  /** Which addresses are balancers', whose connections begin with a PROXY header; by default none. */
+  readonly balancers?: (address: string) => boolean;
   /** Where pages may send people; by default the hosts of the product's default. */
   readonly replyToHosts?: ReadonlySet<string>;
   /** Stands in for a mail server. */
@@ -193,6 +195,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     replyToHosts: options.replyToHosts,
     storeUsage: options.storeUsage,
     trustedProxy: options.trustedProxy,
+    balancers: options.balancers,
     registration: options.registration ?? "open",
     publicUrl: options.publicUrl,
     log,

@@ -11,6 +11,8 @@ export interface Metrics {
   heard(event: { readonly event: string; readonly outcome: string; readonly reason?: string }): void;
   /** Counts what a peer was refused with. */
   refused(code: string): void;
+  /** Counts a balancer's connection that was closed for want of a PROXY header. */
+  headerRefused(fault: string): void;
   /** The text of the exposition format 0.0.4. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -96,6 +98,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const events = count("audit_events_total", "Events of the audit log", ["event", "outcome"]);
   const apiKeys = count("api_key_refusals_total", "API keys that were refused", ["reason"]);
   const refusals = count("refusals_total", "Refusals on the wire port, by error code", ["code"]);
+  const headers = count("proxy_header_refusals_total", "Connections closed for want of a PROXY header", ["reason"]);
 
   gauge("build_info", "1; what runs", (self) => self.set({ version: sources.version, node: process.version }, 1), [
     "version",
@@ -153,6 +156,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       }
     },
     refused: (code) => refusals.inc({ code: Object.hasOwn(errors, code) ? code : "other" }),
+    headerRefused: (reason) => headers.inc({ reason }),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };

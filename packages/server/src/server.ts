@@ -5,7 +5,6 @@ import { deadlines } from "@postern/shared/messages";
 import type { ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
-import { plainAddress } from "./address-key.js";
 import type { Barrier } from "./barrier/barrier.js";
 import type { HttpListener, MetricsPage } from "./http/listener.js";
 import type { HttpsPortOptions } from "./https-port.js";
@@ -69,6 +68,8 @@ export interface ServerOptions {
   readonly exempt?: ((address: string) => boolean) | undefined;
   /** Proxies in front of the HTTPS port, whose word on who is behind them is taken, in the spelling of `plainAddress`. */
   readonly trustedProxy?: ((address: string) => boolean) | undefined;
+  /** Balancers in front of both ports, in the spelling of `plainAddress`: their connections begin with a PROXY header. */
+  readonly balancers?: ((address: string) => boolean) | undefined;
   /** Carries callbacks to their receivers. Undefined: they wait in the store. */
   readonly post?: Post | undefined;
   /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
@@ -158,9 +159,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const about = { name: "posternd", version };
   const { storeUsage } = options;
   const door = { exempt, trusted: options.trustedProxy };
+  const balancers = options.balancers && {
+    covers: options.balancers,
+    patienceMs: limits.deadlines.handshake * 1000,
+    now: tools.now,
+    log,
+    refused: metrics?.headerRefused,
+  };
   const { replyToHosts, pageLanguages } = options;
   const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, pageLanguages };
-  const shared = { ...parts, credentials, door, log, metrics: page };
+  const shared = { ...parts, credentials, door, balancers, log, metrics: page };
   const http = options.http && (await httpsPort({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
@@ -168,7 +176,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await auditService(barrier, node, tools, "server.start");
     const context = { services, server: about };
     const refused = metrics?.refused;
-    wire = await listenWire({ ...options.listen, shown, limits, exempt, context, log, refused });
+    wire = await listenWire({ ...options.listen, shown, limits, exempt, balancers, context, log, refused });
   } catch (thrown) {
     // A start that failed must not go on listening: the process would stay, and serve.
     await http?.close();
@@ -256,7 +264,7 @@ async function httpsPort(options: HttpsPortOptions): Promise<HttpListener> {
 }
 
 function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
-  return { contentType, render, mayRead: (address) => readers(plainAddress(address)) };
+  return { contentType, render, mayRead: readers };
 }
 
 /** Applications count on being told. */

@@ -399,6 +399,13 @@ export const errors = {
     message: "that is not a range of addresses",
     hint: "write ranges as 10.0.0.0/8,::1/128, or off",
   },
+  proxy_ranges_overlap: {
+    rpc: -32190,
+    http: 400,
+    exit: usage,
+    message: "an address cannot be of --trusted-proxy and of --proxy-protocol",
+    hint: "a proxy speaks HTTP and adds X-Forwarded-For, a balancer passes TLS on: name each in one of them",
+  },
   mail_address_invalid: {
     rpc: -32135,
     http: 422,

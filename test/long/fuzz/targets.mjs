@@ -15,6 +15,7 @@ const files = {
   messages: ["method-parameters", "method-results"],
   names: ["name", "escape"],
   otp: ["otpauth-uri", "base32-secret", "encoded-secret", "authenticator-export", "recovery-code", "typed-code"],
+  "proxy-header": ["proxy-header"],
   addresses: ["server-address", "fingerprint", "mail-address"],
   srp: ["srp-values"],
   sessions: ["session-secret"],

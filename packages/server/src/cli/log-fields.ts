@@ -24,6 +24,9 @@ export const logFields = {
   status: "the receiver's HTTP status",
   fault: "why there was none",
   dropped: "how many messages could not be opened",
+  balancer: "an address of `--proxy-protocol` whose connection was closed before TLS",
+  header: "what became of its header: `none`, `malformed`, `late`, `crowded`",
+  closed: "how many connections were closed so since the last such line, this one included",
   callbacks: "how many callbacks nothing is delivered to",
 } as const satisfies Record<string, string>;
 

@@ -12,7 +12,7 @@ import { type NodeName, nodeNameOf, parseNodeName } from "../records/node.js";
 import type { RunningServer } from "../server.js";
 import { parseReplyToHosts } from "../services/challenges/reply-to.js";
 import type { RegistrationMode } from "../services/context.js";
-import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
+import { type Exemption, parseAddressLimits, parseForwarders, parseMetricsReaders } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
 import { type DestinationOptions, destinationsOf, openPost } from "./callbacks/destinations.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
@@ -43,6 +43,7 @@ export interface StartOptions extends StoreOptions, MailOptions, DestinationOpti
   readonly replyToHosts: string;
   readonly addressLimits?: string;
   readonly trustedProxy?: string;
+  readonly proxyProtocol?: string;
   readonly pageTexts?: string;
   readonly metrics: string;
   readonly auditRetention?: string;
@@ -66,7 +67,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const mail = await readMailAtStart(output, options);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
-  const proxies = options.trustedProxy === undefined ? undefined : parseTrustedProxies(options.trustedProxy);
+  const { proxies, balancers } = parseForwarders(options);
   const pageLanguages = options.pageTexts === undefined ? undefined : await readPageTexts(options.pageTexts);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
@@ -91,6 +92,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
       replyToHosts,
       exempt: exempt?.covers,
       trustedProxy: proxies?.covers,
+      balancers: balancers?.covers,
       pageLanguages,
     };
     const watched = {

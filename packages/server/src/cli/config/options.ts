@@ -156,6 +156,14 @@ export const serverOptions: readonly OptionFacts[] = [
     check: async (value) => (await import("../address-limits.js")).parseTrustedProxies(value),
   },
   {
+    key: "proxy-protocol",
+    value: "<ranges>",
+    what: "balancers in front of both ports, whose connections begin with a PROXY header: ranges such as 10.0.0.2/32",
+    unset: "none: the address is the socket's",
+    list: true,
+    check: async (value) => (await import("../address-limits.js")).parseBalancers(value),
+  },
+  {
     key: "page-texts",
     value: "<dir>",
     what: "texts of challenge pages in further languages: files such as fr.json",

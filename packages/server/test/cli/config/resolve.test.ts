@@ -50,6 +50,7 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
     "address-limits": `10.${index}.0.0/16`,
     metrics: `10.${index}.0.0/16`,
     "page-texts": `/texts-${index}`,
+    "proxy-protocol": `198.51.100.${index}/32`,
     "trusted-proxy": `192.0.2.${index}/32`,
     "reply-to-hosts": `${place}.example`,
     "audit-retention": `${index + 1}d`,
