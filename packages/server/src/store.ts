@@ -32,8 +32,13 @@ export interface OpenStore {
   /** Runs `work` while no other process has the store open. @throws PosternError `store_in_use` when one has */
   alone<T>(work: () => Promise<T>): Promise<T>;
   usage(): Promise<StoreUsage>;
+  /** Has a database looked after while it is served, and tells when it is away, and when it is back. */
+  watch(hear: HearOutage): void;
   close(): Promise<void>;
 }
+
+/** Hears of an outage when it begins, and `undefined` when the database is back. */
+export type HearOutage = (outage: PosternError | undefined) => void;
 
 /** What a store takes, and what is left for it, in bytes; a database does not tell what its disk has left. */
 export interface StoreUsage {
@@ -63,6 +68,7 @@ export const shownPlace = ({ directory, database }: StorePlace): string => direc
 interface PlacedStorage extends Storage {
   alone: OpenStore["alone"];
   usage: OpenStore["usage"];
+  watch: OpenStore["watch"];
 }
 
 /** A store that waits for its password. */
@@ -210,7 +216,7 @@ async function openExisting(location: StoreLocation): Promise<PlacedStorage | un
 async function openPlaced({ directory, database, warn }: StoreLocation, create: boolean): Promise<PlacedStorage> {
   if (database === undefined) {
     const storage = await openLmdbStorage({ directory, create, warn });
-    return { ...storage, usage: () => storeUsage(directory) };
+    return { ...storage, usage: () => storeUsage(directory), watch: () => undefined };
   }
   // What talks to a database takes a while to load: nobody waits for it whose store is in a file.
   const { openPostgresStorage } = await import("./storage/postgres.js");
@@ -238,6 +244,7 @@ async function opened(storage: PlacedStorage, barrier: Barrier): Promise<OpenSto
     barrier,
     alone: (work) => storage.alone(work),
     usage: () => storage.usage(),
+    watch: (hear) => storage.watch(hear),
     close: async () => {
       await barrier.close();
       await storage.close();
