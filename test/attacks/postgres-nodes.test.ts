@@ -5,8 +5,16 @@ import { openPostgresStorage } from "../../packages/server/src/storage/postgres.
 import { allPaths } from "../support/code-paths.js";
 import { eventually } from "../support/eventually.js";
 import { ask } from "../support/https.js";
-import { Clock, newStore, reopened, SECOND, startInProcess, type TestServer, type TestStore } from "../support/in-process.js";
-import { awaitingCode, guessPassword, logIn, registered, tryCode, tryPassword } from "../support/person.js";
+import {
+  Clock,
+  newStore,
+  reopened,
+  SECOND,
+  startInProcess,
+  type TestServer,
+  type TestStore,
+} from "../support/in-process.js";
+import { awaitingCode, guessPassword, logIn, registered, tryPassword } from "../support/person.js";
 import { testDatabase } from "../support/postgres.js";
 import { openDamagedWay } from "../support/postgres-proxy.js";
 import { codeOf, WireClient } from "../support/wire-client.js";

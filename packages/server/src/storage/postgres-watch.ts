@@ -43,7 +43,8 @@ export class DatabaseWatch {
   /** @throws PosternError what the outage began with, while one lasts */
   refuse(): void {
     const { code, detail } = this.#outage ?? {};
-    if (code !== undefined) throw new PosternError(code, { ...(detail !== undefined && { detail }), cause: this.#outage });
+    if (code !== undefined)
+      throw new PosternError(code, { ...(detail !== undefined && { detail }), cause: this.#outage });
   }
 
   stop(): void {
