@@ -118,6 +118,7 @@ describe("a node whose database says nothing any more", () => {
     ]);
     expect(new Set(refused)).toEqual(new Set(["unavailable"]));
     expect([await health("/livez"), await health("/readyz")]).toEqual([200, 503]);
+    expect(JSON.parse((await ask(node, "/readyz")).text)).toMatchObject({ code: "unavailable", status: 503 });
     expect(node.log.errors).toMatchObject([{ facts: { code: "store_unreachable" } }]);
     way.flow();
     await eventually(async () => (await health("/readyz")) === 200);
