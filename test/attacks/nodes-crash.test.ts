@@ -3,12 +3,12 @@ import { seededRandom } from "../support/crash-random.js";
 import { drill, type House } from "../support/drill.js";
 
 /** A node is killed, and the database ends in both ways; `npm run test:long -- nodes` goes on so for minutes. */
-async function trouble({ asked, killNode, restartDatabase }: House): Promise<void> {
-  await asked(10);
-  await restartDatabase("stop", 0);
-  await asked(5);
-  const killed = killNode(0);
-  await restartDatabase("crash", 0);
+async function trouble(house: House): Promise<void> {
+  await house.asked(10);
+  await house.restartDatabase("stop", 0);
+  await house.asked(5);
+  const killed = house.killNode(0);
+  await house.restartDatabase("crash", 0);
   await killed;
 }
 

@@ -47,7 +47,7 @@ describe("attack 36, promises 3, 7, 9, 12: nodes that are killed, over a databas
       trouble,
     });
     process.stderr.write(`${JSON.stringify({ people: people.length, kills, restarts, ...sum })}\n`);
-    expect(restarts).toBeGreaterThan(1);
+    expect(restarts).toBeGreaterThan(0);
     expect(kills).toBeGreaterThan(SECONDS / 20);
     expect(sum.registrations).toBeGreaterThan(kills);
   });

@@ -225,7 +225,7 @@ async function logIn(drill: Drill, witness: Witness): Promise<Login | undefined>
   return untilAnswered(drill, `${person.name} logs in`, async (client) => {
     await provePassword(client, person);
     const login = recoveryLogin(witness);
-    if (login.code === "") throw new Error("no recovery codes are left");
+    if (login.code === "") throw new Error(`${person.name}: all recovery codes are used, and none let them in`);
     witness.logins.push(login);
     const reply = await insist(drill, client, "login.code", { code: login.code });
     if (reply?.result === undefined) throw new Error(`login.code failed: ${codeOf(reply)}`);

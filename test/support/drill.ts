@@ -6,7 +6,7 @@ import { type Closed, expectValue, type Served, ServerProcess } from "./crash-pr
 import type { Random } from "./crash-random.js";
 import { type Drill, type DrillSum, live, newSum } from "./drill-load.js";
 import { Clock } from "./in-process.js";
-import { startCluster } from "./postgres.js";
+import { type Cluster, startCluster } from "./postgres.js";
 import { startRoundRobin } from "./round-robin.js";
 
 /**
@@ -74,71 +74,101 @@ class Place {
   }
 }
 
-export async function drill({ nodes, people, random, readiness, spares = 0, trouble }: DrillPlan): Promise<DrillEnd> {
+/** The nodes in their places, the database below them, and what has become of both. */
+class Troubled implements House {
+  readonly sum = newSum();
+  readonly faults: string[] = [];
+  readonly #cluster: Cluster;
+  readonly #places: readonly Place[];
+  readonly #readiness: boolean;
+  readonly #waiting: { readonly at: number; wake(): void }[] = [];
+  #asked = 0;
+  kills = 0;
+  restarts = 0;
+
+  constructor(cluster: Cluster, { nodes, readiness, spares = 0 }: DrillPlan) {
+    this.#cluster = cluster;
+    this.#readiness = readiness;
+    const waiting = Array.from({ length: spares }, () => new ServerProcess());
+    const newProcess = () => waiting.shift() ?? new ServerProcess();
+    this.#places = Array.from({ length: nodes }, () => new Place(cluster.url, newProcess));
+  }
+
+  /** Starts all nodes. The first one makes the store. */
+  async begin(): Promise<readonly Served[]> {
+    const [first, ...others] = this.#places;
+    const served = await first?.start(this.#readiness);
+    const more = await Promise.all(others.map((place) => place.start(this.#readiness)));
+    return served === undefined ? more : [served, ...more];
+  }
+
+  get up(): readonly number[] {
+    return this.#places.flatMap(({ up }, index) => (up ? [index] : []));
+  }
+
+  tick(): void {
+    this.#asked++;
+    for (const { at, wake } of this.#waiting) if (at === this.#asked) wake();
+  }
+
+  asked(count: number): Promise<void> {
+    return new Promise((wake) => this.#waiting.push({ at: this.#asked + count, wake }));
+  }
+
+  async killNode(index: number): Promise<void> {
+    const place = this.#places[index] as Place;
+    place.up = false;
+    this.kills++;
+    await place.process?.kill();
+    await startAgain(place, this.#readiness);
+  }
+
+  async restartDatabase(how: "stop" | "crash", milliseconds: number): Promise<void> {
+    await this.#cluster[how]();
+    this.restarts++;
+    await setTimeout(milliseconds);
+    await this.#cluster.restart();
+  }
+
+  /** Ends all nodes in order: none has logged what it should not, and the audit log holds for each of them. */
+  async end(): Promise<void> {
+    for (const { process } of this.#places) {
+      const { stopped, audit, logged } = expectValue(await (process as ServerProcess).close());
+      expect([stopped, audit]).toMatchObject([{ value: null }, { value: { ok: true } }]);
+      expect(unexpected(logged)).toEqual([]);
+    }
+  }
+}
+
+/** Fails a test when anything that was acknowledged is lost, or anything was granted that should not have been. */
+export async function drill(plan: DrillPlan): Promise<DrillEnd> {
   const cluster = await startCluster();
   onTestFinished(cluster.remove);
-  const waitingProcesses = Array.from({ length: spares }, () => new ServerProcess());
-  await Promise.all(waitingProcesses.map((process) => process.loaded()));
-  const newProcess = () => waitingProcesses.pop() ?? new ServerProcess();
-  const places = Array.from({ length: nodes }, () => new Place(cluster.url, newProcess));
-  // The first one makes the store.
-  for (const place of places.slice(0, 1)) await place.start(readiness);
-  await Promise.all(places.slice(1).map((place) => place.start(readiness)));
-  const targets = places.map(({ served }) => served as Served);
-  const front = await startRoundRobin(targets);
-  const sum = newSum();
-  const faults: string[] = [];
-  let kills = 0;
-  let restarts = 0;
-  let asked = 0;
-  const waiting: { readonly at: number; wake(): void }[] = [];
-  const tick = () => {
-    asked++;
-    for (const { at, wake } of waiting) if (at === asked) wake();
-  };
+  const house = new Troubled(cluster, plan);
+  const nodes = await house.begin();
+  const front = await startRoundRobin(nodes);
+  const { random, trouble } = plan;
+  const { sum, faults } = house;
+  const load: Drill = { front, nodes, clock: runningClock(), random, sum, faults, tick: () => house.tick() };
+  const people = await liveDuring(load, plan.people, () => trouble(house));
+  expect(faults).toEqual([]);
+  await house.end();
+  expect(await withStore(cluster.url, (barrier) => faultsStored(barrier, people))).toEqual([]);
+  return { people, sum, kills: house.kills, restarts: house.restarts };
+}
 
-  const house: House = {
-    sum,
-    asked: (count) => new Promise((wake) => waiting.push({ at: asked + count, wake })),
-    get up() {
-      return places.flatMap(({ up }, index) => (up ? [index] : []));
-    },
-    killNode: async (index) => {
-      const place = places[index] as Place;
-      place.up = false;
-      kills++;
-      await place.process?.kill();
-      await startAgain(place, readiness);
-    },
-    restartDatabase: async (how, milliseconds) => {
-      await cluster[how]();
-      restarts++;
-      await setTimeout(milliseconds);
-      await cluster.restart();
-    },
-  };
-
-  let over = false;
+/** People come, so many at once, until the trouble is over; whoever is there then comes to their end. */
+async function liveDuring(load: Drill, atOnce: number, trouble: () => Promise<void>): Promise<Witness[]> {
   const everyone: Witness[] = [];
-  const load: Drill = { front, nodes: targets, clock: runningClock(), random, sum, faults, tick };
-  const worker = async (number: number) => {
+  let over = false;
+  const one = async (number: number) => {
     for (let count = 0; !over; count++) everyone.push(await live(load, `d${number}n${count}`));
   };
-  const working = Promise.all(Array.from({ length: people }, (_, number) => worker(number)));
-  await Promise.race([working, trouble(house)]);
+  const working = Promise.all(Array.from({ length: atOnce }, (_, number) => one(number)));
+  await Promise.race([working, trouble()]);
   over = true;
   await working;
-  expect(faults).toEqual([]);
-
-  const closed = await Promise.all(
-    places.map(async ({ process }) => expectValue(await (process as ServerProcess).close())),
-  );
-  for (const { stopped, audit, logged } of closed) {
-    expect([stopped, audit]).toMatchObject([{ value: null }, { value: { ok: true } }]);
-    expect(unexpected(logged)).toEqual([]);
-  }
-  expect(await withStore(cluster.url, (barrier) => faultsStored(barrier, everyone))).toEqual([]);
-  return { people: everyone, sum, kills, restarts };
+  return everyone;
 }
 
 /** A node that starts while the database is away ends at once: it is started again, as a supervisor does. */

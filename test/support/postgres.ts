@@ -24,7 +24,7 @@ export interface TestDatabase {
   sql(text: string, values?: unknown[]): Promise<unknown[][]>;
 }
 
-interface Cluster {
+export interface Cluster {
   readonly directory: string;
   readonly url: string;
   /** The file of who signed its certificate, which is for localhost and for nothing else. */
