@@ -13,6 +13,7 @@ import { openPostgresStorage } from "../../packages/server/src/storage/postgres.
 import { version } from "../../packages/server/src/version.js";
 import { verifyToken } from "../../packages/server/test/support/verify-token.js";
 import { allPaths } from "../support/code-paths.js";
+import { eventually } from "../support/eventually.js";
 import { ask } from "../support/https.js";
 import {
   Clock,
@@ -20,6 +21,7 @@ import {
   MINUTE,
   newStore,
   reopened,
+  SECOND,
   type ServerOptions,
   startInProcess,
   type TestServer,
@@ -39,7 +41,8 @@ import { openDamagedWay } from "../support/postgres-proxy.js";
 import { codeOf, WireClient } from "../support/wire-client.js";
 
 async function openedOn(url: string, create: boolean) {
-  const storage = await openPostgresStorage({ server: parsePostgresUrl(url), password: async () => undefined, create });
+  const settings = { server: parsePostgresUrl(url), password: async () => undefined, timeouts: { beat: 20 } };
+  const storage = await openPostgresStorage({ ...settings, create });
   onTestFinished(() => storage.close());
   return storage;
 }
@@ -177,9 +180,43 @@ describe("two nodes on one PostgreSQL", () => {
     const erin = await registered(node, "erin");
     const [client] = await awaitingCode(node, erin, 1);
     way.close();
-    expect(codeOf(await client?.call("login.code", { code: erin.code(clock) }))).toBe("internal");
+    expect(codeOf(await client?.call("login.code", { code: erin.code(clock) }))).toBe("unavailable");
     way.reopen();
-    expect(await tryCode(node, erin, erin.code(clock))).toBe("ok");
+    expect(codeOf(await client?.call("login.code", { code: erin.code(clock) }))).toBe("ok");
     expect(await verifyTrail(node.barrier)).toMatchObject({ ok: true });
+  });
+});
+
+describe("a node whose database says nothing any more", () => {
+  it("refuses at once, says so once, and keeps its connections until it is back", async () => {
+    const clock = new Clock();
+    const { url } = await testDatabase();
+    const way = await openDamagedWay(url);
+    const storage = await openedOn(way.url, true);
+    const node = await startInProcess(await newStore({ clock, storage }), { http: true, watchStore: storage.watch });
+    const health = async (path: string) => {
+      clock.advance(SECOND);
+      return (await ask(node, path)).status;
+    };
+    const frank = await registered(node, "frank");
+    const [atCode, resting] = [(await awaitingCode(node, frank, 1))[0], await WireClient.open(node)];
+    expect([await health("/livez"), await health("/readyz")]).toEqual([200, 200]);
+    way.stall();
+    const code = frank.code(clock);
+    expect(codeOf(await atCode?.call("login.code", { code }))).toBe("unavailable");
+    const refused = await Promise.all([
+      ...Array.from({ length: 5 }, async () => codeOf(await guessPassword(await WireClient.open(node), "frank"))),
+      resting.outcome("register.start", { name: "grace" }),
+      atCode?.outcome("login.code", { code }),
+    ]);
+    expect(new Set(refused)).toEqual(new Set(["unavailable"]));
+    expect([await health("/livez"), await health("/readyz")]).toEqual([200, 503]);
+    expect(JSON.parse((await ask(node, "/readyz")).text)).toMatchObject({ code: "unavailable", status: 503 });
+    expect(node.log.errors).toMatchObject([{ facts: { code: "store_unreachable" } }]);
+    way.flow();
+    await eventually(async () => (await health("/readyz")) === 200);
+    expect(await atCode?.outcome("login.code", { code: frank.code(clock) })).toBe("ok");
+    expect(await guessPassword(resting, "frank").then(codeOf)).toBe("login_failed");
+    expect(node.log.errors).toHaveLength(1);
   });
 });

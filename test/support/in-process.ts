@@ -22,6 +22,7 @@ import { initialiseStore, readSettings } from "../../packages/server/src/service
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
 import type { Storage } from "../../packages/server/src/storage/storage.js";
+import type { HearOutage } from "../../packages/server/src/store.js";
 import type { Admission, AdmissionLimits } from "../../packages/server/src/wire/admission.js";
 import { listenWire } from "../../packages/server/src/wire/listener.js";
 
@@ -149,6 +150,8 @@ export interface ServerOptions {
   readonly replyToHosts?: ReadonlySet<string>;
   /** Stands in for a mail server. */
   readonly deliver?: Deliver;
+  /** Has the store's database looked after; by default nobody does. */
+  readonly watchStore?: (hear: HearOutage) => void;
   /** What the store takes of its disk; by default nothing is said of it. */
   readonly storeUsage?: () => Promise<{ readonly bytes: number; readonly free: number }>;
   /** The port to listen on; by default one that the system chooses. */
@@ -194,6 +197,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     deliver: options.deliver,
     replyToHosts: options.replyToHosts,
     storeUsage: options.storeUsage,
+    watchStore: options.watchStore,
     trustedProxy: options.trustedProxy,
     balancers: options.balancers,
     registration: options.registration ?? "open",

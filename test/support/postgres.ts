@@ -24,11 +24,13 @@ export interface TestDatabase {
   sql(text: string, values?: unknown[]): Promise<unknown[][]>;
 }
 
-interface Cluster {
+export interface Cluster {
   readonly directory: string;
   readonly url: string;
   /** The file of who signed its certificate, which is for localhost and for nothing else. */
   readonly rootCertificate: string;
+  /** Ends it as an operator does who does not wait for those who are connected. */
+  stop(): Promise<void>;
   /** Ends it as a failure would, without a word to its disk. */
   crash(): Promise<void>;
   restart(): Promise<void>;
@@ -108,20 +110,21 @@ export async function startCluster({ settings = {} }: ClusterOptions = {}): Prom
   };
   const run = () => runServer({ postgres, directory, given, owner });
   let server = await run();
+  const end = async (signal: NodeJS.Signals) => {
+    server.kill(signal);
+    await server.ended;
+  };
   return {
     directory,
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     rootCertificate,
-    crash: async () => {
-      server.kill("SIGQUIT");
-      await server.ended;
-    },
+    stop: () => end("SIGINT"),
+    crash: () => end("SIGQUIT"),
     restart: async () => {
       server = await run();
     },
     remove: async () => {
-      server.kill("SIGQUIT");
-      await server.ended;
+      await end("SIGQUIT");
       rmSync(directory, { recursive: true, force: true });
     },
   };

@@ -33,6 +33,7 @@ import { endPresence, keepPresence, PRESENCE_MS } from "./services/presence.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
 import { auditLength, auditService } from "./services/store.js";
 import { ensureStretchCensus } from "./services/stretching.js";
+import type { HearOutage } from "./store.js";
 import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
 import type { AdmissionLimits } from "./wire/admission.js";
@@ -76,6 +77,8 @@ export interface ServerOptions {
   readonly metricsReaders?: ((address: string) => boolean) | undefined;
   /** What the store takes, and what its disk has left, where that can be told. */
   readonly storeUsage?: (() => Promise<StoreUsage>) | undefined;
+  /** Has the store's database looked after, and tells when it is away and when it is back. */
+  readonly watchStore?: ((hear: HearOutage) => void) | undefined;
   /** Hears the level that all servers of the store log at; undefined when each goes by its own. */
   readonly onLogLevel?: ((level: LogLevel | undefined) => void) | undefined;
   /** Milliseconds between two looks at it; shorter in tests. */
@@ -126,6 +129,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { barrier, log, registration } = options;
   const tools = { now: options.now ?? Date.now, random: options.random ?? randomBytes };
   warmPower(group2048);
+  options.watchStore?.(outageLog(tools.now, log));
   const node = await joinNode(barrier, tools, options.node);
   await ensureStretchCensus(barrier);
   const hosts = certificateHosts(options);
@@ -265,6 +269,20 @@ async function httpsPort(options: HttpsPortOptions): Promise<HttpListener> {
 
 function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
   return { contentType, render, mayRead: readers };
+}
+
+/** Says once that the database is away: whoever is refused for it is not spoken of. */
+function outageLog(now: () => number, log: Log): HearOutage {
+  let began = now();
+  return (outage) => {
+    if (outage === undefined) {
+      const seconds = Math.round((now() - began) / 1000);
+      return log.info({ seconds }, "the database is back: requests are taken again");
+    }
+    began = now();
+    const { code, detail: why } = outage;
+    log.error({ code, why }, "the database is away: requests are refused until it is back");
+  };
 }
 
 /** Applications count on being told. */

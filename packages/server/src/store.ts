@@ -34,8 +34,13 @@ export interface OpenStore {
   /** Runs `work` while no other process has the store open. @throws PosternError `store_in_use` when one has */
   alone<T>(work: () => Promise<T>): Promise<T>;
   usage(): Promise<StoreUsage>;
+  /** Has a database looked after while it is served, and tells when it is away, and when it is back. */
+  watch(hear: HearOutage): void;
   close(): Promise<void>;
 }
+
+/** Hears of an outage when it begins, and `undefined` when the database is back. */
+export type HearOutage = (outage: PosternError | undefined) => void;
 
 /** What a store takes, and what is left for it, in bytes; a database does not tell what its disk has left. */
 export interface StoreUsage {
@@ -69,6 +74,7 @@ export interface PlacedStorage extends Storage {
   usage: OpenStore["usage"];
   /** Keeps out who has the keys still, where there may be somebody. `where` the store is now. */
   leave(where: string): Promise<void>;
+  watch: OpenStore["watch"];
 }
 
 /** A store that waits for its password. */
@@ -222,7 +228,7 @@ export async function openPlaced(
 ): Promise<PlacedStorage> {
   if (database === undefined) {
     const storage = await openLmdbStorage({ directory, create, warn });
-    return { ...storage, usage: () => storeUsage(directory), leave: async () => undefined };
+    return { ...storage, usage: () => storeUsage(directory), leave: async () => undefined, watch: () => undefined };
   }
   // What talks to a database takes a while to load: nobody waits for it whose store is in a file.
   const { openPostgresStorage } = await import("./storage/postgres.js");
@@ -250,6 +256,7 @@ async function opened(storage: PlacedStorage, barrier: Barrier): Promise<OpenSto
     barrier,
     alone: (work) => storage.alone(work),
     usage: () => storage.usage(),
+    watch: (hear) => storage.watch(hear),
     close: async () => {
       await barrier.close();
       await storage.close();

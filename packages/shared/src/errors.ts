@@ -50,6 +50,13 @@ export const errors = {
     message: "the server is shutting down",
     hint: "it may be starting anew: try again in a moment",
   },
+  unavailable: {
+    rpc: -32205,
+    http: 503,
+    exit: unreachable,
+    message: "the server cannot reach its database",
+    hint: "nothing was granted; it goes on by itself when the database is back: try again in a moment",
+  },
   internal: {
     rpc: -32603,
     http: 500,
@@ -921,6 +928,7 @@ export const recoverable = [
   "codes_locked",
   "account_disabled",
   "busy",
+  "unavailable",
   "session_invalid",
   "step_up_needed",
   "id_unknown",

@@ -98,6 +98,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
     const watched = {
       metricsReaders: readers?.covers,
       storeUsage: store.usage,
+      watchStore: store.watch,
       onLogLevel: log.setStoreLevel,
     };
     const { barrier } = store;

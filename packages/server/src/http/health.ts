@@ -44,7 +44,9 @@ export function addHealth(app: App, services: ServiceContext, draining: () => bo
         summary: "Whether the server takes work: its store commits, and it is not being stopped",
         response: {
           200: reply("It does", z.object({ status: z.literal("ready") })),
-          503: problem("`shutting_down`, or its store does not commit (`internal`)"),
+          503: problem(
+            "`shutting_down`, or its store does not commit: `unavailable` while its database is away, else `internal`",
+          ),
         },
       },
     },

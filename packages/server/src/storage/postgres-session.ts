@@ -28,15 +28,19 @@ export interface Timeouts {
   readonly turn: number;
   /** Between two statements of a transaction that writes: others wait for it. */
   readonly idle: number;
+  /** Between two questions whether the database is there: when four of them pass without an answer, it is not. */
+  readonly beat: number;
 }
 
-const defaultTimeouts: Timeouts = { connect: 5_000, answer: 20_000, turn: 10_000, idle: 4_000 };
+export const defaultTimeouts: Timeouts = { connect: 5_000, answer: 20_000, turn: 10_000, idle: 4_000, beat: 500 };
 
 interface Opening {
   /** Whether it is this process that has closed the door. */
   readonly door: "ask" | "ours";
   /** Whether others wait for its transactions: then those that come to a stand are ended. */
   readonly writes?: boolean;
+  /** Where it stands from its first moment to its last. */
+  readonly among?: Set<Session>;
 }
 
 /** A statement that is prepared once in each session. */
@@ -81,16 +85,21 @@ const bytesOf = (text: string) => Buffer.from(text.slice(2), "hex");
 /** One connection to the database. Statements may be given without waiting for those before; they run in that order. */
 export class Session {
   readonly #client: pg.Client;
+  readonly #among: Set<Session> | undefined;
   #broken = false;
   /** Whether the database syncs what it commits. */
   fsync = true;
 
-  private constructor(client: pg.Client) {
+  private constructor(client: pg.Client, among: Set<Session> | undefined) {
     this.#client = client;
-    const broken = () => {
-      this.#broken = true;
-    };
-    client.on("error", broken).on("end", broken);
+    this.#among = among;
+    among?.add(this);
+    client.on("error", () => this.#leave()).on("end", () => this.#leave());
+  }
+
+  #leave(): void {
+    this.#broken = true;
+    this.#among?.delete(this);
   }
 
   /**
@@ -98,9 +107,9 @@ export class Session {
    * @throws PosternError `store_unreachable`, `store_untrusted`, `store_denied`, `store_in_use`, `store_moved`,
    *   `store_failed`
    */
-  static async open(settings: SessionSettings, { door, writes = false }: Opening): Promise<Session> {
+  static async open(settings: SessionSettings, { door, writes = false, among }: Opening): Promise<Session> {
     const client = await clientOf(settings, writes);
-    const session = new Session(client);
+    const session = new Session(client, among);
     try {
       await client.connect();
       await session.#begin(settings, door);
@@ -137,9 +146,15 @@ export class Session {
     return (await this.#client.query<Row & unknown[]>({ text, values: [...values], rowMode: "array" })).rows;
   }
 
+  /** Lets go of it without a word to the database: whoever waits for an answer of it hears that there is none. */
+  cut(): void {
+    this.#leave();
+    (this.#client as unknown as { readonly connection: pg.Connection }).connection.stream.destroy();
+  }
+
   /** Lets go of it, and of its locks; does not wait long for a database that has gone away. */
   async end(): Promise<void> {
-    this.#broken = true;
+    this.#leave();
     const patience = new AbortController();
     const ended = this.#client.end().catch(() => undefined);
     await Promise.race([

@@ -10,6 +10,7 @@ import { PostgresPump } from "./postgres-pump.js";
 import { SnapshotReads } from "./postgres-reads.js";
 import { findTables, makeTables, type Statements, statementsOf } from "./postgres-schema.js";
 import type { Session, SessionSettings } from "./postgres-session.js";
+import type { HearOutage } from "./postgres-watch.js";
 import type { ReadTransaction, Storage } from "./storage.js";
 
 export interface PostgresOptions extends SessionSettings {
@@ -26,6 +27,11 @@ export interface PostgresStorage extends Storage {
   leave(where: string): Promise<void>;
   /** What the store takes in the database, in bytes. */
   usage(): Promise<number>;
+  /**
+   * Looks from now on whether the database is there, and tells of each outage and of its end. While one lasts every call
+   * is refused at once. For who serves: it takes a session more.
+   */
+  watch(hear: HearOutage): void;
 }
 
 /**
@@ -61,6 +67,7 @@ function storageOn(pool: SessionPool, { server: { schema } }: PostgresOptions): 
     leave: (where) =>
       calls.admit(() => asked(async () => void (await (await pool.writer()).command(markLeft(schema, where))))),
     usage: () => calls.admit(() => usageOf(pool, schema)),
+    watch: (hear) => pool.watch(hear),
     close: () => calls.close(() => pool.close()),
   };
 }
