@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    globalSetup: "test/support/bundled.mjs",
     include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts"],
     // For what hangs, not for what is slow: a machine that does much else may take ten times as long.
     testTimeout: 240_000,

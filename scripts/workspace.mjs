@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
+import { areBundled } from "./bundles.mjs";
 import { withLock } from "./setup-lock.mjs";
 
 /** The workspace's folder, as a URL that ends in a slash. */
@@ -29,9 +30,14 @@ class SetupError extends Error {
 }
 
 /** Installs and builds what is out of date; when it cannot, says why on stderr and ends the process. */
-export async function setUpOrExit() {
+export const setUpOrExit = () => doOrExit(setUp);
+
+/** For tests that are run by themselves: what they start is of what they import. */
+export const bundleOrExit = () => doOrExit(bundle);
+
+async function doOrExit(work) {
   try {
-    await withLock(lockFolder, { onWait: sayWaiting }, setUp);
+    await withLock(lockFolder, { onWait: sayWaiting }, work);
   } catch (thrown) {
     const error =
       thrown instanceof SetupError ? thrown : new SetupError(thrown.message, { hint: hintFor(thrown.code) });
@@ -85,10 +91,22 @@ function retryTeller() {
 
 async function build() {
   const news = setTimeout(say, BUILD_IS_NEWS_MS, "building…");
-  const { code } = await run(process.execPath, [pathOf("node_modules/typescript/bin/tsc"), "-b"], { output: "show" });
+  await compile();
+  await bundle();
   clearTimeout(news);
+}
+
+async function compile() {
+  const { code } = await run(process.execPath, [pathOf("node_modules/typescript/bin/tsc"), "-b"], { output: "show" });
   if (code !== 0)
     throw new SetupError("the workspace could not be built", { hint: "the lines above say where and why" });
+}
+
+/** In a process of its own: the bundler's threads and memory are not for the server that `npm start` becomes. */
+async function bundle() {
+  if (areBundled()) return;
+  const { code } = await run(process.execPath, [pathOf("scripts/bundle.mjs")], { output: "show" });
+  if (code !== 0) throw new SetupError("the programs could not be bundled", { hint: "the lines above say why" });
 }
 
 /**

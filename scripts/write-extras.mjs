@@ -1,10 +1,12 @@
 /**
  * `node write-extras.mjs client|server`, run by `pnpm pack` in the package's folder: writes the manual page and the
- * completion scripts that go into the tarball, made of the built program's commands.
+ * completion scripts that go into the tarball, made of the built program's commands, and removes what is left of the
+ * bundle before.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { areBundled, filesOf, leaveOnly } from "./bundles.mjs";
 import { manualPage } from "./manual-page.mjs";
 
 const packages = { client: { program: "postern", section: 1 }, server: { program: "posternd", section: 8 } };
@@ -14,6 +16,9 @@ const { program, section } = packages[name];
 const folder = fileURLToPath(new URL(`../packages/${name}/`, import.meta.url));
 const built = (path) => import(pathToFileURL(join(folder, path)));
 const shared = (path) => built(`../shared/dist/${path}`);
+
+if (!areBundled()) throw new Error("the programs are not bundled as they are: run `npm run setup` first");
+leaveOnly(name, filesOf(name));
 
 const { buildProgram } = await built("dist/cli/program.js");
 const { manual } = await built("dist/cli/manual.js");

@@ -59,8 +59,11 @@ describe("the packages, packed and installed by packaging/install.sh", () => {
     for (const tarball of tarballs) {
       const files = run(packed, "tar", "-tzf", tarball).trim().split("\n");
       expect(files).toContain("package/LICENSE");
-      const known = /^package\/(package\.json|LICENSE|README\.md|bin\/|dist\/|man\/|completions\/)/;
+      const known = /^package\/(package\.json|LICENSE|README\.md|bin\/|bundle\/|dist\/|man\/|completions\/)/;
       expect(files.filter((file) => !known.test(file))).toEqual([]);
+      const bundled = tarball.includes("shared") ? [] : ["main.js", "LICENSES.txt"];
+      expect(files).toEqual(expect.arrayContaining(bundled.map((name) => `package/bundle/${name}`)));
+      expect(files.some((file) => file.startsWith("package/dist/"))).toBe(bundled.length === 0);
       expect(files.filter((file) => /tsbuildinfo|\.map$|\.test\./.test(file))).toEqual([]);
     }
   });

@@ -31,7 +31,7 @@ export class ScratchWorkspace {
     cpSync(join(root, "scripts"), join(this.folder, "scripts"), { recursive: true });
     cpSync(join(root, "package.json"), join(this.folder, "package.json"));
     this.write("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
-    for (const fake of ["fake-npx.mjs", "fake-tsc.mjs"]) {
+    for (const fake of ["fake-npx.mjs", "fake-rolldown.mjs", "fake-tsc.mjs"]) {
       cpSync(join(root, "test/tooling", fake), join(this.folder, fake));
     }
     // As with the real one, there is a shell in between.
@@ -68,6 +68,10 @@ export class ScratchWorkspace {
 
   get tscCalls(): string[] {
     return linesOf(this.read("tsc-calls"));
+  }
+
+  get rolldownCalls(): string[] {
+    return linesOf(this.read("rolldown-calls"));
   }
 
   setUp(env: NodeJS.ProcessEnv = {}): Running {

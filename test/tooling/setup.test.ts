@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ScratchWorkspace } from "./scratch-workspace.js";
@@ -17,7 +18,7 @@ afterEach(() => {
 });
 
 describe("npm run setup", () => {
-  it("installs with the pnpm that package.json names, then builds", async () => {
+  it("installs with the pnpm that package.json names, then builds and bundles", async () => {
     const { code, stdout, stderr } = await workspace.setUp().ended;
     expect(code).toBe(0);
     expect(stdout).toBe("");
@@ -27,6 +28,9 @@ describe("npm run setup", () => {
       expect.arrayContaining([manifest.packageManager, "install", "--frozen-lockfile", "--prefer-offline"]),
     );
     expect(workspace.tscCalls).toEqual(["-b"]);
+    expect(workspace.rolldownCalls).toEqual(
+      ["client", "server"].map((name) => join(workspace.folder, `packages/${name}/dist/main.js`)),
+    );
   });
 
   it("installs nothing and says nothing when all is in step", async () => {
@@ -35,6 +39,48 @@ describe("npm run setup", () => {
     expect({ code, stdout, said: stderr.replace("building…\n", "") }).toEqual({ code: 0, stdout: "", said: "" });
     expect(workspace.npxCalls).toHaveLength(1);
     expect(workspace.tscCalls).toEqual(["-b", "-b"]);
+    expect(workspace.rolldownCalls).toHaveLength(2);
+  });
+
+  it.each([
+    ["compiled", "packages/shared/dist/.tsbuildinfo"],
+    ["named", "packages/client/package.json"],
+    ["bundled otherwise", "scripts/bundles.mjs"],
+  ])(
+    "bundles anew what has been %s since, and leaves for a program that runs what it may load yet",
+    async (_, path) => {
+      const bundle = "packages/client/bundle/";
+      const setUp = async (part: string) => {
+        workspace.write("rolldown-says", part);
+        workspace.write(path, `${workspace.read(path)}\n`);
+        expect((await workspace.setUp().ended).code).toBe(0);
+        expect(workspace.read(`${bundle}main.js`)).toContain(`import "./${part}.js"`);
+      };
+      await setUp("first");
+      await setUp("second");
+      expect(workspace.read(`${bundle}first.js`)).not.toBe("");
+      await setUp("third");
+      expect(workspace.read(`${bundle}second.js`)).not.toBe("");
+      expect(workspace.read(`${bundle}first.js`)).toBe("");
+      expect(workspace.rolldownCalls).toHaveLength(6);
+    },
+  );
+
+  it.each(["fail it makes no sense", "half"])("never puts a bundle in place that came to this: %s", async (says) => {
+    await workspace.setUp().ended;
+    const entry = "packages/client/bundle/main.js";
+    const before = workspace.read(entry);
+    workspace.write("packages/server/dist/.tsbuildinfo", "something else");
+    workspace.write("rolldown-says", says);
+    const { code, stderr } = await workspace.setUp().ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain("\nerror: the programs could not be bundled\nhint: ");
+    if (says !== "half") expect(stderr).toContain("it makes no sense\n");
+    expect(workspace.read(entry)).toBe(before);
+
+    workspace.remove("rolldown-says");
+    expect((await workspace.setUp().ended).code).toBe(0);
+    expect(workspace.read(entry)).not.toBe(before);
   });
 
   it("installs again when the lockfile has changed", async () => {

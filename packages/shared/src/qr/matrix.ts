@@ -1,18 +1,6 @@
-import { createRequire } from "node:module";
+import QrModel from "qrcode-terminal/vendor/QRCode/index.js";
+import errorCorrection from "qrcode-terminal/vendor/QRCode/QRErrorCorrectLevel.js";
 import { PosternError } from "../errors.js";
-
-/** The part of qrcode-terminal's QR model that Postern uses; the package brings no types. */
-interface QrModel {
-  addData(latin1: string): void;
-  make(): void;
-  getModuleCount(): number;
-  isDark(row: number, column: number): boolean;
-}
-type QrModelConstructor = new (typeNumber: number, errorCorrection: number) => QrModel;
-
-const require = createRequire(import.meta.url);
-const QrModel: QrModelConstructor = require("qrcode-terminal/vendor/QRCode/index.js");
-const errorCorrection: { readonly L: number } = require("qrcode-terminal/vendor/QRCode/QRErrorCorrectLevel.js");
 
 /** The smallest version that holds the text. */
 const AUTOMATIC = -1;
