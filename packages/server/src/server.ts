@@ -121,6 +121,12 @@ export const defaultLimits: AdmissionLimits = {
 /** How often a server looks whether the store has another identity or leaf than it shows: one short read. */
 const IDENTITY_CHECK_MS = 5_000;
 
+/**
+ * When powers begin to be computed the way that pays in the long run: its beginning stalls the process, and nobody who
+ * waits for a server to be ready waits for that.
+ */
+const WARM_UP_MS = 5_000;
+
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
@@ -128,7 +134,6 @@ const HOUR_MS = 60 * MINUTE_MS;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { barrier, log, registration } = options;
   const tools = { now: options.now ?? Date.now, random: options.random ?? randomBytes };
-  warmPower(group2048);
   options.watchStore?.(outageLog(tools.now, log));
   const node = await joinNode(barrier, tools, options.node);
   await ensureStretchCensus(barrier);
@@ -226,6 +231,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     every(PRESENCE_MS, appear),
     every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),
   ];
+  const warming = setTimeout(() => warmPower(group2048), WARM_UP_MS).unref();
   delivery = options.post && startDelivery({ context: services, post: options.post, log });
   if (delivery === undefined) await attempt(() => warnOfCallbacks(barrier, log), log);
 
@@ -254,6 +260,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     close: async () => {
       state.draining = true;
+      clearTimeout(warming);
       await Promise.all([wire.close(), http?.close(), ...background.map((task) => task.stop())]);
       await delivery?.stop();
       await attempt(() => endPresence(barrier, presence.instance), log);
