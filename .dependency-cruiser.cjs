@@ -20,7 +20,8 @@ Visitor.prototype.visitStatement = function visitAnyStatement(statement) {
 const server = {
   folder: "packages/server/src",
   rooms: {
-    cli: ["services", "records", "barrier", "identity", "mail", "outward"],
+    cli: ["services", "records", "barrier", "identity", "mail", "outward", "workers"],
+    workers: ["wire", "barrier"],
     wire: ["services", "records", "identity"],
     http: ["services", "records"],
     web: ["http", "services", "records"],
@@ -33,7 +34,7 @@ const server = {
     outward: [],
   },
   /** Files beside the rooms that build what the rooms offer: they may import every room, and only cli imports them. */
-  composition: ["main", "https-port", "server", "store", "upkeep"],
+  composition: ["main", "worker", "https-port", "server", "store", "upkeep"],
 };
 
 const client = {

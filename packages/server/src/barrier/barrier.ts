@@ -82,6 +82,11 @@ export interface Barrier {
   backUp(target: BackupTarget): Promise<BackupTotals>;
   /** Drops the older terms that seal nothing any more, and gives their numbers. */
   dropUnusedTerms(also?: Also): Promise<number[]>;
+  /**
+   * The root key once more, the caller's to wipe. It is for processes of the same server (`openBarrierByRootKey`), and
+   * goes nowhere else: it opens all that the password opens, whatever the password is later.
+   */
+  copyRootKey(): SecureBuffer;
   /** Refuses new calls with `store_failed`, waits for those under way, and wipes every key. The storage stays open. */
   close(): Promise<void>;
 }
@@ -140,11 +145,37 @@ export async function openBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  const stored = await storage.read(async (tx) => ({ header: await getHeader(tx), sealed: await tx.get(KEYRING_KEY) }));
-  const unwrapped = await withSecret(offeredPassword(password), (secret) =>
-    unwrapRootKey(stored.header, secret, floorOf(stretch)),
+  return openBy(storage, stretch, (header) =>
+    withSecret(offeredPassword(password), (secret) => unwrapRootKey(header, secret, floorOf(stretch))),
   );
-  return handingOver(unwrapped, async (rootKey) => {
+}
+
+/**
+ * The same by a root key that a process of this server has from another one: nothing is stretched. Takes over the key.
+ * @throws PosternError `store_missing`; `store_damaged`, also for the root key of before `replaceRootKey`;
+ *   `store_future`, `store_foreign`
+ */
+export async function openBarrierByRootKey(
+  storage: Storage,
+  rootKey: SecureBuffer,
+  { stretch = ADMIN_STRETCH }: BarrierOptions = {},
+): Promise<Barrier> {
+  return handingOver(rootKey, (key) =>
+    openBy(storage, stretch, async (header) => {
+      parseHeader(header, floorOf(stretch));
+      return key;
+    }),
+  );
+}
+
+/** Header and keyring are those of one moment. */
+async function openBy(
+  storage: Storage,
+  stretch: Stretch,
+  rootKeyOf: (header: Buffer) => Promise<SecureBuffer>,
+): Promise<Barrier> {
+  const stored = await storage.read(async (tx) => ({ header: await getHeader(tx), sealed: await tx.get(KEYRING_KEY) }));
+  return handingOver(await rootKeyOf(stored.header), async (rootKey) => {
     const keyring = openKeyring(stored.sealed, rootKey);
     return new OpenBarrier(storage, new KeyringStore(rootKey, keyring, floorOf(stretch)), stretch);
   });
@@ -271,6 +302,11 @@ class OpenBarrier implements Barrier {
 
   countTerms(): Promise<TermCounts> {
     return this.#admit(() => countTerms(this.#storage, this.#keyrings));
+  }
+
+  copyRootKey(): SecureBuffer {
+    this.#refuseClosed();
+    return this.#keyrings.copyRootKey();
   }
 
   dropUnusedTerms(also?: Also): Promise<number[]> {

@@ -17,22 +17,32 @@ export interface LevelledLog extends Log {
   setStoreLevel(level: LogLevel | undefined): void;
 }
 
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat | undefined;
+  /** Stands in each line, where several processes write one log. */
+  readonly worker?: number;
+}
+
 /** A log on stderr. What goes in are codes and states; names, addresses and secrets never reach it. */
-export function createLog({ level, format }: { level: LogLevel; format: LogFormat | undefined }): LevelledLog {
+export function createLog({ level, format, worker }: LogOptions): LevelledLog {
   const chosen = format ?? (process.stderr.isTTY === true ? "pretty" : "json");
   const colorize = process.stderr.isTTY === true && !process.env.NO_COLOR;
   const stream =
     chosen === "pretty"
       ? pretty({ destination: 2, sync: true, colorize, ignore: "pid,hostname" })
       : pino.destination({ dest: 2, sync: true });
-  return logOn(stream, level);
+  return logOn(stream, level, worker);
 }
 
 /** The same log on any stream. */
-export function logOn(stream: pino.DestinationStream, level: LogLevel): LevelledLog {
+export function logOn(stream: pino.DestinationStream, level: LogLevel, worker?: number): LevelledLog {
   // pino's own serializer of errors would go over what the formatter has made of them once more.
   const serializers = { err: (shown: unknown) => shown };
-  const logger = pino({ level, base: null, formatters: { log: onlyKnownFields }, serializers }, stream);
+  const logger = pino(
+    { level, base: worker === undefined ? null : { worker }, formatters: { log: onlyKnownFields }, serializers },
+    stream,
+  );
   let own = level;
   let ofStore: LogLevel | undefined;
   const settle = (from: "store" | "start" | "reload") => {

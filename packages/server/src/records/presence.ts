@@ -9,6 +9,8 @@ const schema = z.strictObject({
   /** Random, 32 hex digits: another one at each start. */
   instance: z.string().regex(/^[0-9a-f]{32}$/),
   pid: z.number().int().positive(),
+  /** How many processes it has, where they are several; `pid` is that of the first, which started them. */
+  workers: z.number().int().positive().optional(),
   version: z.string(),
   startedAt: instant,
   seenAt: instant,

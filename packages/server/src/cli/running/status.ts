@@ -57,8 +57,9 @@ export function fieldsOf(status: StoreStatus, { where, database, bytes, free }: 
   };
 }
 
-function serverFields({ pid, version, startedAt, seenAt, listen, http, draining }: Presence): JsonObject {
-  return { pid, version, started: isoTime(startedAt), seen: isoTime(seenAt), listen, http: http ?? "off", draining };
+function serverFields({ pid, workers = 1, version, startedAt, seenAt, listen, http, draining }: Presence): JsonObject {
+  const times = { started: isoTime(startedAt), seen: isoTime(seenAt) };
+  return { pid, workers, version, ...times, listen, http: http ?? "off", draining };
 }
 
 export function linesOf(status: StoreStatus, { where, bytes, free }: Place): TerminalText[] {
@@ -103,8 +104,8 @@ const whenLine = (time: number | undefined) => (time === undefined ? "not at the
 
 function serverLines(servers: readonly Presence[]): string[] {
   if (servers.length === 0) return ["none seems to run"];
-  return servers.flatMap(({ pid, version, listen, http, startedAt, draining }) => [
+  return servers.flatMap(({ pid, workers, version, listen, http, startedAt, draining }) => [
     `${listen}, https ${http ?? "off"}${draining ? ", stopping" : ""}`,
-    `  since ${shownTime(startedAt)}, version ${version}, pid ${pid}`,
+    `  since ${shownTime(startedAt)}, version ${version}, pid ${pid}${workers === undefined ? "" : `, ${workers} workers`}`,
   ]);
 }
