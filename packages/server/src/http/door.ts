@@ -38,6 +38,11 @@ export function guardPipelines(server: Server): void {
   });
 }
 
+/** Of those that are not being closed already. */
+function newestOf(sockets: ReadonlySet<Socket> = new Set()): Socket | undefined {
+  return [...sockets].reverse().find(({ destroyed }) => !destroyed);
+}
+
 /**
  * Bounds what is held open at a port, in all and by one address (an IPv6 /64): who opens more than that, and says
  * nothing, is turned away at the next one, and keeps nobody else out.
@@ -46,7 +51,7 @@ export function guardDoor(server: Server, { exempt = () => false, trusted = () =
   const held = new Map<string, Set<Socket>>();
   const most = shareOf(MAX_CONNECTIONS, crew);
   let open = 0;
-  crew?.places.onExcess("http", (key) => [...(held.get(key) ?? [])].at(-1)?.destroy());
+  crew?.places.onExcess("http", (key) => newestOf(held.get(key))?.destroy());
   server.on("connection", (socket) => {
     // Not by `maxConnections`: what a full process of a cluster refuses goes round and round among the others.
     if (open >= most) return void socket.destroy();

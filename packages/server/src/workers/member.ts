@@ -90,26 +90,48 @@ function settle<T>(waiting: Map<number, Waiting<T>>, id: number, value: T): void
   waiting.delete(id);
 }
 
-/** Tells of places once for all that changed in one go: a step of a login leaves a place and takes it again. */
+interface Noted {
+  readonly port: CountedPort;
+  readonly group: string;
+  readonly by: number;
+  readonly limit: number;
+}
+
+/**
+ * Tells of places once for all that changed in one go. What is left and taken again by the same call, as a step of a
+ * login does, is no change; a place that was given up, and another one that was taken a moment later, is.
+ */
 class PlaceChanges {
   readonly #tell: (changes: readonly PlaceChange[]) => void;
+  readonly #ofCall = new Map<string, Noted>();
   readonly #pending = new Map<string, PlaceChange>();
 
   constructor(tell: (changes: readonly PlaceChange[]) => void) {
     this.#tell = tell;
   }
 
-  note(change: PlaceChange): void {
-    if (this.#pending.size === 0) setImmediate(() => this.#flush());
-    const key = `${change.port} ${change.group}`;
-    const before = this.#pending.get(key);
-    const limit = Math.max(change.limit, before?.limit ?? 0);
-    this.#pending.set(key, { ...change, by: change.by + (before?.by ?? 0), limit });
+  note(noted: Noted): void {
+    if (this.#ofCall.size === 0) queueMicrotask(() => this.#settle());
+    const key = `${noted.port} ${noted.group}`;
+    const before = this.#ofCall.get(key);
+    const limit = Math.max(noted.limit, before?.limit ?? 0);
+    this.#ofCall.set(key, { ...noted, by: noted.by + (before?.by ?? 0), limit });
+  }
+
+  #settle(): void {
+    for (const [key, noted] of this.#ofCall) {
+      if (noted.by === 0) continue;
+      if (this.#pending.size === 0) setImmediate(() => this.#flush());
+      const { by, taken, limit } = this.#pending.get(key) ?? { by: 0, taken: 0, limit: 0 };
+      const sum = { by: by + noted.by, taken: taken + Math.max(0, noted.by), limit: Math.max(limit, noted.limit) };
+      this.#pending.set(key, { ...noted, ...sum });
+    }
+    this.#ofCall.clear();
   }
 
   #flush(): void {
-    const changes = [...this.#pending.values()].filter(({ by }) => by !== 0);
+    const changes = [...this.#pending.values()];
     this.#pending.clear();
-    if (changes.length > 0) this.#tell(changes);
+    this.#tell(changes);
   }
 }

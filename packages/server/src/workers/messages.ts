@@ -37,11 +37,12 @@ export interface Served {
   readonly fingerprint: string;
 }
 
-/** How many more places a group has at a port, or fewer; and how many it may have in all. */
+/** How many more places a group has at a port, or fewer; how many were newly taken; and how many it may have in all. */
 export interface PlaceChange {
   readonly port: CountedPort;
   readonly group: string;
   readonly by: number;
+  readonly taken: number;
   readonly limit: number;
 }
 

@@ -10,16 +10,16 @@ export class PlaceLedger {
   }
 
   /**
-   * Notes a change, and gives the workers that have to give up one place of the group, one for each that is too many by
-   * it: who holds the most.
+   * Notes a change, and gives the workers that have to give up one place of the group: who holds the most, once for each
+   * place that was taken beyond the limit.
    */
-  note(worker: number, { port, group, by, limit }: PlaceChange): number[] {
+  note(worker: number, { port, group, by, taken, limit }: PlaceChange): number[] {
     const key = `${port} ${group}`;
     const held = this.#held.get(key) ?? new Map<number, number>();
     set(held, worker, (held.get(worker) ?? 0) + by);
     if (held.size === 0) this.#held.delete(key);
     else this.#held.set(key, held);
-    const excess = Math.min(by, sum(held) - limit);
+    const excess = Math.min(taken, sum(held) - limit);
     const left = new Map(held);
     return Array.from({ length: Math.max(0, excess) }, () => takeOneOfMost(left));
   }

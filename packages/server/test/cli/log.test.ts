@@ -73,6 +73,12 @@ describe("the program's log", () => {
     });
   });
 
+  it("says which of several processes wrote a line", () => {
+    const lines: string[] = [];
+    logOn({ write: (line: string) => void lines.push(line) }, "info", 2).info({}, "served");
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ worker: 2, msg: "served" }]);
+  });
+
   it("follows an error that is its own cause to an end", () => {
     const { log, rows } = captured();
     const err = new Error("round");

@@ -41,6 +41,7 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
   const values: Record<string, string> = {
     store: `postgres://${place}@db.test/auth`,
     listen: port,
+    workers: `${index + 2}`,
     http: port,
     registration: "closed",
     "public-url": `https://${place}.test`,
