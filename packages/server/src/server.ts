@@ -165,7 +165,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { storeUsage } = options;
   const door = { exempt, trusted: options.trustedProxy, crew };
   const { replyToHosts, pageLanguages } = options;
-  const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, pageLanguages };
+  const startedAt = crew?.server.startedAt;
+  const parts = { services, server: about, startedAt, draining, storeUsage, deliver, replyToHosts, pageLanguages };
   const shared = { ...parts, credentials, door, log, metrics: page };
   const http = options.http && (await httpsPort({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);

@@ -10,10 +10,10 @@ import { Crew, type WorkerProcess } from "../workers/crew.js";
 import type { FiguresOptions } from "../workers/crew-figures.js";
 import { handKey, KEY_FD } from "../workers/key-pipe.js";
 import type { Begin, FromWorker } from "../workers/messages.js";
+import { announce, drain, type Reread } from "./begin-and-end.js";
 import { createLog } from "./logger.js";
 import { type StartOptions, type StartPlan, warnOfExempt } from "./serving.js";
 import { endByHangUp, type ReloadTask, type Stop, untilStopped } from "./signals.js";
-import { announce, drain, type Reread } from "./start.js";
 import { unsealOrCreateStore } from "./unseal.js";
 
 interface Start {
@@ -76,17 +76,24 @@ function forkWith(key: SecureBuffer): (begin: Begin) => WorkerProcess {
   });
   return (begin) => {
     const worker = cluster.fork();
-    // A worker that has just ended is seen to end; what was for it is lost with it.
-    worker.on("error", () => undefined);
+    const { pid, stdio } = worker.process;
     worker.once("message", () => worker.send(begin, () => undefined));
-    void handKey(worker.process.stdio[KEY_FD] as Writable, key);
+    const pipe = stdio?.[KEY_FD] as Writable | undefined;
+    if (pipe) void handKey(pipe, key);
     return {
-      pid: worker.process.pid,
+      pid,
       send: (message) => {
+        // A worker that has just ended is seen to end; what was for it is lost with it.
         if (worker.isConnected()) worker.send(message, () => undefined);
       },
       onMessage: (hear) => worker.on("message", (message: FromWorker) => hear(message)),
-      onExit: (hear) => worker.once("exit", hear),
+      onExit: (hear) => {
+        worker.once("exit", hear);
+        worker.on("error", (error: NodeJS.ErrnoException) => {
+          // The system has no process for it: then there is none that exits.
+          if (pid === undefined) hear(null, error.code ?? error.name);
+        });
+      },
       kill: () => worker.process.kill("SIGKILL"),
     };
   };

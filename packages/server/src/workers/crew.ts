@@ -101,8 +101,12 @@ export class Crew {
 
   /** When all has come to its end, or `limit` has; gives how many connections are left then. */
   async drained(limit: Promise<unknown>): Promise<number> {
-    void limit.then(() => this.tell({ do: "cut" }));
-    return sum([...this.#posts.values()].map(({ drained }) => drained.promise));
+    const posts = [...this.#posts.values()];
+    void limit.then(() => {
+      this.tell({ do: "cut" });
+      for (const post of posts) this.#killUnless(post, post.drained.promise);
+    });
+    return sum(posts.map(({ drained }) => drained.promise));
   }
 
   /** Ends all of them: the first one last, so that the end of the server is the last that the audit log has of it. */
@@ -116,12 +120,17 @@ export class Crew {
   async #end(post: Post): Promise<void> {
     if (post.isReady) post.process.send({ do: "close" });
     else post.process.kill();
+    this.#killUnless(post, post.ended.promise);
+    await post.ended.promise;
+  }
+
+  /** A worker that hangs must not keep the server from ending. */
+  #killUnless(post: Post, done: Promise<unknown>): void {
     const timer = setTimeout(() => {
       this.#options.log.warn({ worker: post.worker }, "a worker does not end, and is killed");
       post.process.kill();
     }, CLOSING_MS);
-    await post.ended.promise;
-    clearTimeout(timer);
+    void done.then(() => clearTimeout(timer));
   }
 
   #enlist(worker: number, replaces: boolean): Post {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { silentLog } from "../../src/log.js";
 import { Crew } from "../../src/workers/crew.js";
 import { QUICK_ENDS } from "../../src/workers/restarts.js";
@@ -195,6 +195,22 @@ describe("a crew that is stopped", () => {
     expect(await begun).toBe(0);
     stage.pass(60_000);
     expect(stage.forked).toHaveLength(2);
+  });
+
+  it("kills a worker that hangs, half a minute after the others were cut off", async () => {
+    const stage = new Stage();
+    const [first, second] = await stage.start();
+    const begun = stage.crew.beginDrain();
+    for (const worker of [first, second]) worker.say({ say: "draining", underWay: 1 });
+    await begun;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const drained = stage.crew.drained(Promise.resolve());
+    await turn();
+    first.say({ say: "drained", left: 1 });
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([first.isKilled, second.isKilled]).toEqual([false, true]);
+    expect(await drained).toBe(1);
   });
 
   it("kills a worker that is not ready yet", async () => {

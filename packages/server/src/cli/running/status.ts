@@ -105,7 +105,11 @@ const whenLine = (time: number | undefined) => (time === undefined ? "not at the
 function serverLines(servers: readonly Presence[]): string[] {
   if (servers.length === 0) return ["none seems to run"];
   return servers.flatMap(({ pid, workers, version, listen, http, startedAt, draining }) => [
-    `${listen}, https ${http ?? "off"}${draining ? ", stopping" : ""}`,
-    `  since ${shownTime(startedAt)}, version ${version}, pid ${pid}${workers === undefined ? "" : `, ${workers} workers`}`,
+    [
+      `${listen}, https ${http ?? "off"}`,
+      ...(workers === undefined ? [] : [`${workers} workers`]),
+      ...(draining ? ["stopping"] : []),
+    ].join(", "),
+    `  since ${shownTime(startedAt)}, version ${version}, pid ${pid}`,
   ]);
 }
