@@ -20,10 +20,10 @@ Visitor.prototype.visitStatement = function visitAnyStatement(statement) {
 const server = {
   folder: "packages/server/src",
   rooms: {
-    cli: ["services", "records", "barrier", "identity", "mail", "outward", "workers"],
+    cli: ["services", "records", "barrier", "identity", "mail", "outward", "proxy-protocol", "workers"],
     workers: ["wire", "barrier"],
-    wire: ["services", "records", "identity"],
-    http: ["services", "records"],
+    wire: ["services", "records", "identity", "proxy-protocol"],
+    http: ["services", "records", "proxy-protocol"],
     web: ["http", "services", "records"],
     services: ["records", "barrier", "identity"],
     records: ["barrier"],
@@ -32,9 +32,10 @@ const server = {
     identity: [],
     mail: [],
     outward: [],
+    "proxy-protocol": [],
   },
   /** Files beside the rooms that build what the rooms offer: they may import every room, and only cli imports them. */
-  composition: ["main", "worker", "https-port", "server", "store", "upkeep"],
+  composition: ["main", "worker", "https-port", "migrate", "migrate-records", "server", "store", "upkeep"],
 };
 
 const client = {

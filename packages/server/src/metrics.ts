@@ -11,7 +11,7 @@ import {
 import { oneAtATime } from "./one-at-a-time.js";
 
 /**
- * What Prometheus reads. Labels are of fixed, short lists; no name, address or id is one. Whether a name is known shows
+ * What Prometheus reads. Labels are of fixed, short lists; no person's name, no address or id is one. Whether a name is known shows
  * in nothing: who may read this could try names, and watch.
  */
 export interface Metrics {
@@ -19,6 +19,8 @@ export interface Metrics {
   heard(event: { readonly event: string; readonly outcome: string; readonly reason?: string }): void;
   /** Counts what a peer was refused with. */
   refused(code: string): void;
+  /** Counts a balancer's connection that was closed for want of a PROXY header. */
+  headerRefused(fault: string): void;
   /** The text of the exposition format 0.0.4. */
   render(): Promise<string>;
   /** The same as it goes to another process, to be put together by `mergeFigures`. */
@@ -32,6 +34,8 @@ export type Figures = readonly MetricObject[];
 /** What is asked when somebody reads. What fails is left out, and the rest is told. */
 export interface MetricSources {
   readonly version: string;
+  /** Which node this is, where it has a name. */
+  readonly nodeName?: string | undefined;
   readonly connections: () => Readonly<Record<string, number>>;
   readonly draining: () => boolean;
   readonly auditLength?: (() => Promise<number>) | undefined;
@@ -121,11 +125,16 @@ export function createMetrics(sources: MetricSources): Metrics {
   const events = count("audit_events_total", "Events of the audit log", ["event", "outcome"]);
   const apiKeys = count("api_key_refusals_total", "API keys that were refused", ["reason"]);
   const refusals = count("refusals_total", "Refusals on the wire port, by error code", ["code"]);
+  const headers = count("proxy_header_refusals_total", "Connections closed for want of a PROXY header", ["reason"]);
 
   gauge("build_info", "1; what runs", (self) => self.set({ version: sources.version, node: process.version }, 1), [
     "version",
     "node",
   ]);
+  if (sources.nodeName !== undefined) {
+    const { nodeName: name } = sources;
+    gauge("node_info", "1; which node of the store this is", (self) => self.set({ name }, 1), ["name"]);
+  }
   gauge(
     "connections",
     "Open connections of the wire port",
@@ -136,7 +145,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     "sum",
   );
   gauge("draining", "1 while the server is being stopped", (self) => self.set(Number(sources.draining())));
-  gauge("audit_entries", "Length of the audit chain", async (self) => setIfKnown(self, await sources.auditLength?.()));
+  gauge("audit_entries", "Length of the audit log, all nodes together", async (self) =>
+    setIfKnown(self, await sources.auditLength?.()),
+  );
   const challenges = oneAtATime(async () => sources.challenges?.());
   gauge("challenges_open", "Pages of challenges that somebody may answer", async (self) =>
     setIfKnown(self, (await challenges())?.open),
@@ -174,6 +185,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       }
     },
     refused: (code) => refusals.inc({ code: Object.hasOwn(errors, code) ? code : "other" }),
+    headerRefused: (reason) => headers.inc({ reason }),
     render: () => registry.metrics(),
     figures: () => registry.getMetricsAsJSON(),
     contentType: registry.contentType,

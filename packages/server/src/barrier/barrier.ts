@@ -1,5 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
-import type { Storage, WriteTransaction } from "../storage/storage.js";
+import type { ReadTransaction, Storage, WriteTransaction } from "../storage/storage.js";
 import { ADMIN_STRETCH, ADMIN_STRETCH_FLOOR, chosenPassword, offeredPassword, type Stretch } from "./admin-password.js";
 import { type BackupTarget, writeBackup } from "./backup.js";
 import type { BackupTotals } from "./backup-format.js";
@@ -8,6 +8,8 @@ import { deriveDecoy, deriveNameIndex } from "./derive.js";
 import { parseHeader } from "./header.js";
 import { Keyring } from "./keyring.js";
 import { KeyringStore, openKeyring, putKeyring } from "./keyring-store.js";
+import { arrive, type Departing, depart, type Survey, survey } from "./migration.js";
+import { findDeparture } from "./migration-notes.js";
 import {
   addTerm,
   type BatchOptions,
@@ -80,6 +82,18 @@ export interface Barrier {
    * @throws PosternError `store_damaged` when a record does not open; what the target throws
    */
   backUp(target: BackupTarget): Promise<BackupTotals>;
+  /**
+   * Reads all that a migration moves, and says what it is (docs in `migration.ts`).
+   * @throws PosternError `store_damaged` when a record does not open
+   */
+  survey(last: Buffer | undefined, onRecords?: (records: number) => void): Promise<Survey>;
+  /** The store opens here no more. @throws what `unchanged` throws, and then it does */
+  depart(departing: Departing): Promise<void>;
+  /**
+   * What has departed from here opens in another storage, which has all of it. `also` runs there, in that transaction.
+   * @throws PosternError `store_unfinished`, `store_exists` when something else is on its way to there
+   */
+  arriveAt(target: Storage, also: Also): Promise<void>;
   /** Drops the older terms that seal nothing any more, and gives their numbers. */
   dropUnusedTerms(also?: Also): Promise<number[]>;
   /**
@@ -145,9 +159,20 @@ export async function openBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  return openBy(storage, stretch, (header) =>
-    withSecret(offeredPassword(password), (secret) => unwrapRootKey(header, secret, floorOf(stretch))),
-  );
+  return openByHeader(storage, stretch, getHeader, byPassword(password, stretch));
+}
+
+/**
+ * Opens what has departed from a storage, for what is left of its migration.
+ * @throws PosternError as `openBarrier`
+ */
+export async function openDepartedBarrier(
+  storage: Storage,
+  password: Uint8Array,
+  { stretch = ADMIN_STRETCH }: BarrierOptions = {},
+): Promise<Barrier> {
+  const headerOf = async (tx: ReadTransaction) => (await findDeparture(tx))?.header ?? (await getHeader(tx));
+  return openByHeader(storage, stretch, headerOf, byPassword(password, stretch));
 }
 
 /**
@@ -161,20 +186,28 @@ export async function openBarrierByRootKey(
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
   return handingOver(rootKey, (key) =>
-    openBy(storage, stretch, async (header) => {
+    openByHeader(storage, stretch, getHeader, async (header) => {
       parseHeader(header, floorOf(stretch));
       return key;
     }),
   );
 }
 
+type RootKeyOf = (header: Buffer) => Promise<SecureBuffer>;
+
+const byPassword =
+  (password: Uint8Array, stretch: Stretch): RootKeyOf =>
+  (header) =>
+    withSecret(offeredPassword(password), (secret) => unwrapRootKey(header, secret, floorOf(stretch)));
+
 /** Header and keyring are those of one moment. */
-async function openBy(
+async function openByHeader(
   storage: Storage,
   stretch: Stretch,
-  rootKeyOf: (header: Buffer) => Promise<SecureBuffer>,
+  headerOf: (tx: ReadTransaction) => Promise<Buffer>,
+  rootKeyOf: RootKeyOf,
 ): Promise<Barrier> {
-  const stored = await storage.read(async (tx) => ({ header: await getHeader(tx), sealed: await tx.get(KEYRING_KEY) }));
+  const stored = await storage.read(async (tx) => ({ header: await headerOf(tx), sealed: await tx.get(KEYRING_KEY) }));
   return handingOver(await rootKeyOf(stored.header), async (rootKey) => {
     const keyring = openKeyring(stored.sealed, rootKey);
     return new OpenBarrier(storage, new KeyringStore(rootKey, keyring, floorOf(stretch)), stretch);
@@ -294,6 +327,22 @@ class OpenBarrier implements Barrier {
 
   backUp(target: BackupTarget): Promise<BackupTotals> {
     return this.#admit(() => writeBackup(this.#storage, this.#keyrings, target));
+  }
+
+  survey(last: Buffer | undefined, onRecords?: (records: number) => void): Promise<Survey> {
+    return this.#admit(() => survey(this.#storage, this.#keyrings, { last, onRecords }));
+  }
+
+  depart(departing: Departing): Promise<void> {
+    return this.#admit(() => depart(this.#storage, this.#keyrings, departing));
+  }
+
+  arriveAt(target: Storage, also: Also): Promise<void> {
+    return this.#admit(async () => {
+      const departure = await this.#storage.read(findDeparture);
+      if (departure === undefined) throw new PosternError("bug", { detail: "nothing has departed" });
+      await arrive(target, departure, this.#sealing(also));
+    });
   }
 
   reseal(range: Bounds, options: BatchOptions = {}): Promise<ResealProgress> {

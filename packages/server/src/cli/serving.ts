@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { asPosternError } from "@postern/shared/errors";
 import { parseListenAddress, type ServerAddress } from "@postern/shared/server-address";
 import type { Output } from "@postern/shared/terminal/output";
@@ -7,11 +8,13 @@ import { expiryNotice, type OwnCertificate } from "../identity/own-certificate.j
 import type { Log } from "../log.js";
 import type { Mailer } from "../mail/mailer.js";
 import type { PageLanguages } from "../page-texts.js";
+import { isPostgresUrl } from "../postgres-url.js";
+import { type NodeName, nodeNameOf, parseNodeName } from "../records/node.js";
 import type { RunningServer } from "../server.js";
 import { parseReplyToHosts, type ReplyToHosts } from "../services/challenges/reply-to.js";
 import type { RegistrationMode } from "../services/context.js";
 import type { OpenStore } from "../store.js";
-import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
+import { type Exemption, parseAddressLimits, parseForwarders, parseMetricsReaders } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
 import { type DestinationOptions, destinationsOf, openPost } from "./callbacks/destinations.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
@@ -32,6 +35,7 @@ import type { StoreOptions } from "./unseal.js";
 
 export interface StartOptions extends StoreOptions, MailOptions, DestinationOptions {
   readonly init?: boolean;
+  readonly node?: string;
   readonly workers: string;
   readonly listen: string;
   readonly http: string;
@@ -42,6 +46,7 @@ export interface StartOptions extends StoreOptions, MailOptions, DestinationOpti
   readonly replyToHosts: string;
   readonly addressLimits?: string;
   readonly trustedProxy?: string;
+  readonly proxyProtocol?: string;
   readonly pageTexts?: string;
   readonly metrics: string;
   readonly auditRetention?: string;
@@ -52,6 +57,7 @@ export interface StartOptions extends StoreOptions, MailOptions, DestinationOpti
 
 /** What `posternd start` was told, parsed and read. */
 export interface StartPlan {
+  readonly node: NodeName | undefined;
   readonly listen: ServerAddress;
   readonly http: ServerAddress | undefined;
   readonly certificateFiles: CertificateFiles | undefined;
@@ -60,6 +66,7 @@ export interface StartPlan {
   readonly publicUrl: string | undefined;
   readonly exempt: Exemption | undefined;
   readonly proxies: Exemption | undefined;
+  readonly balancers: Exemption | undefined;
   readonly pageLanguages: PageLanguages | undefined;
   readonly auditRetention: number | undefined;
   readonly readers: Exemption | undefined;
@@ -71,6 +78,7 @@ export interface StartPlan {
 
 /** Before the admin password is asked for: nobody types it in vain. @throws PosternError what an option is refused with */
 export async function planStart(output: Output, options: StartOptions): Promise<StartPlan> {
+  const node = nodeOf(options);
   const listen = parseListenAddress(options.listen);
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
   const certificateFiles = certificateFilesOf(options);
@@ -78,7 +86,7 @@ export async function planStart(output: Output, options: StartOptions): Promise<
   const mail = await readMailAtStart(output, options);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
-  const proxies = options.trustedProxy === undefined ? undefined : parseTrustedProxies(options.trustedProxy);
+  const { proxies, balancers } = parseForwarders(options);
   const pageLanguages = options.pageTexts === undefined ? undefined : await readPageTexts(options.pageTexts);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
@@ -88,6 +96,7 @@ export async function planStart(output: Output, options: StartOptions): Promise<
   const drainMs = parseDrain(options.drain);
   const { registration } = options;
   return {
+    node,
     listen,
     http,
     certificateFiles,
@@ -96,6 +105,7 @@ export async function planStart(output: Output, options: StartOptions): Promise<
     publicUrl,
     exempt,
     proxies,
+    balancers,
     pageLanguages,
     auditRetention,
     readers,
@@ -124,7 +134,8 @@ export async function openServing(
   crew?: CrewMember,
 ): Promise<Serving> {
   const { startServer } = await import("../server.js");
-  const { listen, http, httpCertificate, publicUrl, replyToHosts, pageLanguages, registration, auditRetention } = plan;
+  const { node, listen, http, httpCertificate, publicUrl, replyToHosts, pageLanguages, registration, auditRetention } =
+    plan;
   const mailer = plan.mail && (await openMailerOf(plan.mail, log, crew));
   const addresses = {
     listen,
@@ -134,17 +145,19 @@ export async function openServing(
     replyToHosts,
     exempt: plan.exempt?.covers,
     trustedProxy: plan.proxies?.covers,
+    balancers: plan.balancers?.covers,
     pageLanguages,
   };
   const watched = {
     metricsReaders: plan.readers?.covers,
     storeUsage: store.usage,
+    watchStore: store.watch,
     onLogLevel: log.setStoreLevel,
   };
   const { barrier } = store;
   const outgoing = { deliver: mailer?.deliver, post: plan.destinations && (await openPost(plan.destinations)) };
   const policy = { registration, auditRetention };
-  const server = await startServer({ barrier, ...addresses, ...watched, ...outgoing, ...policy, log, crew });
+  const server = await startServer({ barrier, node, ...addresses, ...watched, ...outgoing, ...policy, log, crew });
   if (crew?.leads !== false) void tryMailServer(mailer, log);
   const reload: ReloadTask[] = [{ what: "identity", run: () => server.takeUpIdentity() }];
   if (plan.certificateFiles !== undefined) reload.push(certificateReload(plan.certificateFiles, server, log));
@@ -167,6 +180,12 @@ export function warnOfExempt({ exempt }: StartPlan, output: Output, log: Log): v
   if (exempt === undefined) return;
   output.warn(say`--address-limits: connections and logins are not limited for ${exempt.of}`);
   log.warn({ exempt: exempt.of }, "addresses without limits");
+}
+
+/** With a data directory it is as it always was; several machines share a database alone. */
+export function nodeOf({ node, store = "lmdb" }: StartOptions): NodeName | undefined {
+  if (node !== undefined) return parseNodeName(node);
+  return isPostgresUrl(store) ? nodeNameOf(hostname()) : undefined;
 }
 
 async function readAtStart(output: Output, files: CertificateFiles): Promise<OwnCertificate> {

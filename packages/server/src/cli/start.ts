@@ -19,7 +19,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   try {
     // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
     const [{ createLog }] = await Promise.all([import("./logger.js"), import("../server.js")]);
-    const log = createLog({ level: options.logLevel, format: options.logFormat });
+    const log = createLog({ level: options.logLevel, format: options.logFormat, node: plan.node });
     warnOfExempt(plan, output, log);
     const serving = await openServing(plan, store, log);
     const reload: ReloadTask[] = [

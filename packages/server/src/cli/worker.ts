@@ -5,7 +5,7 @@ import { takeKey } from "../workers/key-pipe.js";
 import { Member } from "../workers/member.js";
 import type { Begin, FromWorker, ToWorker } from "../workers/messages.js";
 import { createLog, type LevelledLog, type LogLevel } from "./logger.js";
-import { openServing, planStart, type Serving, type StartOptions } from "./serving.js";
+import { nodeOf, openServing, planStart, type Serving, type StartOptions } from "./serving.js";
 import { reloading } from "./signals.js";
 import { openByRootKey } from "./unseal.js";
 
@@ -41,7 +41,12 @@ export async function runWorker(): Promise<void> {
     send({ say: "here" });
   });
   const options = begin.options as StartOptions;
-  const log = createLog({ level: options.logLevel, format: options.logFormat, worker: begin.worker });
+  const log = createLog({
+    level: options.logLevel,
+    format: options.logFormat,
+    node: nodeOf(options),
+    worker: begin.worker,
+  });
   process.on("uncaughtException", (err) => {
     log.error({ err }, "a worker ends by a bug");
     process.exit(exitCodes.bug);

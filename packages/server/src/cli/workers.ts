@@ -33,7 +33,7 @@ export async function startWorkers(output: Output, { options, plan, workers, rer
   await store.close();
   let how: Stop = "asked";
   try {
-    const log = createLog({ level: options.logLevel, format: options.logFormat });
+    const log = createLog({ level: options.logLevel, format: options.logFormat, node: plan.node });
     warnOfExempt(plan, output, log);
     const server: CrewServer = { instance: randomBytes(16).toString("hex"), pid: process.pid, startedAt: Date.now() };
     const figures = plan.readers === undefined ? undefined : await figuresOfCrew();

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
-import { addressKey, plainAddress } from "../address-key.js";
+import { addressKey } from "../address-key.js";
 import { type CrewMember, shareOf } from "../crew-member.js";
+import { addressOf, isTold } from "../proxy-protocol/source.js";
 
 /** Whether an address, in the spelling of `plainAddress`, is one of a kind. */
 export type Covers = (address: string) => boolean;
@@ -57,8 +58,8 @@ export function guardDoor(server: Server, { exempt = () => false, trusted = () =
     if (open >= most) return void socket.destroy();
     open++;
     socket.once("close", () => open--);
-    const address = plainAddress(socket.remoteAddress);
-    if (exempt(address) || trusted(address)) return;
+    const address = addressOf(socket);
+    if (exempt(address) || (!isTold(socket) && trusted(address))) return;
     const key = addressKey(address);
     const own = held.get(key) ?? new Set();
     if (own.size >= CONNECTIONS_AN_ADDRESS) return void socket.destroy();

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { logFields } from "../../src/cli/log-fields.js";
 import { logOn } from "../../src/cli/logger.js";
 
-function captured(level: "error" | "warn" | "info" | "debug" = "debug") {
+function captured(level: "error" | "warn" | "info" | "debug" = "debug", node?: string) {
   const lines: string[] = [];
-  const log = logOn({ write: (line: string) => void lines.push(line) }, level);
+  const log = logOn({ write: (line: string) => void lines.push(line) }, level, { node });
   return { log, text: () => lines.join(""), rows: () => lines.map((line) => JSON.parse(line)) };
 }
 
@@ -49,6 +49,15 @@ describe("the program's log", () => {
     expect(rows()[0]).toMatchObject({ password: "[left out]", code: "busy", what: "[left out]", msg: "x" });
   });
 
+  it("says on each line which node it is, where it has a name", () => {
+    const named = captured("debug", "web-1");
+    named.log.info({ code: "busy" }, "x");
+    expect(named.rows()[0]).toMatchObject({ node: "web-1", code: "busy", msg: "x" });
+    const { log, rows } = captured();
+    log.info({}, "x");
+    expect(rows()[0]).not.toHaveProperty("node");
+  });
+
   it("shows nothing of what JSON.parse quotes of its input", () => {
     const { log, text } = captured();
     try {
@@ -75,7 +84,7 @@ describe("the program's log", () => {
 
   it("says which of several processes wrote a line", () => {
     const lines: string[] = [];
-    logOn({ write: (line: string) => void lines.push(line) }, "info", 2).info({}, "served");
+    logOn({ write: (line: string) => void lines.push(line) }, "info", { worker: 2 }).info({}, "served");
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ worker: 2, msg: "served" }]);
   });
 
