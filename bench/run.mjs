@@ -33,16 +33,17 @@ async function take(options) {
     process.exit(signal === "SIGINT" ? 130 : 143);
   };
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  if (inMemory(root)) say(`${root} is in memory: nothing is durable there. TMPDIR names another place.`);
+  const isDurable = !inMemory(root);
+  if (!isDurable) say(`${root} is in memory: nothing is durable there. TMPDIR names another place.`);
   try {
-    return await takeParts({ ...options, scratch, say });
+    return await takeParts({ ...options, scratch, say, isDurable });
   } finally {
     await endAll();
     await remove();
   }
 }
 
-async function takeParts({ only = names, quick, full, ...context }) {
+async function takeParts({ only = names, quick, full, isDurable, ...context }) {
   const began = new Date().toISOString();
   const loadAtStart = load();
   const parts = [];
@@ -56,7 +57,14 @@ async function takeParts({ only = names, quick, full, ...context }) {
   }
   const seconds = performance.now() / 1000;
   const options = { quick, full, only };
-  return { began, seconds, machine: machine(), load: { start: loadAtStart, end: load() }, options, parts };
+  return {
+    began,
+    seconds,
+    machine: { ...machine(), durable: isDurable },
+    load: { start: loadAtStart, end: load() },
+    options,
+    parts,
+  };
 }
 
 async function write(results, directory) {

@@ -23,7 +23,7 @@ export async function measure(context) {
   const people = rounds * 4 * seconds * PEOPLE_A_SECOND + warmingUp(context);
   const server = await startServer(await seeded(context, people, "floods"), { limits: "usual" });
   const [honest, flood, flooder] = await Promise.all([start("load.mjs"), start("load.mjs"), start("flooder.mjs")]);
-  const parties = { server, honest, flood, flooder, take: numbers(), told: { refused: {} } };
+  const parties = { server, honest, flood, flooder, take: numbers(), told: { refused: {}, unopened: 0 } };
   const kinds = {
     none: async () => ({ latencies: [] }),
     handshakes: () => flood.ask("run", { what: "handshake", ...floodOf(parties, seconds) }),
@@ -35,20 +35,20 @@ export async function measure(context) {
     const lists = await inRounds(rounds, async () => {
       const figures = {};
       for (const [kind, begin] of Object.entries(kinds)) {
-        say(`  honest logins, ${kinds_said[kind]}`);
+        say(`  honest logins, ${situations[kind]}`);
         for (const [name, value] of Object.entries(await beside(parties, seconds, begin)))
           figures[`${kind}.${name}`] = value;
       }
       return figures;
     });
-    return reportOf(lists, { slow, seconds, refused: parties.told.refused });
+    return reportOf(lists, { slow, seconds, ...parties.told });
   } finally {
     await Promise.all([honest, flood, flooder].map(({ end }) => end()));
     await server.stop();
   }
 }
 
-const kinds_said = {
+const situations = {
   none: "no flood",
   handshakes: "a flood of handshakes",
   starts: "a flood of login starts",
@@ -73,6 +73,7 @@ async function beside({ server, honest, take, told }, seconds, begin) {
   const cpu = (await server.ask("cpu")) - before;
   const delay = await server.ask("delay");
   for (const [why, count] of Object.entries(logins.refused)) told.refused[why] = (told.refused[why] ?? 0) + count;
+  told.unopened += flood.failed ?? 0;
   const failed = Object.values(logins.refused).reduce((sum, count) => sum + count, 0);
   return {
     ...percentiles(logins.latencies),
@@ -86,10 +87,10 @@ async function beside({ server, honest, take, told }, seconds, begin) {
   };
 }
 
-function reportOf(lists, { slow, seconds, refused }) {
-  const figures = Object.keys(kinds_said).flatMap((kind) => {
+function reportOf(lists, { slow, seconds, refused, unopened }) {
+  const figures = Object.keys(situations).flatMap((kind) => {
     const of = (name, what, unit) =>
-      figure(`floods.${kind}.${name}`, `${kinds_said[kind]}: ${what}`, unit, lists[`${kind}.${name}`]);
+      figure(`floods.${kind}.${name}`, `${situations[kind]}: ${what}`, unit, lists[`${kind}.${name}`]);
     return [
       ...(kind === "none" ? [] : [of("flood", "connections of it that were served", "/s")]),
       of("p50", "an honest login, p50", "ms"),
@@ -104,7 +105,7 @@ function reportOf(lists, { slow, seconds, refused }) {
   });
   const late = (kind) => figures.find(({ id }) => id === `floods.${kind}.delay_p99`);
   const aims = ["handshakes", "starts", "slow"].map((kind) =>
-    aim(`event-loop delay under ${kinds_said[kind]}, p99`, "below", 100, late(kind)),
+    aim(`event-loop delay under ${situations[kind]}, p99`, "below", 100, late(kind)),
   );
   const failures = Object.entries(refused).map(([why, count]) => `${count} × ${why}`);
   return {
@@ -115,6 +116,7 @@ function reportOf(lists, { slow, seconds, refused }) {
         `seconds. Slow connections: ${slow} in ${seconds} seconds; half of them say nothing, half send a byte a second.`,
       "Honest persons are four at once, with a pause of 20 ms. The server, they and the flood share the cores; who floods " +
         "from elsewhere leaves the server more, and can send more.",
+      ...(unopened > 0 ? [`Slow connections that could not be opened: ${unopened}; see \`ulimit -n\`.`] : []),
       ...(failures.length > 0 ? [`Honest logins that failed: ${failures.join(", ")}.`] : []),
     ],
   };

@@ -8,13 +8,14 @@ export function shown(value) {
 }
 
 export function markdownOf({ began, seconds, machine, load, options, parts }) {
-  const { cores, model, memory_gb: memory, system, node, openssl } = machine;
+  const { cores, model, memory_gb: memory, system, node, openssl, durable } = machine;
   return [
     "# Bench",
     "",
     `${began}, in ${Math.round(seconds)} seconds${options.quick ? " (--quick: fewer rounds, more noise)" : ""}.`,
     `${cores} cores (${model}), ${memory} GB of memory, ${system}.`,
     `Node ${node}, OpenSSL ${openssl}. Load average at the start ${load.start.join(" ")}, at the end ${load.end.join(" ")}.`,
+    ...(durable ? [] : ["**The stores were in memory: nothing was durable, and every transaction came cheap.**"]),
     "",
     "Each figure was taken in several rounds, in turn with those that it is compared to: the median, and how far the",
     "rounds lie apart. An aim goes by the median. What each figure is, and what its noise is, `bench/README.md` says.",

@@ -58,7 +58,7 @@ function loginAndFloor(figures) {
       { label: "login, one at a time", parts: [figures.get("login.alone.cpu")] },
       { label: "floor, one at a time", parts: alone },
     ],
-    kinds: ["TLS handshake; login", "three powers", "durable transaction"],
+    kinds: ["TLS handshake", "three powers", "durable transaction"],
   });
 }
 

@@ -2,13 +2,13 @@ import { shown } from "./markdown.mjs";
 
 /** Panels of a picture: bars and lines with the spread of their rounds. Lengths are in pixels. */
 
-export const PANEL = { width: 520, height: 300 };
+export const PANEL = { width: 520, height: 260 };
 
-/** By the reader's own choice of light or dark; the series are told apart by lightness too. */
+/** Light or dark by the choice of whoever looks at it. */
 export const style = `
-:root { --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --rule: #d1d9e0; --a: #1f6feb; --b: #bc4c00; --c: #2da44e; }
+:root { --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --rule: #d1d9e0; --plain: #818b98; --a: #1f6feb; --b: #bc4c00; --c: #2da44e; }
 @media (prefers-color-scheme: dark) {
-  :root { --paper: #0d1117; --ink: #f0f6fc; --faint: #9198a1; --rule: #3d444d; --a: #6cb6ff; --b: #f0883e; --c: #56d364; }
+  :root { --paper: #0d1117; --ink: #f0f6fc; --faint: #9198a1; --rule: #3d444d; --plain: #818b98; --a: #6cb6ff; --b: #f0883e; --c: #56d364; }
 }
 text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 .title { font-size: 15px; font-weight: 600; }
@@ -17,6 +17,7 @@ text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 .limit { stroke: var(--ink); stroke-dasharray: 5 4; fill: none; }
 .spread { stroke: var(--ink); stroke-width: 1.5; fill: none; }
 .a { fill: var(--a); stroke: var(--a); } .b { fill: var(--b); stroke: var(--b); } .c { fill: var(--c); stroke: var(--c); }
+.plain { fill: var(--plain); }
 .line { fill: none; stroke-width: 2; } .bar { stroke: none; }`;
 
 const escaped = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.codePointAt(0)};`);
@@ -54,7 +55,7 @@ export function barPanel({ title, unit, bars, limit, kinds = [] }) {
     let from = LABELS;
     const rects = parts.map(({ median }, index) => {
       const width = median * scale;
-      const kind = "abc"[parts.length === 1 ? 0 : index];
+      const kind = parts.length === 1 && kinds.length > 0 ? "plain" : "abc"[index];
       const rect = `<rect class="bar ${kind}" x="${at(from)}" y="${at(middle - height / 2)}" width="${at(width)}" height="${height.toFixed(1)}"/>`;
       from += width;
       return rect;
