@@ -16,7 +16,7 @@ const steps = {
 };
 
 export async function measure({ scratch, quick, say }) {
-  const [rounds, count] = quick ? [3, 200] : [7, 600];
+  const [rounds, count] = quick ? [3, 200] : [5, 500];
   const server = await startServer({ directory: await scratch("applications") }, { http: true });
   const key = await server.ask("apiKey", ["totp", "challenge"]);
   const load = await start("api-load.mjs", { port: server.http, key });

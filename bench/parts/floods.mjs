@@ -19,7 +19,7 @@ const PAUSE_MS = 20;
 
 export async function measure(context) {
   const { quick, say } = context;
-  const [rounds, seconds, slow] = quick ? [2, 2, 3000] : [3, 8, 10_000];
+  const [rounds, seconds, slow] = quick ? [2, 2, 3000] : [3, 6, 10_000];
   const people = rounds * 4 * seconds * PEOPLE_A_SECOND + warmingUp(context);
   const server = await startServer(await seeded(context, people, "floods"), { limits: "usual" });
   const [honest, flood, flooder] = await Promise.all([start("load.mjs"), start("load.mjs"), start("flooder.mjs")]);

@@ -20,7 +20,7 @@ export async function measure(context) {
       grown.push(await openGrown(context, size, starts));
     }
     say(`  registrations and logins, ${sizes.map(named).join(", ")}, from the beginning …`);
-    await round(load, grown, warmingUp(context) / 2);
+    await round(load, grown, warmingUp(context) / 4);
     const lists = await inRounds(rounds, () => round(load, grown, count));
     for (const store of grown) {
       store.memory = await store.server.ask("memory");
