@@ -26,20 +26,19 @@ async function take(options) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     return directory;
   };
-  const remove = () => rm(root, { recursive: true, force: true });
-  const stop = async (signal) => {
-    await endAll();
-    await remove();
-    process.exit(signal === "SIGINT" ? 130 : 143);
-  };
-  process.once("SIGINT", stop).once("SIGTERM", stop);
+  for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 })) {
+    process.once(signal, () => {
+      process.exitCode = code;
+      void endAll();
+    });
+  }
   const isDurable = !inMemory(root);
   if (!isDurable) say(`${root} is in memory: nothing is durable there. TMPDIR names another place.`);
   try {
     return await takeParts({ ...options, scratch, say, isDurable });
   } finally {
     await endAll();
-    await remove();
+    await rm(root, { recursive: true, force: true });
   }
 }
 
@@ -87,8 +86,9 @@ async function main(args) {
 try {
   await main(process.argv.slice(2));
 } catch (thrown) {
+  const isStopped = process.exitCode !== undefined;
   const isUsage =
     thrown instanceof TypeError && (thrown.code?.startsWith("ERR_PARSE_ARGS") || thrown.code === undefined);
-  process.stderr.write(isUsage ? `${thrown.message}\n\n${usage}\n` : `${thrown.stack}\n`);
-  process.exitCode = isUsage ? 2 : 1;
+  if (!isStopped) process.stderr.write(isUsage ? `${thrown.message}\n\n${usage}\n` : `${thrown.stack}\n`);
+  process.exitCode ??= isUsage ? 2 : 1;
 }

@@ -36,10 +36,8 @@ export async function measure(context) {
     return reportOf({ compared, together: many, writes });
   } finally {
     await parties.load.stop();
-    for (const { ask, end } of [server, floor]) {
-      await ask("stop");
-      await end();
-    }
+    await server.stop();
+    await floor.stop();
   }
 }
 

@@ -16,19 +16,13 @@ export async function fill({ place, people, say }) {
     say(`  ${thousands(count)} of ${thousands(people)} people in the store`, { passing: true });
   const seed = await start("seed.mjs", { place }, { onProgress });
   await seed.ask("fill", { from: 0, to: people });
-  await seed.ask("close");
-  await seed.end();
+  await seed.stop();
 }
 
 export async function startServer(place, { imports, ...options } = {}) {
   const input = { place, ...options, spawnedAt: performance.timeOrigin + performance.now() };
   const server = await start("server.mjs", input, { imports });
-  const ports = await server.ask("ports");
-  const stop = async () => {
-    await server.ask("stop");
-    await server.end();
-  };
-  return { ...server, ...ports, stop };
+  return { ...server, ...(await server.ask("ports")) };
 }
 
 /** Two processes of clients: with one, its own event loop would be what is measured. */

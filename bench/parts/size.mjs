@@ -16,7 +16,6 @@ export async function measure({ scratch, quick }) {
     figures.push(figure(`size.${kind}`, what, "bytes", [(bytes - before) / count]));
     before = bytes;
   }
-  await seed.ask("close");
-  await seed.end();
+  await seed.stop();
   return { figures, aims: [], notes: [`On average of ${count.toLocaleString("en-US")} each, on LMDB.`] };
 }

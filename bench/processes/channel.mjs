@@ -13,18 +13,22 @@ export function serve(answers) {
     }
   });
   process.on("disconnect", () => process.exit());
+  if (!process.connected) process.exit();
   process.send({ ready: true });
 }
 
-/** All that were begun and have not ended. */
+/** All that were begun and have not ended; and whether no more may begin. */
 const running = new Set();
+let over = false;
 
 /** The parent's end: a process of `processes/`, once it says that it is ready. */
 export async function start(file, input = {}, { imports = [], onProgress } = {}) {
+  if (over) throw new Error("stopped");
   const execArgv = imports.flatMap((module) => ["--import", new URL(module, import.meta.url).href]);
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [JSON.stringify(input)], { execArgv });
   const waiting = new Map();
   let last = 0;
+  let gone = false;
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const ready = new Promise((resolve) => waiting.set(undefined, { resolve }));
   child.on("message", ({ number, answer, failure }) => {
@@ -36,6 +40,7 @@ export async function start(file, input = {}, { imports = [], onProgress } = {})
   });
   const ask = (question, about) =>
     new Promise((resolve, reject) => {
+      if (gone || !child.connected) return void reject(new Error(`${file} has ended`));
       last += 1;
       waiting.set(last, { resolve, reject });
       child.send({ number: last, question, input: about });
@@ -45,28 +50,25 @@ export async function start(file, input = {}, { imports = [], onProgress } = {})
     if (child.connected) child.disconnect();
     await ended;
   };
+  /** Has it close what it has open, where it is still there. */
+  const stop = async () => {
+    await ask("stop").catch(() => undefined);
+    await end();
+  };
   running.add(end);
   const early = ended.then((code) => {
+    gone = true;
     const error = new Error(`${file} ended by itself (${code})`);
     for (const { reject } of waiting.values()) reject?.(error);
     throw error;
   });
   early.catch(() => undefined);
   await Promise.race([ready, early]);
-  return { ask, end, pid: child.pid };
+  return { ask, end, stop, pid: child.pid };
 }
 
-/** Ends what a part that failed has left running. */
+/** Ends whatever runs: what asked it fails, and cleans up. */
 export async function endAll() {
+  over = true;
   await Promise.all([...running].map((end) => end()));
-}
-
-/** Whatever `use` gives, with a process that ends behind it. */
-export async function withProcess(file, input, use, options) {
-  const child = await start(file, input, options);
-  try {
-    return await use(child);
-  } finally {
-    await child.end();
-  }
 }

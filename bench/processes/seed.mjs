@@ -112,4 +112,4 @@ async function count(tx, more) {
   await putStretchCensus(tx, { ...census, generations: [{ ...first, accounts: first.accounts + more }, ...rest] });
 }
 
-serve({ fill, bytes: async () => (await store.usage()).bytes, close: () => store.close() });
+serve({ fill, bytes: async () => (await store.usage()).bytes, stop: () => store.close() });
