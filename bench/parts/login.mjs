@@ -139,8 +139,9 @@ function ofConcurrency(atOnce, lists) {
 }
 
 const notesOf = ({ transactions, records, bytes }) => [
-  `A login is TCP, TLS 1.3, SRP, TOTP, session and audit record, in ${transactions} durable transaction of ${records} ` +
-    `records and ${bytes} bytes; it comes from a device that nobody knows yet. The floor writes as many bytes in one record.`,
+  "A login is TCP, TLS 1.3, SRP, TOTP, session and audit record, from a device that nobody knows yet. It writes " +
+    `${records} records of ${bytes} bytes, and takes ${transactions === 1 ? "one transaction" : `${transactions} transactions`}; ` +
+    "the floor writes as many bytes in one record and one transaction.",
   "CPU is that of the whole process, user and system: LMDB's commits and libuv's pool have threads, which count in both.",
   "Clients run beside the server, on the same cores: rates and latencies have their work in them, CPU figures have not. " +
     "Each of so many at once begins anew when it is done, so that latency is their number by the rate, once the cores are full.",
