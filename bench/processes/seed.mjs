@@ -71,9 +71,9 @@ const kinds = {
     audit(context, tx, peer, { event: "login", outcome: "granted", account: id, name: identity, reason: "totp" }),
 };
 
-async function fill({ from, to, kinds: wanted = Object.keys(kinds) }) {
-  for (let first = from; first < to; first += BATCH) {
-    const end = Math.min(to, first + BATCH);
+async function fill({ from, to, kinds: wanted = Object.keys(kinds), batch = BATCH }) {
+  for (let first = from; first < to; first += batch) {
+    const end = Math.min(to, first + batch);
     const accounts = Array.from({ length: end - first }, (_, index) => accountOf(first + index));
     await barrier.transact(async (stored) => {
       const tx = withOneHead(stored);
