@@ -20,9 +20,9 @@ Visitor.prototype.visitStatement = function visitAnyStatement(statement) {
 const server = {
   folder: "packages/server/src",
   rooms: {
-    cli: ["services", "records", "barrier", "identity", "mail", "outward"],
-    wire: ["services", "records", "identity"],
-    http: ["services", "records"],
+    cli: ["services", "records", "barrier", "identity", "mail", "outward", "proxy-protocol"],
+    wire: ["services", "records", "identity", "proxy-protocol"],
+    http: ["services", "records", "proxy-protocol"],
     web: ["http", "services", "records"],
     services: ["records", "barrier", "identity"],
     records: ["barrier"],
@@ -31,9 +31,10 @@ const server = {
     identity: [],
     mail: [],
     outward: [],
+    "proxy-protocol": [],
   },
   /** Files beside the rooms that build what the rooms offer: they may import every room, and only cli imports them. */
-  composition: ["main", "https-port", "server", "store", "upkeep"],
+  composition: ["main", "https-port", "migrate", "migrate-records", "server", "store", "upkeep"],
 };
 
 const client = {

@@ -20,7 +20,7 @@ export async function measure(context) {
     await fill({ ...context, place, people: warm + 2 * rounds * count });
     for (const node of ["first", "second"]) {
       context.say(`  the ${node} node`);
-      nodes.push(await startServer(place));
+      nodes.push(await startServer(place, { node }));
     }
     const round = async () => ({ ...(await onNodes(1, parties)), ...(await onNodes(2, parties)) });
     await onNodes(2, { ...parties, count: warm });

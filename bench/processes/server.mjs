@@ -6,7 +6,7 @@ import { server as dist } from "./dist.mjs";
 import { openStore } from "./store.mjs";
 import { cpuMs, usage } from "./usage.mjs";
 
-const { place, spawnedAt = 0, limits = "none", http = false } = JSON.parse(process.argv[2]);
+const { place, node, spawnedAt = 0, limits = "none", http = false } = JSON.parse(process.argv[2]);
 
 const { startServer, defaultLimits } = await dist("server.js");
 const store = await openStore(place);
@@ -19,6 +19,7 @@ const log = { debug() {}, info() {}, warn() {}, error: console.error };
 const noLimits = { ...defaultLimits, unauthenticated: 8192, authenticated: 65_536 };
 const server = await startServer({
   barrier,
+  node,
   listen: address,
   http: http ? address : undefined,
   registration: "open",

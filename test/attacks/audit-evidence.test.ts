@@ -175,12 +175,12 @@ describe("posternd audit prune", () => {
     const refusing = new Terminal(operator, "posternd", args);
     await refusing.answer("Remove the oldest entries for good: 7, all before entry 7?", "n");
     expect((await refusing.left()).code).toBe(130);
-    expect(await auditJson("verify", "--data", data)).toEqual([{ ok: true, entries: 9, first: 0 }]);
+    expect(await auditJson("verify", "--data", data)).toMatchObject([{ ok: true, entries: 9, first: 0 }]);
     const agreeing = new Terminal(operator, "posternd", args);
     await agreeing.answer("Remove the oldest entries for good: 7, all before entry 7?", "y");
     await agreeing.shows("7 entries were removed.");
     expect((await agreeing.left()).code).toBe(0);
-    expect(await auditJson("verify", "--data", data)).toEqual([{ ok: true, entries: 3, first: 7 }]);
+    expect(await auditJson("verify", "--data", data)).toMatchObject([{ ok: true, entries: 3, first: 7 }]);
     const { stdout } = await audit(["export", "--data", data]);
     const file = auditor.write("pruned.jsonl", stdout);
     const offline = await auditor.hosted("posternd", ["audit", "verify", file, "--public-key", await key(), "--json"]);
@@ -235,7 +235,7 @@ describe("what is typed wrong has a code of its own, and loses nothing", () => {
   });
 
   it("and the log and the file are as they were", async () => {
-    expect(await auditJson("verify")).toEqual([{ ok: true, entries: 9, first: 0 }]);
+    expect(await auditJson("verify")).toMatchObject([{ ok: true, entries: 9, first: 0 }]);
     expect(readFileSync(garbage, "utf8")).toBe("no log\n");
   });
 });
@@ -273,7 +273,8 @@ describe("the hourly upkeep", () => {
       const rows = await auditRows(barrier);
       expect(rows[0]).toMatchObject({ index: 1, event: "account.delete", account: ALICE, personal: {} });
       const events = rows.map(({ event }) => event).filter((event) => event !== "signing-key.rotate");
-      expect(events).toEqual(["account.delete", "server.start", "audit.erase", "audit.prune"]);
+      // The two tasks have no order.
+      expect(events.sort()).toEqual(["account.delete", "audit.erase", "audit.prune", "server.start"]);
     });
     expect(log.errors).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { connect as connectTls, createSecureContext, TLSSocket } from "node:tls";
 import { setFlagsFromString } from "node:v8";
@@ -25,22 +25,16 @@ import {
   type TestWire,
 } from "../support/in-process.js";
 import { logIn, type Person, provePassword, registered, startLogin } from "../support/person.js";
-import { codeOf, connectRaw, gone, handshake, hello, requestLine, WireClient } from "../support/wire-client.js";
-
-/** The first flight of a handshake that goes no further. */
-async function clientHello(): Promise<Buffer> {
-  const listener = createServer().listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const { port } = listener.address() as AddressInfo;
-  const client = connectTls({ host: "127.0.0.1", port, ALPNProtocols: [PROTOCOL], minVersion: "TLSv1.3" });
-  client.on("error", () => client.destroy());
-  const [peer] = (await once(listener, "connection")) as [Socket];
-  const [flight] = (await once(peer, "data")) as [Buffer];
-  client.destroy();
-  peer.destroy();
-  listener.close();
-  return flight;
-}
+import {
+  clientHello,
+  codeOf,
+  connectRaw,
+  gone,
+  handshake,
+  hello,
+  requestLine,
+  WireClient,
+} from "../support/wire-client.js";
 
 const openHandles = (kind: string) => process.getActiveResourcesInfo().filter((name) => name === kind).length;
 

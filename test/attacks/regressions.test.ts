@@ -152,7 +152,7 @@ describe("attack 45: whoever can write the store", () => {
     for await (const row of auditTrail(server.barrier, 100)) listed.push(row);
     expect(listed).toHaveLength(length);
     expect(listed[0]).toMatchObject({ index: 0, event: "store.create" });
-    expect(listed[1]).toEqual({ index: 1, damaged: true });
+    expect(listed[1]).toEqual({ node: "store", index: 1, damaged: true });
     expect(listed.at(-1)).toMatchObject({ event: "register" });
   });
 });

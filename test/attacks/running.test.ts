@@ -104,6 +104,16 @@ describe("/metrics", () => {
     expect(challenges).toEqual({ open: 1, waiting: 1, dead: 1 });
   });
 
+  it("say which node it is, where it has a name, and how long the log of all nodes is", async () => {
+    const first = await startInProcess(undefined, { node: "web-1" });
+    const second = await startInProcess(first, { node: "web-2", http: true, metricsReaders: () => true });
+    expect(await metric(second, 'posternd_node_info{name="web-2"}')).toBe(1);
+    const rows = await second.audit();
+    expect(new Set(rows.map(({ node }) => node))).toEqual(new Set(["store", "web-1", "web-2"]));
+    expect(await metric(second, "posternd_audit_entries")).toBe(rows.length);
+    expect((await fetchFrom(await measured(), "/metrics")).body).not.toContain("posternd_node_info");
+  });
+
   it("counts nothing that was not made durable", async () => {
     const memory = createMemoryStorage();
     const commits = { broken: false };

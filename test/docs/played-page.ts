@@ -107,7 +107,8 @@ const varying: Readonly<Record<string, RegExp>> = {
 export function withoutFigures(text: string): string {
   return text
     .replaceAll(/(?<="(?:pid|bytes|free|records|length)":)\d+/g, "0")
-    .replaceAll(/(?<="version":)"\d+\.\d+\.\d+[^"]*"/g, '""');
+    .replaceAll(/(?<="version":)"\d+\.\d+\.\d+[^"]*"/g, '""')
+    .replaceAll(/(?<="host":)"[^"]*"/g, '""');
 }
 
 /** Which word of the server's stands for which of the page's. */

@@ -13,7 +13,8 @@ const usage = `npm run test:long                                    all parts
 npm run test:long -- fuzz [--seconds N] [--executions N] [--seed N] [--target NAME]… [--publish] [--replay FILE]
 npm run test:long -- crash [--kills N] [--seed N]
 npm run test:long -- timing [--tries N] [--seed N]
-npm run test:long -- storages [--operations N] [--seed N]`;
+npm run test:long -- storages [--operations N] [--seed N]
+npm run test:long -- nodes [--seconds N] [--nodes N] [--people N] [--seed N]`;
 
 function run(command, args, env = {}) {
   const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
@@ -36,6 +37,12 @@ const parts = {
   crash: vitestPart("crash.long.ts", { kills: "POSTERN_TEST_KILLS", seed: "POSTERN_TEST_SEED" }),
   timing: vitestPart("timing.long.ts", { tries: "POSTERN_TEST_TRIES", seed: "POSTERN_TEST_SEED" }),
   storages: vitestPart("storages.long.ts", { operations: "POSTERN_TEST_OPERATIONS", seed: "POSTERN_TEST_SEED" }),
+  nodes: vitestPart("nodes.long.ts", {
+    seconds: "POSTERN_TEST_SECONDS",
+    nodes: "POSTERN_TEST_NODES",
+    people: "POSTERN_TEST_PEOPLE",
+    seed: "POSTERN_TEST_SEED",
+  }),
 };
 
 const [name, ...args] = process.argv.slice(2);

@@ -64,15 +64,8 @@ const provocations: Record<string, () => Promise<Answer>> = {
     await stopping.close();
     return unasked(client);
   },
-  internal: async () => {
-    const failing = await anotherServer();
-    const client = await PageClient.open(failing);
-    const { params } = await proof(client, alice);
-    failing.broken = true;
-    const failure = await client.refused("login.proof", params);
-    failing.broken = false;
-    return { client, failure };
-  },
+  internal: () => failedBy(true),
+  unavailable: () => failedBy("away"),
   busy: async () => {
     const full = await anotherServer();
     const quota = { hour: Math.floor(full.time / 3600), made: NEW_COUNTERS_AN_HOUR, noted: false };
@@ -171,6 +164,16 @@ const provocations: Record<string, () => Promise<Answer>> = {
   label_invalid: async () => refusedInSession(await loggedIn(), "factor.add", { kind: "hotp", label: " phone" }),
   label_taken: async () => refusedInSession(await loggedIn(), "factor.add", { kind: "hotp", label: "authenticator" }),
 };
+
+async function failedBy(broken: true | "away"): Promise<Answer> {
+  const failing = await anotherServer();
+  const client = await PageClient.open(failing);
+  const { params } = await proof(client, alice);
+  failing.broken = broken;
+  const failure = await client.refused("login.proof", params);
+  failing.broken = false;
+  return { client, failure };
+}
 
 async function loggedIn(): Promise<PageClient> {
   const client = await PageClient.open(server);
@@ -272,6 +275,20 @@ describe("a wrong code", () => {
 });
 
 describe("an error in the middle of a login", () => {
+  it("leaves it where it is, when it is unavailable: the same code is taken when the database is back", async () => {
+    const another = await anotherServer();
+    const client = await PageClient.open(another);
+    const { recoveryCodes } = await register(client, another, alice);
+    await provePassword(client, alice);
+    another.broken = "away";
+    for (const code of ["no code", recoveryCodes[0]]) {
+      expect(await client.refusal("login.code", { code })).toBe("unavailable");
+    }
+    another.broken = false;
+    expect(await client.call("login.code", { code: recoveryCodes[0] })).toHaveProperty("secret");
+    client.close();
+  });
+
   it("leads back to its start, as throttled does", async () => {
     const another = await anotherServer();
     const client = await PageClient.open(another);
@@ -294,7 +311,7 @@ describe("an error in the middle of a login", () => {
 });
 
 /** What a peer never sees: the server says `internal` for it, or it is thrown where there is no peer. */
-const unsaid = /^(?:bug|usage|user_unknown|(?:store|audit|address)_\w+)$/;
+const unsaid = /^(?:bug|usage|user_unknown|(?:store|audit|address|nodes?)_\w+)$/;
 
 /** The codes that stand in the source of what a request passes through; what applications ask comes by HTTPS alone. */
 function thrownByTheRules(): string[] {

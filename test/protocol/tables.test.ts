@@ -174,7 +174,8 @@ describe("what becomes of a connection after an error", () => {
   function byThePage(awaits: Awaits, code: ErrorCode, { last }: { last: boolean }): string {
     const row = becomes.find(([from]) => state(from) === awaits);
     const [, afterCode = "", afterSession = "", afterOther = ""] = row ?? [];
-    const cell = code === "code_refused" ? afterCode : code === "session_invalid" ? afterSession : afterOther;
+    const asAfterCode = code === "code_refused" || (code === "unavailable" && afterCode !== "-");
+    const cell = asAfterCode ? afterCode : code === "session_invalid" ? afterSession : afterOther;
     const [usual = "", tenth = usual] = cell.split("; the tenth time ");
     const [other = "", afterVerifier = other] = usual.split("; after verifier_invalid ");
     if (code === "verifier_invalid") return state(afterVerifier);

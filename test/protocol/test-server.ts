@@ -16,8 +16,8 @@ export interface TestServer {
   readonly barrier: Barrier;
   /** Seconds since 1970; it stands still. */
   time: number;
-  /** Whether the disk fails from now on. */
-  broken: boolean;
+  /** Whether the disk fails from now on, or the database is away. */
+  broken: boolean | "away";
   /** What an operator does who wants passwords stretched further. */
   raise(generation: number): Promise<void>;
   close(): Promise<void>;
@@ -42,11 +42,13 @@ export async function startTestServer({
   byAddress = false,
 }: TestServerOptions = {}): Promise<TestServer> {
   const storage = createMemoryStorage();
-  const state = { time: START, broken: false };
+  const state: { time: number; broken: boolean | "away" } = { time: START, broken: false };
   const shaky = {
     ...storage,
     transact: <T>(fn: Parameters<typeof storage.transact<T>>[0]) =>
-      state.broken ? Promise.reject(new PosternError("store_failed")) : storage.transact(fn),
+      state.broken === false
+        ? storage.transact(fn)
+        : Promise.reject(new PosternError(state.broken === "away" ? "store_unreachable" : "store_failed")),
   };
   const barrier = await createBarrier(shaky, Buffer.from("correct horse battery"), cheap);
   const now = () => state.time * 1000;

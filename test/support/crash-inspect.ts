@@ -1,11 +1,13 @@
 import { hashRecoveryCode, parseRecoveryCode } from "@postern/shared/otp/recovery-code";
 import { type Barrier, type BarrierOptions, openBarrier } from "../../packages/server/src/barrier/barrier.js";
+import { isPostgresUrl, parsePostgresUrl } from "../../packages/server/src/postgres-url.js";
 import { type Account, findAccount } from "../../packages/server/src/records/account.js";
 import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
 import { recordRange } from "../../packages/server/src/records/keys.js";
 import { sessionsOf } from "../../packages/server/src/records/session.js";
 import { verifyTrail } from "../../packages/server/src/services/audit-trail.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
+import { openPostgresStorage } from "../../packages/server/src/storage/postgres.js";
 import type { Login, Witness } from "./crash-load.js";
 import { adminPassword, auditRows, cheap } from "./in-process.js";
 
@@ -13,13 +15,15 @@ export interface StoreKey extends BarrierOptions {
   readonly password: Uint8Array;
 }
 
-/** Opens the store of a directory, beside whoever has it open already, for as long as `use` takes. */
+/** Opens the store of a directory or of a database, beside whoever has it open already, for as long as `use` takes. */
 export async function withStore<T>(
-  directory: string,
+  place: string,
   use: (barrier: Barrier) => Promise<T>,
   { password, ...options }: StoreKey = { password: adminPassword, ...cheap },
 ): Promise<T> {
-  const storage = await openLmdbStorage({ directory, create: false });
+  const storage = isPostgresUrl(place)
+    ? await openPostgresStorage({ server: parsePostgresUrl(place), password: async () => undefined, create: false })
+    : await openLmdbStorage({ directory: place, create: false });
   try {
     const barrier = await openBarrier(storage, password, options);
     return await use(barrier).finally(() => barrier.close());
@@ -42,18 +46,22 @@ export async function faultsStored(barrier: Barrier, witnesses: readonly Witness
   // One of the records is of nobody: unknown names are answered from it.
   const accounts = records.length - 1;
   if (accounts !== registrations.length) faults.push(`${accounts} accounts, ${registrations.length} registrations`);
+  const byAccount = new Map<string | undefined, AuditRow[]>();
+  for (const row of rows) byAccount.set(row.account, [...(byAccount.get(row.account) ?? []), row]);
   for (const witness of witnesses) {
     const { name } = witness.person;
-    faults.push(...(await faultsOfWitness(barrier, rows, witness)).map((fault) => `${name}: ${fault}`));
+    faults.push(...(await faultsOfWitness(barrier, byAccount, witness)).map((fault) => `${name}: ${fault}`));
   }
   return faults;
 }
 
-async function faultsOfWitness(barrier: Barrier, rows: readonly AuditRow[], witness: Witness): Promise<string[]> {
+type RowsOf = ReadonlyMap<string | undefined, readonly AuditRow[]>;
+
+async function faultsOfWitness(barrier: Barrier, rows: RowsOf, witness: Witness): Promise<string[]> {
   const { person, registered, logins } = witness;
   const account = await barrier.read((tx) => findAccount(tx, barrier.nameIndex(person.name)));
   if (account === undefined) return registered ? ["an acknowledged registration is lost"] : [];
-  const own = rows.filter((row) => row.account === account.id);
+  const own = rows.get(account.id) ?? [];
   const sessions = new Set((await barrier.read((tx) => sessionsOf(tx, account.id))).map(({ id }) => id as string));
   const granted = sessionsIn(own, "login");
   const ended = sessionsIn(own, "session.logout");

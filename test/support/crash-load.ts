@@ -40,7 +40,7 @@ export function targetOf({ listen }: Pick<Server, "listen">): Target {
   return { port: Number(listen.slice(listen.lastIndexOf(":") + 1)) };
 }
 
-const currentStep = (clock: Clock) => stepAt(clock.now(), totpDefaults.period);
+export const currentStep = (clock: Clock) => stepAt(clock.now(), totpDefaults.period);
 
 /** Tells whenever something was sent or came back. */
 class CountingClient extends WireClient {
@@ -118,14 +118,14 @@ export async function logInWitness(client: WireClient, witness: Witness, login: 
   return login;
 }
 
-async function logOutWitness(client: WireClient, login: Login): Promise<void> {
+export async function logOutWitness(client: WireClient, login: Login): Promise<void> {
   login.logout = "asked";
   await client.ok("session.logout", {});
   login.logout = "acknowledged";
 }
 
 /** Whether a failure is that of the connection; an answer that the server gave is not. */
-function isCut(thrown: unknown): boolean {
+export function isCut(thrown: unknown): boolean {
   const { code, message } = thrown as NodeJS.ErrnoException;
   return ["ECONNREFUSED", "ECONNRESET", "EPIPE"].includes(code ?? "") || /closed( in the handshake)?$/.test(message);
 }

@@ -21,7 +21,17 @@ export interface End {
 }
 
 export interface Served extends Target {
+  readonly httpPort?: number;
   readonly fingerprint: string;
+}
+
+export interface OpenOptions {
+  /** Whether a store is made where there is none. */
+  readonly init?: boolean;
+  /** By default one that the system chooses. */
+  readonly port?: number;
+  /** 0 for one that the system chooses; by default there is no HTTPS port. */
+  readonly httpPort?: number;
 }
 
 /** How a service ended. */
@@ -58,10 +68,13 @@ export class ServerProcess {
     expectValue(await this.#order<null>("load", {}));
   }
 
-  /** Opens the store of a directory and serves it. With `init` a store is made where there is none. */
-  open(directory: string, clock: Clock, { init = true } = {}): Promise<Outcome<Served>> {
+  /**
+   * Opens the store of a directory, or of a database by its URL, and serves it; at the moment of a clock, or without one
+   * by the system's.
+   */
+  open(place: string, clock: Clock | undefined, options: OpenOptions = {}): Promise<Outcome<Served>> {
     const password = adminPassword.toString("utf8");
-    return this.#order("open", { directory, init, password, now: clock.now(), ...cheap });
+    return this.#order("open", { place, init: true, password, now: clock?.now(), ...cheap, ...options });
   }
 
   /** Ends the service in order; the process waits for the next store. */

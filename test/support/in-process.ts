@@ -10,17 +10,19 @@ import { tlsCredentials } from "../../packages/server/src/identity/leaf-certific
 import type { OwnCertificate } from "../../packages/server/src/identity/own-certificate.js";
 import type { Log } from "../../packages/server/src/log.js";
 import type { Post } from "../../packages/server/src/post.js";
-import type { ChainVerdict } from "../../packages/server/src/records/audit-chain.js";
 import type { AuditRow } from "../../packages/server/src/records/audit-log.js";
+import { parseNodeName } from "../../packages/server/src/records/node.js";
 import { defaultLimits, type RunningServer, startServer } from "../../packages/server/src/server.js";
 import type { Deliver } from "../../packages/server/src/services/applications/delivery.js";
 import { auditTrail, verifyTrail } from "../../packages/server/src/services/audit-trail.js";
 import type { RegistrationMode, ServiceContext } from "../../packages/server/src/services/context.js";
+import { joinNode } from "../../packages/server/src/services/nodes.js";
 import { currentIdentity } from "../../packages/server/src/services/server-identity.js";
 import { initialiseStore, readSettings } from "../../packages/server/src/services/store.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
 import { createMemoryStorage } from "../../packages/server/src/storage/memory.js";
 import type { Storage } from "../../packages/server/src/storage/storage.js";
+import type { HearOutage } from "../../packages/server/src/store.js";
 import type { Admission, AdmissionLimits } from "../../packages/server/src/wire/admission.js";
 import { listenWire } from "../../packages/server/src/wire/listener.js";
 
@@ -128,6 +130,8 @@ export async function contextOf({ barrier, clock }: TestStore): Promise<ServiceC
 }
 
 export interface ServerOptions {
+  /** Which node it is; by default it writes the store's own chain. */
+  readonly node?: string;
   readonly registration?: RegistrationMode;
   readonly limits?: TestLimits;
   /** Where it listens, 127.0.0.1 where that is `true`. */
@@ -140,10 +144,14 @@ export interface ServerOptions {
   readonly publicUrl?: string;
   /** Whose word on who is behind them is taken on the HTTPS port; by default nobody's. */
   readonly trustedProxy?: (address: string) => boolean;
+  /** Which addresses are balancers', whose connections begin with a PROXY header; by default none. */
+  readonly balancers?: (address: string) => boolean;
   /** Where pages may send people; by default the hosts of the product's default. */
   readonly replyToHosts?: ReadonlySet<string>;
   /** Stands in for a mail server. */
   readonly deliver?: Deliver;
+  /** Has the store's database looked after; by default nobody does. */
+  readonly watchStore?: (hear: HearOutage) => void;
   /** What the store takes of its disk; by default nothing is said of it. */
   readonly storeUsage?: () => Promise<{ readonly bytes: number; readonly free: number }>;
   /** The port to listen on; by default one that the system chooses. */
@@ -169,9 +177,9 @@ export interface TestServer extends TestStore {
   readonly running: Omit<RunningServer, "close">;
   /** Ends the service before the test does; once is enough. */
   close(): Promise<void>;
-  /** Every row of the audit chain, oldest first. */
-  audit(): Promise<AuditRow[]>;
-  verifyAudit(): Promise<ChainVerdict>;
+  /** Every row of the audit log, oldest first. */
+  audit(): Promise<LoggedRow[]>;
+  verifyAudit(): ReturnType<typeof verifyTrail>;
 }
 
 /** The whole server, as `posternd start` composes it, on 127.0.0.1; closed when the test ends. */
@@ -179,15 +187,19 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
   const opened = store ?? (await newStore());
   const { barrier, clock } = opened;
   const log = new CapturedLog();
+  const node = options.node === undefined ? undefined : parseNodeName(options.node);
   const running = await startServer({
     barrier,
+    node,
     listen: loopback(options.port ?? 0),
     http: options.http ? { ...loopback(0), ...(options.http !== true && { host: options.http }) } : undefined,
     httpCertificate: options.httpCertificate,
     deliver: options.deliver,
     replyToHosts: options.replyToHosts,
     storeUsage: options.storeUsage,
+    watchStore: options.watchStore,
     trustedProxy: options.trustedProxy,
+    balancers: options.balancers,
     registration: options.registration ?? "open",
     publicUrl: options.publicUrl,
     log,
@@ -210,7 +222,10 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     log,
     running,
     close,
-    context: await contextOf(opened),
+    context: {
+      ...(await contextOf(opened)),
+      node: await joinNode(barrier, { now: clock.now, random: randomBytes }, node),
+    },
     audit: () => auditRows(barrier),
     verifyAudit: () => verifyTrail(barrier),
   };
@@ -242,8 +257,11 @@ export async function startWire(limits: TestLimits = {}): Promise<TestWire> {
   return { ...store, port: wire.address.port, log, admission: wire.admission };
 }
 
-export async function auditRows(barrier: Barrier): Promise<AuditRow[]> {
-  const rows: AuditRow[] = [];
+/** A row with the name of the node that wrote it. */
+export type LoggedRow = AuditRow & { readonly node: string };
+
+export async function auditRows(barrier: Barrier): Promise<LoggedRow[]> {
+  const rows: LoggedRow[] = [];
   for await (const row of auditTrail(barrier, Number.MAX_SAFE_INTEGER)) {
     if ("damaged" in row) throw new Error(`audit entry ${row.index} is damaged`);
     rows.push(row);

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { page } from "../docs/pages.js";
 import { type Machine, Running } from "./programs.js";
@@ -8,6 +8,11 @@ import { type Machine, Running } from "./programs.js";
 
 export const hasNginx = spawnSync("nginx", ["-v"]).error === undefined;
 if (!hasNginx) console.info("nginx is not installed: the configuration for it is not tested");
+
+/** As Debian has it, apart from the program. */
+const streamModule = "/usr/lib/nginx/modules/ngx_stream_module.so";
+export const hasNginxStream = hasNginx && existsSync(streamModule);
+if (!hasNginxStream) console.info("nginx has no stream module here: the configuration for it is not tested");
 
 export interface NginxPlan {
   /** Names the folder that it has for itself. */
@@ -42,6 +47,24 @@ function configOf(path: string, places: Readonly<Record<string, string>>): strin
   }, shown);
 }
 
+/** Starts one that passes TCP on, by what a page shows: `listen` and all that is in `places` stand for another place. */
+export async function startNginxStream(
+  machine: Machine,
+  { name, page: path, places }: Omit<NginxPlan, "files">,
+): Promise<void> {
+  const folder = join(machine.home, name);
+  mkdirSync(folder);
+  const head = `daemon off;\nmaster_process off;\nerror_log stderr notice;\npid ${folder}/nginx.pid;\nevents {}\n`;
+  const main = machine.write(`${name}/nginx.conf`, `load_module ${streamModule};\n${head}${configOf(path, places)}`);
+  await runNginx(machine, folder, main);
+}
+
+async function runNginx(machine: Machine, folder: string, config: string): Promise<void> {
+  const nginx = new Running(spawn("nginx", ["-p", folder, "-e", "stderr", "-c", config]));
+  machine.adopt(nginx.pid, nginx.ended);
+  await nginx.says(/using the "\w+" event method/);
+}
+
 /** Starts one on a machine, and gives the Unix socket that it listens on in place of `443 ssl`. */
 export async function startNginx(machine: Machine, { name, page: path, places, files }: NginxPlan): Promise<string> {
   const folder = join(machine.home, name);
@@ -51,8 +74,6 @@ export async function startNginx(machine: Machine, { name, page: path, places, f
   machine.write(`${name}/site.conf`, configOf(path, moved));
   for (const [file, text] of Object.entries(files)) machine.write(`${name}/${file}`, text);
   const main = machine.write(`${name}/nginx.conf`, mainConfig(folder));
-  const nginx = new Running(spawn("nginx", ["-p", folder, "-e", "stderr", "-c", main]));
-  machine.adopt(nginx.pid, nginx.ended);
-  await nginx.says(/using the "\w+" event method/);
+  await runNginx(machine, folder, main);
   return socket;
 }

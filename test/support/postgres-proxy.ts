@@ -12,6 +12,10 @@ export interface DamagedWay {
   cut(at: Cut): void;
   close(): void;
   reopen(): void;
+  /** Hands on nothing from now on, as where packets are dropped; it takes connections, and says nothing. */
+  stall(): void;
+  /** Hands on what it has kept, and goes on. */
+  flow(): void;
 }
 
 /** What stands between a storage and its database, and breaks at the worst moments. */
@@ -22,6 +26,8 @@ export async function openDamagedWay(url: string): Promise<DamagedWay> {
   let next: Cut | undefined;
   let cuts = 0;
   let closed = false;
+  let stalled: (() => void)[] | undefined;
+  const inTime = (handOn: () => void) => void (stalled === undefined ? handOn() : stalled.push(handOn));
 
   const server = createServer((near) => {
     if (closed) return void near.destroy();
@@ -45,10 +51,10 @@ export async function openDamagedWay(url: string): Promise<DamagedWay> {
       if (commits) next = undefined;
       if (how === "COMMIT") return end();
       if (how !== undefined) deaf = true;
-      far.write(chunk);
+      inTime(() => far.write(chunk));
     });
     far.on("data", (chunk) => {
-      if (!deaf) return void near.write(chunk);
+      if (!deaf) return inTime(() => near.write(chunk));
       // All of it has arrived when the last statement has its answer.
       if (chunk.includes("COMMIT\0")) end();
     });
@@ -73,6 +79,14 @@ export async function openDamagedWay(url: string): Promise<DamagedWay> {
     },
     reopen: () => {
       closed = false;
+    },
+    stall: () => {
+      stalled = [];
+    },
+    flow: () => {
+      const kept = stalled ?? [];
+      stalled = undefined;
+      for (const handOn of kept) handOn();
     },
   };
 }

@@ -2,7 +2,6 @@ import { execFileSync, spawn } from "node:child_process";
 import { randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,6 +9,7 @@ import pg from "pg";
 import { onTestFinished } from "vitest";
 import { createIdentity } from "../../packages/server/src/identity/identity-key.js";
 import { issueLeaf, tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
+import { freePort } from "./free-port.js";
 
 /**
  * A PostgreSQL for the tests: one for each of vitest's workers, begun by the first test that asks for it and gone with the
@@ -24,11 +24,13 @@ export interface TestDatabase {
   sql(text: string, values?: unknown[]): Promise<unknown[][]>;
 }
 
-interface Cluster {
+export interface Cluster {
   readonly directory: string;
   readonly url: string;
   /** The file of who signed its certificate, which is for localhost and for nothing else. */
   readonly rootCertificate: string;
+  /** Ends it as an operator does who does not wait for those who are connected. */
+  stop(): Promise<void>;
   /** Ends it as a failure would, without a word to its disk. */
   crash(): Promise<void>;
   restart(): Promise<void>;
@@ -108,20 +110,21 @@ export async function startCluster({ settings = {} }: ClusterOptions = {}): Prom
   };
   const run = () => runServer({ postgres, directory, given, owner });
   let server = await run();
+  const end = async (signal: NodeJS.Signals) => {
+    server.kill(signal);
+    await server.ended;
+  };
   return {
     directory,
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     rootCertificate,
-    crash: async () => {
-      server.kill("SIGQUIT");
-      await server.ended;
-    },
+    stop: () => end("SIGINT"),
+    crash: () => end("SIGQUIT"),
     restart: async () => {
       server = await run();
     },
     remove: async () => {
-      server.kill("SIGQUIT");
-      await server.ended;
+      await end("SIGQUIT");
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -243,13 +246,4 @@ function isOpenToAll(file: string): boolean {
     if ((statSync(path).mode & 0o001) === 0) return false;
   }
   return true;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }

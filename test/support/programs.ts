@@ -19,6 +19,9 @@ const scripts = {
 } as const;
 export type Program = keyof typeof scripts;
 
+/** One of those, or the path of another one. */
+export type Runnable = Program | `/${string}`;
+
 export const adminPassword = "violet harbour umbrella";
 
 /** How a program finds its standard input: /dev/null, closed, a pipe that stays open and empty, or a pipe with a text. */
@@ -77,7 +80,7 @@ export class Machine {
   }
 
   /** Starts a program on pipes. */
-  start(program: Program, args: readonly string[], { stdin = "null", env = {} }: RunOptions = {}): Running {
+  start(program: Runnable, args: readonly string[], { stdin = "null", env = {} }: RunOptions = {}): Running {
     const [file, ...rest] = commandOf(program, args);
     const closing = ["-c", 'exec "$0" "$@" <&-', file, ...rest];
     const child = spawn(stdin === "closed" ? "sh" : file, stdin === "closed" ? closing : rest, {
@@ -113,11 +116,11 @@ export class Machine {
     return this.startFirstServer(args);
   }
 
-  /** The same, but posternd makes the store, at all that it costs an operator. */
-  async startFirstServer(args: readonly string[] = []): Promise<Server> {
+  /** The same, but posternd makes the store, at all that it costs an operator; that of another version, where one is given. */
+  async startFirstServer(args: readonly string[] = [], posternd: Runnable = "posternd"): Promise<Server> {
     const file = this.write("admin-password", `${adminPassword}\n`);
     const free = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
-    const running = this.start("posternd", ["start", "--init", "--admin-password-file", file, ...free, ...args]);
+    const running = this.start(posternd, ["start", "--init", "--admin-password-file", file, ...free, ...args]);
     const ready = await running.prints(/^posternd ready listen=(\S+) http=(\S+) fingerprint=(\S+)$/m);
     const [, listen = "", http = "", fingerprint = ""] = ready;
     return { listen, http, fingerprint, process: running };
@@ -145,9 +148,11 @@ export class Machine {
   }
 }
 
-export function commandOf(program: Program, args: readonly string[]): [string, ...string[]] {
-  return [process.execPath, scripts[program], ...args];
+export function commandOf(program: Runnable, args: readonly string[]): [string, ...string[]] {
+  return [process.execPath, isKnown(program) ? scripts[program] : program, ...args];
 }
+
+const isKnown = (program: Runnable): program is Program => Object.hasOwn(scripts, program);
 
 /** A process on pipes; what it prints is kept. */
 export class Running {

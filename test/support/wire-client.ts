@@ -1,4 +1,5 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { channelExporter, sessionMac } from "@postern/shared/channel";
 import { LineSplitter } from "@postern/shared/frames/line-splitter";
@@ -57,6 +58,21 @@ export function handshake(raw: Socket, options: ConnectionOptions = {}): Promise
       resolve(socket);
     });
   });
+}
+
+/** The first flight of a handshake that goes no further. */
+export async function clientHello(): Promise<Buffer> {
+  const listener = createServer().listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address() as AddressInfo;
+  const client = connectTls({ host: "127.0.0.1", port, ALPNProtocols: [PROTOCOL], minVersion: "TLSv1.3" });
+  client.on("error", () => client.destroy());
+  const [peer] = (await once(listener, "connection")) as [Socket];
+  const [flight] = (await once(peer, "data")) as [Buffer];
+  client.destroy();
+  peer.destroy();
+  listener.close();
+  return flight;
 }
 
 /** Resolves when a socket is gone, and reads what still comes, without which its end would never be seen. */

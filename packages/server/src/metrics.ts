@@ -3,7 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { oneAtATime } from "./one-at-a-time.js";
 
 /**
- * What Prometheus reads. Labels are of fixed, short lists; no name, address or id is one. Whether a name is known shows
+ * What Prometheus reads. Labels are of fixed, short lists; no person's name, no address or id is one. Whether a name is known shows
  * in nothing: who may read this could try names, and watch.
  */
 export interface Metrics {
@@ -11,6 +11,8 @@ export interface Metrics {
   heard(event: { readonly event: string; readonly outcome: string; readonly reason?: string }): void;
   /** Counts what a peer was refused with. */
   refused(code: string): void;
+  /** Counts a balancer's connection that was closed for want of a PROXY header. */
+  headerRefused(fault: string): void;
   /** The text of the exposition format 0.0.4. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -19,6 +21,8 @@ export interface Metrics {
 /** What is asked when somebody reads. What fails is left out, and the rest is told. */
 export interface MetricSources {
   readonly version: string;
+  /** Which node this is, where it has a name. */
+  readonly nodeName?: string | undefined;
   readonly connections: () => Readonly<Record<string, number>>;
   readonly draining: () => boolean;
   readonly auditLength: () => Promise<number>;
@@ -94,11 +98,16 @@ export function createMetrics(sources: MetricSources): Metrics {
   const events = count("audit_events_total", "Events of the audit log", ["event", "outcome"]);
   const apiKeys = count("api_key_refusals_total", "API keys that were refused", ["reason"]);
   const refusals = count("refusals_total", "Refusals on the wire port, by error code", ["code"]);
+  const headers = count("proxy_header_refusals_total", "Connections closed for want of a PROXY header", ["reason"]);
 
   gauge("build_info", "1; what runs", (self) => self.set({ version: sources.version, node: process.version }, 1), [
     "version",
     "node",
   ]);
+  if (sources.nodeName !== undefined) {
+    const { nodeName: name } = sources;
+    gauge("node_info", "1; which node of the store this is", (self) => self.set({ name }, 1), ["name"]);
+  }
   gauge(
     "connections",
     "Open connections of the wire port",
@@ -108,7 +117,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     ["state"],
   );
   gauge("draining", "1 while the server is being stopped", (self) => self.set(Number(sources.draining())));
-  gauge("audit_entries", "Length of the audit chain", async (self) => self.set(await sources.auditLength()));
+  gauge("audit_entries", "Length of the audit log, all nodes together", async (self) =>
+    self.set(await sources.auditLength()),
+  );
   const challenges = oneAtATime(sources.challenges);
   gauge("challenges_open", "Pages of challenges that somebody may answer", async (self) =>
     self.set((await challenges()).open),
@@ -145,6 +156,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       }
     },
     refused: (code) => refusals.inc({ code: Object.hasOwn(errors, code) ? code : "other" }),
+    headerRefused: (reason) => headers.inc({ reason }),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };

@@ -68,6 +68,11 @@ export function isLocal(host: string): boolean {
   return host.startsWith("/") || host === "localhost" || host === "::1" || /^127\.[0-9.]+$/.test(host);
 }
 
+/** Which store of the database it is, too. */
+export function namedStore({ shown, schema }: PostgresServer): string {
+  return schema === DEFAULT_SCHEMA ? shown : `${shown}?schema=${schema}`;
+}
+
 function parametersOf(query: string): Map<string, string> {
   const given = new Map<string, string>();
   for (const part of query === "" ? [] : query.split("&")) {

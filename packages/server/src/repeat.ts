@@ -1,4 +1,5 @@
 import type { Log } from "./log.js";
+import { isOutage } from "./peer-error.js";
 
 /** What a server does by itself again and again. */
 
@@ -35,7 +36,8 @@ export async function attempt(task: () => Promise<unknown>, log: Log): Promise<v
   try {
     await task();
   } catch (err) {
-    log.error({ err }, "a part of the upkeep failed");
+    // It is tried again; and that the database is away was said when that began.
+    if (!isOutage(err)) log.error({ err }, "a part of the upkeep failed");
   }
 }
 
@@ -47,7 +49,7 @@ export function attemptQuietly(task: () => Promise<unknown>, log: Log): () => Pr
       await task();
       failing = false;
     } catch (err) {
-      if (!failing) log.error({ err }, "a part of the upkeep fails");
+      if (!failing && !isOutage(err)) log.error({ err }, "a part of the upkeep fails");
       failing = true;
     }
   };

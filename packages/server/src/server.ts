@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { deadlines } from "@postern/shared/messages";
 import type { ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
-import { plainAddress } from "./address-key.js";
 import type { Barrier } from "./barrier/barrier.js";
 import type { HttpListener, MetricsPage } from "./http/listener.js";
 import type { HttpsPortOptions } from "./https-port.js";
@@ -16,6 +16,7 @@ import type { PageLanguages } from "./page-texts.js";
 import type { Post } from "./post.js";
 import { allCallbacks } from "./records/challenges/callback.js";
 import type { LogLevel } from "./records/log-level.js";
+import { type NodeName, OWN_CHAIN } from "./records/node.js";
 import { attempt, attemptQuietly, every, repeat } from "./repeat.js";
 import { bound, certificateHosts, issuerAt } from "./served-addresses.js";
 import type { Deliver } from "./services/applications/delivery.js";
@@ -27,10 +28,12 @@ import type { ReplyToHosts } from "./services/challenges/reply-to.js";
 import type { RegistrationMode, ServiceContext } from "./services/context.js";
 import { IdentityKeeper } from "./services/identity-keeper.js";
 import { LOG_LEVEL_POLL_MS, storedLogLevel } from "./services/log-level.js";
+import { joinNode } from "./services/nodes.js";
 import { endPresence, keepPresence, PRESENCE_MS } from "./services/presence.js";
 import { keepSigningKeys } from "./services/signing-keys.js";
-import { auditLength, auditService, readSettings } from "./services/store.js";
+import { auditLength, auditService } from "./services/store.js";
 import { ensureStretchCensus } from "./services/stretching.js";
+import type { HearOutage } from "./store.js";
 import { expiryWatch, keepUp } from "./upkeep.js";
 import { version } from "./version.js";
 import type { AdmissionLimits } from "./wire/admission.js";
@@ -39,6 +42,8 @@ import { listenWire, type ShownIdentity, type WireListener } from "./wire/listen
 /** The composition root: the one place that builds a server of its rooms. */
 export interface ServerOptions {
   readonly barrier: Barrier;
+  /** Which node this is: the chain of the log that it writes. Undefined: that of the store itself. */
+  readonly node?: NodeName | undefined;
   readonly listen: ServerAddress;
   /** Undefined: no HTTPS port. */
   readonly http: ServerAddress | undefined;
@@ -64,12 +69,16 @@ export interface ServerOptions {
   readonly exempt?: ((address: string) => boolean) | undefined;
   /** Proxies in front of the HTTPS port, whose word on who is behind them is taken, in the spelling of `plainAddress`. */
   readonly trustedProxy?: ((address: string) => boolean) | undefined;
+  /** Balancers in front of both ports, in the spelling of `plainAddress`: their connections begin with a PROXY header. */
+  readonly balancers?: ((address: string) => boolean) | undefined;
   /** Carries callbacks to their receivers. Undefined: they wait in the store. */
   readonly post?: Post | undefined;
   /** Who may read `/metrics`, in the spelling of `plainAddress`. Undefined: nobody, and nothing is counted. */
   readonly metricsReaders?: ((address: string) => boolean) | undefined;
   /** What the store takes, and what its disk has left, where that can be told. */
   readonly storeUsage?: (() => Promise<StoreUsage>) | undefined;
+  /** Has the store's database looked after, and tells when it is away and when it is back. */
+  readonly watchStore?: ((hear: HearOutage) => void) | undefined;
   /** Hears the level that all servers of the store log at; undefined when each goes by its own. */
   readonly onLogLevel?: ((level: LogLevel | undefined) => void) | undefined;
   /** Milliseconds between two looks at it; shorter in tests. */
@@ -120,7 +129,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { barrier, log, registration } = options;
   const tools = { now: options.now ?? Date.now, random: options.random ?? randomBytes };
   warmPower(group2048);
-  const { node } = await readSettings(barrier);
+  options.watchStore?.(outageLog(tools.now, log));
+  const node = await joinNode(barrier, tools, options.node);
   await ensureStretchCensus(barrier);
   const hosts = certificateHosts(options);
   const keeper = await IdentityKeeper.open({ barrier, ...tools, hosts });
@@ -134,10 +144,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     options.metricsReaders &&
     createMetrics({
       version,
+      nodeName: options.node,
       connections: () => wire.admission.counts,
       draining: () => state.draining,
       leafEnds: () => leafExpiresAt(keeper.current.leaf),
-      auditLength: () => auditLength(barrier, node),
+      auditLength: () => auditLength(barrier),
       challenges: () => challengeFigures(barrier),
       store: async () => options.storeUsage?.(),
     });
@@ -152,9 +163,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const about = { name: "posternd", version };
   const { storeUsage } = options;
   const door = { exempt, trusted: options.trustedProxy };
+  const balancers = options.balancers && {
+    covers: options.balancers,
+    patienceMs: limits.deadlines.handshake * 1000,
+    now: tools.now,
+    log,
+    refused: metrics?.headerRefused,
+  };
   const { replyToHosts, pageLanguages } = options;
   const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, pageLanguages };
-  const shared = { ...parts, credentials, door, log, metrics: page };
+  const shared = { ...parts, credentials, door, balancers, log, metrics: page };
   const http = options.http && (await httpsPort({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
@@ -162,7 +180,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await auditService(barrier, node, tools, "server.start");
     const context = { services, server: about };
     const refused = metrics?.refused;
-    wire = await listenWire({ ...options.listen, shown, limits, exempt, context, log, refused });
+    wire = await listenWire({ ...options.listen, shown, limits, exempt, balancers, context, log, refused });
   } catch (thrown) {
     // A start that failed must not go on listening: the process would stay, and serve.
     await http?.close();
@@ -187,6 +205,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const listen = bound(options.listen, wire.address.port);
   const presence = {
     instance: tools.random(16).toString("hex"),
+    node: options.node ?? OWN_CHAIN,
+    host: hostname(),
     pid: process.pid,
     version,
     startedAt: tools.now(),
@@ -248,7 +268,21 @@ async function httpsPort(options: HttpsPortOptions): Promise<HttpListener> {
 }
 
 function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
-  return { contentType, render, mayRead: (address) => readers(plainAddress(address)) };
+  return { contentType, render, mayRead: readers };
+}
+
+/** Says once that the database is away: whoever is refused for it is not spoken of. */
+function outageLog(now: () => number, log: Log): HearOutage {
+  let began = now();
+  return (outage) => {
+    if (outage === undefined) {
+      const seconds = Math.round((now() - began) / 1000);
+      return log.info({ seconds }, "the database is back: requests are taken again");
+    }
+    began = now();
+    const { code, detail: why } = outage;
+    log.error({ code, why }, "the database is away: requests are refused until it is back");
+  };
 }
 
 /** Applications count on being told. */

@@ -12,6 +12,8 @@ import {
 } from "./barrier/barrier.js";
 import { probeStorage } from "./barrier/stored-header.js";
 import type { PostgresServer } from "./postgres-url.js";
+import { badEntryText } from "./records/audit-chain.js";
+import { damaged } from "./records/audit-checkpoint.js";
 import { verifyTrail } from "./services/audit-trail.js";
 import { settleRestored } from "./services/restore.js";
 import { initialiseStore, isEmpty, readSettings } from "./services/store.js";
@@ -32,8 +34,13 @@ export interface OpenStore {
   /** Runs `work` while no other process has the store open. @throws PosternError `store_in_use` when one has */
   alone<T>(work: () => Promise<T>): Promise<T>;
   usage(): Promise<StoreUsage>;
+  /** Has a database looked after while it is served, and tells when it is away, and when it is back. */
+  watch(hear: HearOutage): void;
   close(): Promise<void>;
 }
+
+/** Hears of an outage when it begins, and `undefined` when the database is back. */
+export type HearOutage = (outage: PosternError | undefined) => void;
 
 /** What a store takes, and what is left for it, in bytes; a database does not tell what its disk has left. */
 export interface StoreUsage {
@@ -45,6 +52,8 @@ export interface StoreUsage {
 export interface DatabasePlace {
   readonly server: PostgresServer;
   readonly password: () => Promise<string | undefined>;
+  /** Whether it may be opened though the store has moved away. */
+  readonly evenLeft?: boolean;
 }
 
 export type StorePlace =
@@ -60,9 +69,12 @@ export type StoreLocation = StorePlace & {
 export const shownPlace = ({ directory, database }: StorePlace): string => directory ?? database.server.shown;
 
 /** What both storages of an operator can do. */
-interface PlacedStorage extends Storage {
+export interface PlacedStorage extends Storage {
   alone: OpenStore["alone"];
   usage: OpenStore["usage"];
+  /** Keeps out who has the keys still, where there may be somebody. `where` the store is now. */
+  leave(where: string): Promise<void>;
+  watch: OpenStore["watch"];
 }
 
 /** A store that waits for its password. */
@@ -163,7 +175,8 @@ export async function restoreStore({ place, replace, backup, onBytes }: Restorin
   }
 }
 
-async function replaceStore<T>(
+/** Puts what `fill` makes in the place of what is there, which is kept. @throws PosternError as `restoreStore` */
+export async function replaceStore<T>(
   { directory, database }: StorePlace,
   how: { readonly replace: boolean; readonly time: number },
   fill: (storage: Storage) => Promise<T>,
@@ -190,7 +203,7 @@ async function fillAndSettle(
   const { barrier, totals } = await restoreBarrier(storage, backup, onBytes === undefined ? {} : { onBytes });
   try {
     const verdict = await verifyTrail(barrier);
-    if (!verdict.ok) throw new PosternError("audit_damaged", { detail: `entry ${verdict.firstBad} is ${verdict.why}` });
+    if (!verdict.ok) throw damaged(badEntryText(verdict));
     const { node } = await readSettings(barrier);
     return { records: totals.entries, ...(await settleRestored({ barrier, node, ...tools }, backup.head.time)) };
   } finally {
@@ -198,7 +211,8 @@ async function fillAndSettle(
   }
 }
 
-async function openExisting(location: StoreLocation): Promise<PlacedStorage | undefined> {
+/** Undefined where nothing stands there. @throws PosternError as `findStore` */
+export async function openExisting(location: StoreLocation): Promise<PlacedStorage | undefined> {
   try {
     return await openPlaced(location, false);
   } catch (thrown) {
@@ -207,10 +221,14 @@ async function openExisting(location: StoreLocation): Promise<PlacedStorage | un
   }
 }
 
-async function openPlaced({ directory, database, warn }: StoreLocation, create: boolean): Promise<PlacedStorage> {
+/** @throws PosternError as `findStore`; without `create` also `store_missing` */
+export async function openPlaced(
+  { directory, database, warn }: StoreLocation,
+  create: boolean,
+): Promise<PlacedStorage> {
   if (database === undefined) {
     const storage = await openLmdbStorage({ directory, create, warn });
-    return { ...storage, usage: () => storeUsage(directory) };
+    return { ...storage, usage: () => storeUsage(directory), leave: async () => undefined, watch: () => undefined };
   }
   // What talks to a database takes a while to load: nobody waits for it whose store is in a file.
   const { openPostgresStorage } = await import("./storage/postgres.js");
@@ -238,6 +256,7 @@ async function opened(storage: PlacedStorage, barrier: Barrier): Promise<OpenSto
     barrier,
     alone: (work) => storage.alone(work),
     usage: () => storage.usage(),
+    watch: (hear) => storage.watch(hear),
     close: async () => {
       await barrier.close();
       await storage.close();

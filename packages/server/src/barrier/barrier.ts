@@ -1,5 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
-import type { Storage, WriteTransaction } from "../storage/storage.js";
+import type { ReadTransaction, Storage, WriteTransaction } from "../storage/storage.js";
 import { ADMIN_STRETCH, ADMIN_STRETCH_FLOOR, chosenPassword, offeredPassword, type Stretch } from "./admin-password.js";
 import { type BackupTarget, writeBackup } from "./backup.js";
 import type { BackupTotals } from "./backup-format.js";
@@ -8,6 +8,8 @@ import { deriveDecoy, deriveNameIndex } from "./derive.js";
 import { parseHeader } from "./header.js";
 import { Keyring } from "./keyring.js";
 import { KeyringStore, openKeyring, putKeyring } from "./keyring-store.js";
+import { arrive, type Departing, depart, type Survey, survey } from "./migration.js";
+import { findDeparture } from "./migration-notes.js";
 import {
   addTerm,
   type BatchOptions,
@@ -80,6 +82,18 @@ export interface Barrier {
    * @throws PosternError `store_damaged` when a record does not open; what the target throws
    */
   backUp(target: BackupTarget): Promise<BackupTotals>;
+  /**
+   * Reads all that a migration moves, and says what it is (docs in `migration.ts`).
+   * @throws PosternError `store_damaged` when a record does not open
+   */
+  survey(last: Buffer | undefined, onRecords?: (records: number) => void): Promise<Survey>;
+  /** The store opens here no more. @throws what `unchanged` throws, and then it does */
+  depart(departing: Departing): Promise<void>;
+  /**
+   * What has departed from here opens in another storage, which has all of it. `also` runs there, in that transaction.
+   * @throws PosternError `store_unfinished`, `store_exists` when something else is on its way to there
+   */
+  arriveAt(target: Storage, also: Also): Promise<void>;
   /** Drops the older terms that seal nothing any more, and gives their numbers. */
   dropUnusedTerms(also?: Also): Promise<number[]>;
   /** Refuses new calls with `store_failed`, waits for those under way, and wipes every key. The storage stays open. */
@@ -140,7 +154,28 @@ export async function openBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  const stored = await storage.read(async (tx) => ({ header: await getHeader(tx), sealed: await tx.get(KEYRING_KEY) }));
+  return openByHeader(storage, password, { stretch, header: getHeader });
+}
+
+/**
+ * Opens what has departed from a storage, for what is left of its migration.
+ * @throws PosternError as `openBarrier`
+ */
+export async function openDepartedBarrier(
+  storage: Storage,
+  password: Uint8Array,
+  { stretch = ADMIN_STRETCH }: BarrierOptions = {},
+): Promise<Barrier> {
+  const header = async (tx: ReadTransaction) => (await findDeparture(tx))?.header ?? (await getHeader(tx));
+  return openByHeader(storage, password, { stretch, header });
+}
+
+async function openByHeader(
+  storage: Storage,
+  password: Uint8Array,
+  { stretch, header }: { stretch: Stretch; header: (tx: ReadTransaction) => Promise<Buffer> },
+): Promise<Barrier> {
+  const stored = await storage.read(async (tx) => ({ header: await header(tx), sealed: await tx.get(KEYRING_KEY) }));
   const unwrapped = await withSecret(offeredPassword(password), (secret) =>
     unwrapRootKey(stored.header, secret, floorOf(stretch)),
   );
@@ -263,6 +298,22 @@ class OpenBarrier implements Barrier {
 
   backUp(target: BackupTarget): Promise<BackupTotals> {
     return this.#admit(() => writeBackup(this.#storage, this.#keyrings, target));
+  }
+
+  survey(last: Buffer | undefined, onRecords?: (records: number) => void): Promise<Survey> {
+    return this.#admit(() => survey(this.#storage, this.#keyrings, { last, onRecords }));
+  }
+
+  depart(departing: Departing): Promise<void> {
+    return this.#admit(() => depart(this.#storage, this.#keyrings, departing));
+  }
+
+  arriveAt(target: Storage, also: Also): Promise<void> {
+    return this.#admit(async () => {
+      const departure = await this.#storage.read(findDeparture);
+      if (departure === undefined) throw new PosternError("bug", { detail: "nothing has departed" });
+      await arrive(target, departure, this.#sealing(also));
+    });
   }
 
   reseal(range: Bounds, options: BatchOptions = {}): Promise<ResealProgress> {

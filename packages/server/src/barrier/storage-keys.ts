@@ -11,10 +11,17 @@ export const KEYRING_KEY = Buffer.from("\0keyring", "latin1");
 /** Is there only within a transaction that tries whether the storage can commit. */
 export const PROBE_KEY = Buffer.from("\0probe", "latin1");
 
+/** What a migration leaves where it comes in, until it is whole; and where it went away from (`migration-notes.ts`). */
+export const ARRIVAL_KEY = Buffer.from("\0arrival", "latin1");
+export const DEPARTURE_KEY = Buffer.from("\0departure", "latin1");
+
 const RECORD = 0x01;
 
 /** All there can be in a storage. */
 export const everything: KeyRange = { from: Buffer.alloc(0), to: Buffer.alloc(MAX_KEY_BYTES, 0xff) };
+
+/** All that a migration copies as it stands: the keyring and the records. The header goes by itself, at the end. */
+export const migrated: KeyRange = { from: KEYRING_KEY, to: everything.to };
 
 /** The bytes that callers may give a key. */
 export const MAX_RECORD_KEY_BYTES = MAX_KEY_BYTES - 1;

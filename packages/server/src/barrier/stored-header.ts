@@ -2,11 +2,15 @@ import { PosternError } from "@postern/shared/errors";
 import type { ReadTransaction, Storage, WriteTransaction } from "../storage/storage.js";
 import type { Stretch } from "./admin-password.js";
 import { type KeyringStore, putKeyring } from "./keyring-store.js";
+import { type Arrival, type Departure, findArrival, findDeparture, refusalOf } from "./migration-notes.js";
 import { drawRootKey, unwrapRootKey, wrapRootKey } from "./root-key.js";
 import { handingOver, type SecureBuffer, withSecret } from "./secure-buffer.js";
 import { everything, HEADER_KEY, isRecordKey, KEYRING_KEY, PROBE_KEY } from "./storage-keys.js";
 
-/** Undefined when the storage is empty. @throws PosternError `store_damaged`, `store_foreign` when only that is missing */
+/**
+ * Undefined when the storage is empty.
+ * @throws PosternError `store_moved`, `store_unfinished`; `store_damaged`, `store_foreign` when only that is missing
+ */
 export async function findHeader(tx: ReadTransaction): Promise<Buffer | undefined> {
   const header = await tx.get(HEADER_KEY);
   const remains = header === undefined ? await whatRemains(tx) : undefined;
@@ -19,6 +23,26 @@ export async function getHeader(tx: ReadTransaction): Promise<Buffer> {
   const header = await findHeader(tx);
   if (header === undefined) throw new PosternError("store_missing");
   return header;
+}
+
+/** What a storage is to a migration: a store; where one went away from, or is on its way to; or empty. */
+export type Standing =
+  | { readonly is: "store"; readonly header: Buffer }
+  | { readonly is: "departed"; readonly departure: Departure }
+  | { readonly is: "arriving"; readonly arrival: Arrival }
+  | { readonly is: "empty" };
+
+/** @throws PosternError `store_damaged`, `store_foreign` when it is none of them */
+export async function standingOf(tx: ReadTransaction): Promise<Standing> {
+  const header = await tx.get(HEADER_KEY);
+  if (header !== undefined) return { is: "store", header };
+  const departure = await findDeparture(tx);
+  if (departure !== undefined) return { is: "departed", departure };
+  const arrival = await findArrival(tx);
+  if (arrival !== undefined) return { is: "arriving", arrival };
+  const remains = await whatRemains(tx);
+  if (remains !== undefined) throw remains;
+  return { is: "empty" };
 }
 
 /** @throws PosternError `store_exists`; `store_damaged`, `store_foreign` when there is something but no header */
@@ -120,6 +144,8 @@ function refuseUnless(isOurs: boolean): void {
  * a new one made in its place would let every name be registered again.
  */
 async function whatRemains(tx: ReadTransaction): Promise<PosternError | undefined> {
+  const migrating = await refusalOf(tx);
+  if (migrating !== undefined) return migrating;
   const [first] = await tx.scan({ ...everything, limit: 1 });
   if (first === undefined) return undefined;
   const ours = isRecordKey(first.key) || first.key.equals(KEYRING_KEY);

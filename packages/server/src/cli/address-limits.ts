@@ -6,6 +6,8 @@ import { parseHost } from "@postern/shared/server-address";
 export interface Exemption {
   /** For the operator to read. */
   readonly of: string;
+  /** The first address of each range, or another one in it. */
+  readonly networks: readonly string[];
   /** Takes an address as `node:net` spells it, IPv4 never in its IPv6 form. */
   readonly covers: (address: string) => boolean;
 }
@@ -15,7 +17,7 @@ export interface Exemption {
  * @throws PosternError `address_range_invalid`
  */
 export function parseAddressLimits(text: string): Exemption {
-  return text === "off" ? { of: "any address", covers: () => true } : parseRanges(text);
+  return text === "off" ? { of: "any address", networks: [], covers: () => true } : parseRanges(text);
 }
 
 /**
@@ -35,6 +37,35 @@ export function parseTrustedProxies(text: string): Exemption {
 }
 
 /**
+ * Reads `--proxy-protocol`: ranges in the same form.
+ * @throws PosternError `address_range_invalid`
+ */
+export function parseBalancers(text: string): Exemption {
+  return parseRanges(text);
+}
+
+/**
+ * Those whose word on who is behind them is taken. An address gives it in one way: whether a header of a request or of
+ * the connection is to be believed must not be a guess.
+ * @throws PosternError `address_range_invalid`, `proxy_ranges_overlap`
+ */
+export function parseForwarders(options: {
+  readonly trustedProxy?: string | undefined;
+  readonly proxyProtocol?: string | undefined;
+}): { readonly proxies: Exemption | undefined; readonly balancers: Exemption | undefined } {
+  const proxies = options.trustedProxy === undefined ? undefined : parseTrustedProxies(options.trustedProxy);
+  const balancers = options.proxyProtocol === undefined ? undefined : parseBalancers(options.proxyProtocol);
+  const both = proxies && balancers && overlap(proxies, balancers);
+  if (both !== undefined) throw new PosternError("proxy_ranges_overlap", { detail: both });
+  return { proxies, balancers };
+}
+
+/** A network that both have addresses of: of two ranges that meet, one has all of the other. */
+function overlap(one: Exemption, other: Exemption): string | undefined {
+  return one.networks.find(other.covers) ?? other.networks.find(one.covers);
+}
+
+/**
  * Reads `--callback-private`: ranges in the same form.
  * @throws PosternError `address_range_invalid`
  */
@@ -46,12 +77,13 @@ function parseRanges(text: string): Exemption {
   // Two lists: a list that has both kinds finds every IPv4 address in `::/64`, as its IPv6 form would be.
   const lists = { 4: new BlockList(), 6: new BlockList() };
   const ranges = text.split(",").map((range) => range.trim());
-  for (const range of ranges) {
-    const { network, bits, version } = parseRange(range);
+  const parsed = ranges.map(parseRange);
+  for (const { network, bits, version } of parsed) {
     lists[version].addSubnet(network, bits, `ipv${version}`);
   }
   return {
     of: ranges.join(", "),
+    networks: parsed.map(({ network }) => network),
     covers: (address) => {
       const version = isIP(address);
       return (version === 4 || version === 6) && lists[version].check(address, `ipv${version}`);

@@ -2,12 +2,13 @@ import { createReadStream } from "node:fs";
 import { PosternError } from "@postern/shared/errors";
 import { mayReplace, writeNewFile, writeToStream } from "@postern/shared/terminal/new-file";
 import type { Output } from "@postern/shared/terminal/output";
-import { say } from "@postern/shared/terminal/terminal-text";
-import { type Checkpoint, checkpointLine, parseCheckpoint } from "../records/audit-checkpoint.js";
+import { say, type TerminalText } from "@postern/shared/terminal/terminal-text";
+import { badEntryText } from "../records/audit-chain.js";
+import { type Checkpoint, checkpointLine, damaged, parseCheckpoint } from "../records/audit-checkpoint.js";
 import { MAX_LINE_BYTES } from "../records/audit-export.js";
 import { exportAudit, takeCheckpoint } from "../services/audit-export.js";
 import { type BadExport, type ExportedTrail, verifyExport } from "../services/audit-offline.js";
-import { verifyTrail } from "../services/audit-trail.js";
+import { type SoundTrail, verifyTrail } from "../services/audit-trail.js";
 import type { AuditContext } from "../services/context.js";
 import { withAudit } from "./audit.js";
 import { parseKeyOption } from "./audit-options.js";
@@ -67,22 +68,29 @@ export async function auditVerifyCommand(
   }
   const verdict = await withAudit(output, options, ({ barrier }) => verifyTrail(barrier, { publicKey, checkpoint }));
   if (!verdict.ok) {
-    throw new PosternError("audit_damaged", { detail: `entry ${verdict.firstBad} is ${verdict.why}` });
+    throw damaged(badEntryText(verdict));
   }
-  const entries = verdict.length - verdict.first;
+  const { first, length, chains } = verdict;
+  const entries = length - first;
   const since = checkpoint && timeOf(checkpoint);
   output.result(
-    { ok: true, entries, first: verdict.first, checkpoint: since },
-    say`The audit log holds: ${entries} entries${verdict.first > 0 ? `, from entry ${verdict.first} on` : ""}.`,
+    { ok: true, entries, first, chains: [...chains], checkpoint: since },
+    say`The audit log holds: ${entries} entries${chains.length > 1 ? ` of ${chains.length} nodes` : fromOn(first)}.`,
+    ...(chains.length > 1 ? chains.map((chain) => chainLine(chain)) : []),
     ...(since === undefined ? [] : [say`Nothing of what the checkpoint of ${since} names is gone or changed.`]),
   );
 }
 
+const fromOn = (first: number) => (first > 0 ? `, from entry ${first} on` : "");
+
+function chainLine({ node, first, length }: SoundTrail["chains"][number]): TerminalText {
+  return say`  ${node}: ${length - first} entries${fromOn(first)}`;
+}
+
 function reportExport(output: Output, verdict: ExportedTrail | BadExport): void {
   if (!verdict.ok) {
-    const { line, entry, node, why } = verdict;
-    const what = entry === undefined ? `line ${line} ${why}` : `entry ${entry}${node ? ` of ${node}` : ""} is ${why}`;
-    throw new PosternError("audit_damaged", { detail: what });
+    const { line, entry, why } = verdict;
+    throw damaged(entry === undefined ? `line ${line} ${why}` : badEntryText({ ...verdict, firstBad: entry }));
   }
   const { entries, erased, checkpoint } = verdict;
   const time = timeOf(checkpoint);

@@ -2,6 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import { type ApplicationId, isId } from "@postern/shared/ids";
 import { parseName } from "@postern/shared/names/name";
 import { type AuditPublicKey, parsePublicKey } from "../records/audit-signature.js";
+import { parseNodeName } from "../records/node.js";
 import type { AuditFilter } from "../services/audit-filter.js";
 
 /** What the audit commands take as options, parsed. What they refuse is `usage`, unless a line says otherwise. */
@@ -10,6 +11,7 @@ const MINUTE_MS = 60_000;
 const units = { m: MINUTE_MS, h: 60 * MINUTE_MS, d: 24 * 60 * MINUTE_MS } as const;
 
 export interface FilterOptions {
+  readonly node?: string;
   readonly user?: string;
   readonly application?: string;
   readonly subject?: string;
@@ -20,8 +22,9 @@ export interface FilterOptions {
 
 /** @throws PosternError `usage`; `name_invalid` for a `--user` that can be nobody's name */
 export function parseFilter(options: FilterOptions, now: number): AuditFilter {
-  const { user, application, subject, event, since, until } = options;
+  const { node, user, application, subject, event, since, until } = options;
   const filter = {
+    node: node === undefined ? undefined : parseNodeName(node),
     user: user === undefined ? undefined : parseUser(user),
     application: application === undefined ? undefined : parseApplication("--application", application),
     subject: subject === undefined ? undefined : parseSubject(subject),

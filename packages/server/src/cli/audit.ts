@@ -6,15 +6,14 @@ import { say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import { formatPublicKey } from "../records/audit-signature.js";
 import { auditKeyOf } from "../services/audit-key.js";
 import { type Pruning, planPruning, pruneAudit } from "../services/audit-retention.js";
-import { auditTrail } from "../services/audit-trail.js";
+import { auditTrail, nodeColumn, type TrailRow } from "../services/audit-trail.js";
 import type { AuditContext } from "../services/context.js";
 import { readSettings } from "../services/store.js";
 import { type FilterOptions, parseFilter, parseLimit, parseRetention } from "./audit-options.js";
 import { type StoreOptions, unsealStore } from "./unseal.js";
 
-type Row = ReturnType<typeof auditTrail> extends AsyncGenerator<infer Row> ? Row : never;
-type DamagedRow = Extract<Row, { damaged: true }>;
-type AuditRow = Exclude<Row, DamagedRow>;
+type DamagedRow = Extract<TrailRow, { damaged: true }>;
+type AuditRow = Exclude<TrailRow, DamagedRow>;
 
 /** Opens the store for a command, and closes it whatever comes. */
 export async function withAudit<T>(
@@ -40,8 +39,9 @@ export async function auditListCommand(
   const filter = parseFilter(options, Date.now());
   await withAudit(output, options, async ({ barrier }) => {
     let printed = 0;
+    const width = await nodeColumn(barrier);
     for await (const row of auditTrail(barrier, limit, filter)) {
-      print(output, row);
+      print(output, row, width);
       printed += 1;
     }
     if (printed === 0) output.note(say`No entry matches.`);
@@ -75,26 +75,35 @@ export async function auditPruneCommand(
 }
 
 async function confirmPruning({ input }: StoreOptions, count: number, plan: readonly Pruning[]): Promise<void> {
-  const before = plan.map((pruning) => pruning.before).join(", ");
+  const before = plan.map(({ label, before }) => `${before}${label === undefined ? "" : ` of ${label}`}`).join(", ");
   const question = `Remove the oldest entries for good: ${count}, all before entry ${before}?`;
   if (!(await createPrompter({ noInput: !input }).confirm(question, false))) throw new PosternError("cancelled");
 }
 
-function print(output: Output, row: Row): void {
-  if ("damaged" in row) output.result({ ...row }, say`${String(row.index).padStart(4)} (damaged)`);
-  else output.result(fieldsOf(row), lineOf(row));
+/** `width` is that of the column of nodes, where there are several. */
+function print(output: Output, row: TrailRow, width: number | undefined): void {
+  const place = `${width === undefined ? "" : `${row.node.padEnd(width)} `}${String(row.index).padStart(4)}`;
+  if ("damaged" in row) output.result({ ...row }, say`${place} (damaged)`);
+  else output.result(fieldsOf(row), lineOf(row, place, width === undefined ? 0 : width + 1));
 }
 
 function fieldsOf({ personal, commitments, prev, time, ...row }: AuditRow) {
   return { ...row, time: new Date(time).toISOString(), ...personal };
 }
 
-/** `index  time  event  outcome reason  name  address`, in 80 columns for names of the usual length. */
-function lineOf({ index, time, event, outcome, reason, application, personal }: AuditRow): TerminalText {
+/**
+ * `index  time  event  outcome reason  name  address`, in 80 columns for names of the usual length; the column of nodes
+ * takes its room from that of the outcome.
+ */
+function lineOf(
+  { time, event, outcome, reason, application, personal }: AuditRow,
+  place: string,
+  taken: number,
+): TerminalText {
   const when = new Date(time).toISOString().slice(0, 19).replace("T", " ");
   const what = reason === undefined ? outcome : `${outcome}: ${reason}`;
   const who = [personal.name ?? personal.subject ?? application?.slice(0, 12) ?? "-", personal.address ?? "-"].join(
     " ",
   );
-  return say`${String(index).padStart(4)} ${when} ${event.padEnd(15)} ${what.padEnd(22)} ${who}`;
+  return say`${place} ${when} ${event.padEnd(15)} ${what.padEnd(Math.max(8, 22 - taken))} ${who}`;
 }

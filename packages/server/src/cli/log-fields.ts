@@ -5,6 +5,7 @@
 
 /** Each field but those of every line (level, time, msg), and what it says: the table in docs/operations.md. */
 export const logFields = {
+  node: "which node this is, where it has a name",
   code: "an error's code, of the protocol's table or a `store_…` one",
   awaits: "the state of the connection",
   err: "what was thrown: `type`, `code`, `message`, `stack`, and its `cause` in the same form",
@@ -13,9 +14,9 @@ export const logFields = {
   from: "where that level is from: `store`, `start` or `reload`",
   what: "what SIGHUP had read anew",
   connections: "how many connections were waited for, or were cut off",
-  seconds: "for how long they may go on",
+  seconds: "for how long they may go on; how long the database was away",
   fingerprint: "of the identity that is shown from now on",
-  why: "why a mail was not sent: the mail server's reply code and to which command, or what became of the connection",
+  why: "why a mail was not sent: the mail server's reply code and to which command, or what became of the connection; of the database, why it is away",
   expires: "when your own certificate ends",
   callback: "`cbk_…`, the callback that a message is for",
   challenge: "`chl_…`, the challenge that the message tells of",
@@ -23,6 +24,9 @@ export const logFields = {
   status: "the receiver's HTTP status",
   fault: "why there was none",
   dropped: "how many messages could not be opened",
+  balancer: "an address of `--proxy-protocol` whose connection was closed before TLS",
+  header: "what became of its header: `none`, `malformed`, `late`, `crowded`",
+  closed: "how many connections were closed so since the last such line, this one included",
   callbacks: "how many callbacks nothing is delivered to",
 } as const satisfies Record<string, string>;
 

@@ -17,22 +17,33 @@ export interface LevelledLog extends Log {
   setStoreLevel(level: LogLevel | undefined): void;
 }
 
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat | undefined;
+  /** Which node this is, on each line; undefined where there is one. */
+  readonly node: string | undefined;
+}
+
 /** A log on stderr. What goes in are codes and states; names, addresses and secrets never reach it. */
-export function createLog({ level, format }: { level: LogLevel; format: LogFormat | undefined }): LevelledLog {
+export function createLog({ level, format, node }: LogOptions): LevelledLog {
   const chosen = format ?? (process.stderr.isTTY === true ? "pretty" : "json");
   const colorize = process.stderr.isTTY === true && !process.env.NO_COLOR;
   const stream =
     chosen === "pretty"
-      ? pretty({ destination: 2, sync: true, colorize, ignore: "pid,hostname" })
+      ? pretty({ destination: 2, sync: true, colorize, ignore: "pid,hostname,node", messageFormat: MESSAGE })
       : pino.destination({ dest: 2, sync: true });
-  return logOn(stream, level);
+  return logOn(stream, level, node);
 }
 
+/** For people the node's name stands in front of what is said. */
+const MESSAGE = "{if node}{node}: {end}{msg}";
+
 /** The same log on any stream. */
-export function logOn(stream: pino.DestinationStream, level: LogLevel): LevelledLog {
+export function logOn(stream: pino.DestinationStream, level: LogLevel, node?: string): LevelledLog {
   // pino's own serializer of errors would go over what the formatter has made of them once more.
   const serializers = { err: (shown: unknown) => shown };
-  const logger = pino({ level, base: null, formatters: { log: onlyKnownFields }, serializers }, stream);
+  const base = node === undefined ? null : { node };
+  const logger = pino({ level, base, formatters: { log: onlyKnownFields }, serializers }, stream);
   let own = level;
   let ofStore: LogLevel | undefined;
   const settle = (from: "store" | "start" | "reload") => {

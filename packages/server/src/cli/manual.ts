@@ -127,6 +127,16 @@ export const manual: Manual = {
       { line: "backup /mnt/elsewhere/postern.backup", does: "copy the store of this moment, while servers run" },
       { line: "backup - >/mnt/elsewhere/postern.backup", does: "the same to stdout, for a pipe to another machine" },
     ],
+    migrate: [
+      {
+        line: "migrate --from lmdb --to postgres://postern@db.example.org/postern",
+        does: "move the store into a database, after asking, while no server runs",
+      },
+      {
+        line: "migrate --from postgres://postern@db.example.org/postern --to lmdb",
+        does: "move it back",
+      },
+    ],
     restore: [
       { line: "restore postern.backup", does: "put it in place of the store, after asking, while no server runs" },
       { line: "restore postern.backup --data /tmp/drill", does: "try whether it would, beside the store" },

@@ -58,6 +58,7 @@ function addAudit(program: Command, output: Output): void {
   const audit = program.command("audit").description("the audit log");
   withStoreOptions(audit.command("list"))
     .description("print it, oldest first")
+    .option("--node <name>", "only what this node wrote; `store` for operators' commands")
     .option("--user <name>", "only of this person: a name, or an account's id (acc_…)")
     .option("--application <id>", "only what this application did: its id (app_…)")
     .option("--subject <text>", "only of whom an application means by this")

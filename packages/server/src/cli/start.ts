@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { asPosternError } from "@postern/shared/errors";
 import { parseListenAddress } from "@postern/shared/server-address";
 import { typedAs } from "@postern/shared/terminal/command-name";
@@ -6,10 +7,12 @@ import { bold, say } from "@postern/shared/terminal/terminal-text";
 import { expiryNotice, type OwnCertificate } from "../identity/own-certificate.js";
 import type { Log } from "../log.js";
 import type { Mailer } from "../mail/mailer.js";
+import { isPostgresUrl } from "../postgres-url.js";
+import { type NodeName, nodeNameOf, parseNodeName } from "../records/node.js";
 import type { RunningServer } from "../server.js";
 import { parseReplyToHosts } from "../services/challenges/reply-to.js";
 import type { RegistrationMode } from "../services/context.js";
-import { type Exemption, parseAddressLimits, parseMetricsReaders, parseTrustedProxies } from "./address-limits.js";
+import { type Exemption, parseAddressLimits, parseForwarders, parseMetricsReaders } from "./address-limits.js";
 import { parseRetention } from "./audit-options.js";
 import { type DestinationOptions, destinationsOf, openPost } from "./callbacks/destinations.js";
 import { type CertificateFiles, certificateFilesOf, readHttpCertificate } from "./http-certificate.js";
@@ -30,6 +33,7 @@ import { type StoreOptions, unsealOrCreateStore } from "./unseal.js";
 
 export interface StartOptions extends StoreOptions, MailOptions, DestinationOptions {
   readonly init?: boolean;
+  readonly node?: string;
   readonly listen: string;
   readonly http: string;
   readonly httpCert?: string;
@@ -39,6 +43,7 @@ export interface StartOptions extends StoreOptions, MailOptions, DestinationOpti
   readonly replyToHosts: string;
   readonly addressLimits?: string;
   readonly trustedProxy?: string;
+  readonly proxyProtocol?: string;
   readonly pageTexts?: string;
   readonly metrics: string;
   readonly auditRetention?: string;
@@ -54,6 +59,7 @@ export interface Reread {
 
 /** Serves until SIGINT or SIGTERM, and then ends in order. */
 export async function startCommand(output: Output, options: StartOptions, reread: Reread): Promise<void> {
+  const node = nodeOf(options);
   const listen = parseListenAddress(options.listen);
   const http = options.http === "off" ? undefined : parseListenAddress(options.http);
   const certificateFiles = certificateFilesOf(options);
@@ -61,7 +67,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   const mail = await readMailAtStart(output, options);
   const publicUrl = options.publicUrl === undefined ? undefined : parsePublicUrl(options.publicUrl);
   const exempt = options.addressLimits === undefined ? undefined : parseAddressLimits(options.addressLimits);
-  const proxies = options.trustedProxy === undefined ? undefined : parseTrustedProxies(options.trustedProxy);
+  const { proxies, balancers } = parseForwarders(options);
   const pageLanguages = options.pageTexts === undefined ? undefined : await readPageTexts(options.pageTexts);
   const retention = options.auditRetention;
   const auditRetention = retention === undefined ? undefined : parseRetention("--audit-retention", retention);
@@ -74,7 +80,7 @@ export async function startCommand(output: Output, options: StartOptions, reread
   try {
     // The network's part of the program takes a while to load: nobody waits for it in front of the password prompt.
     const [{ startServer }, { createLog }] = await Promise.all([import("../server.js"), import("./logger.js")]);
-    const log = createLog({ level: options.logLevel, format: options.logFormat });
+    const log = createLog({ level: options.logLevel, format: options.logFormat, node });
     const { registration } = options;
     if (exempt !== undefined) warnOf(exempt, output, log);
     const mailer = mail && (await openMailerOf(mail, log));
@@ -86,17 +92,19 @@ export async function startCommand(output: Output, options: StartOptions, reread
       replyToHosts,
       exempt: exempt?.covers,
       trustedProxy: proxies?.covers,
+      balancers: balancers?.covers,
       pageLanguages,
     };
     const watched = {
       metricsReaders: readers?.covers,
       storeUsage: store.usage,
+      watchStore: store.watch,
       onLogLevel: log.setStoreLevel,
     };
     const { barrier } = store;
     const outgoing = { deliver: mailer?.deliver, post: destinations && (await openPost(destinations)) };
     const policy = { registration, auditRetention };
-    const server = await startServer({ barrier, ...addresses, ...watched, ...outgoing, ...policy, log });
+    const server = await startServer({ barrier, node, ...addresses, ...watched, ...outgoing, ...policy, log });
     void tryMailServer(mailer, log);
     const reload: ReloadTask[] = [
       { what: "log level", run: async () => log.setOwnLevel(await reread.logLevel(), "reload") },
@@ -118,6 +126,12 @@ export async function startCommand(output: Output, options: StartOptions, reread
     await store.close();
   }
   if (how === "hung-up") endByHangUp();
+}
+
+/** With a data directory it is as it always was; several machines share a database alone. */
+function nodeOf({ node, store = "lmdb" }: StartOptions): NodeName | undefined {
+  if (node !== undefined) return parseNodeName(node);
+  return isPostgresUrl(store) ? nodeNameOf(hostname()) : undefined;
 }
 
 interface Draining {

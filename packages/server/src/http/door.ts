@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
-import { addressKey, plainAddress } from "../address-key.js";
+import { addressKey } from "../address-key.js";
+import { addressOf, isTold } from "../proxy-protocol/source.js";
 
 /** Whether an address, in the spelling of `plainAddress`, is one of a kind. */
 export type Covers = (address: string) => boolean;
@@ -43,8 +44,8 @@ export function guardDoor(server: Server, { exempt = () => false, trusted = () =
   const held = new Map<string, number>();
   server.maxConnections = MAX_CONNECTIONS;
   server.on("connection", (socket) => {
-    const address = plainAddress(socket.remoteAddress);
-    if (exempt(address) || trusted(address)) return;
+    const address = addressOf(socket);
+    if (exempt(address) || (!isTold(socket) && trusted(address))) return;
     const key = addressKey(address);
     const count = (held.get(key) ?? 0) + 1;
     if (count > CONNECTIONS_AN_ADDRESS) return void socket.destroy();

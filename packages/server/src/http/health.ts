@@ -1,5 +1,6 @@
 import { PosternError } from "@postern/shared/errors";
 import { z } from "zod";
+import { addressOf } from "../proxy-protocol/source.js";
 import type { ServiceContext } from "../services/context.js";
 import { JWKS_MAX_AGE } from "../services/key-schedule.js";
 import { probeStore } from "../services/store.js";
@@ -11,8 +12,8 @@ import type { App } from "./app.js";
 export interface MetricsPage {
   readonly contentType: string;
   render(): Promise<string>;
-  /** Whether a peer may read it, by the address of its socket. */
-  mayRead(address: string | undefined): boolean;
+  /** Whether a peer may read it, by its address in the spelling of `plainAddress`. */
+  mayRead(address: string): boolean;
 }
 
 /** How long an answer of `/readyz` is good for: it costs a durable transaction, and anybody may ask. */
@@ -43,7 +44,9 @@ export function addHealth(app: App, services: ServiceContext, draining: () => bo
         summary: "Whether the server takes work: its store commits, and it is not being stopped",
         response: {
           200: reply("It does", z.object({ status: z.literal("ready") })),
-          503: problem("`shutting_down`, or its store does not commit (`internal`)"),
+          503: problem(
+            "`shutting_down`, or its store does not commit: `unavailable` while its database is away, else `internal`",
+          ),
         },
       },
     },
@@ -95,7 +98,7 @@ const proxied = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-r
 export function addMetrics(app: App, { mayRead, render, contentType }: MetricsPage): void {
   app.get("/metrics", { schema: { hide: true } }, async ({ socket, headers }, reply) => {
     const direct = proxied.every((name) => headers[name] === undefined);
-    if (!direct || !mayRead(socket.remoteAddress)) throw new PosternError("metrics_forbidden");
+    if (!direct || !mayRead(addressOf(socket))) throw new PosternError("metrics_forbidden");
     return reply
       .type(contentType)
       .header("cache-control", "no-store")

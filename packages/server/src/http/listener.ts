@@ -2,6 +2,7 @@ import { lookup } from "node:dns/promises";
 import type { AddressInfo } from "node:net";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
+import { type BalancerOptions, expectHeaders } from "../proxy-protocol/door.js";
 import { addApi } from "./api/index.js";
 import { addOpenApi } from "./api/openapi.js";
 import type { ApiParts } from "./api/parts.js";
@@ -20,6 +21,8 @@ export interface HttpOptions extends ApiParts {
   readonly credentials: Credentials;
   readonly log: Log;
   readonly door?: DoorOptions | undefined;
+  /** Undefined: no balancer says whose a connection is. */
+  readonly balancers?: BalancerOptions | undefined;
   /** Adds what is no API: pages for people. */
   readonly pages?: ((app: App) => Promise<void>) | undefined;
   /** Undefined: there is no `/metrics`. */
@@ -53,6 +56,7 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
     await addApi(routes, options);
     await options.pages?.(routes);
   });
+  const closeDoor = options.balancers && expectHeaders(app.server, options.balancers);
   await listenAtOne(app, { host, port }).catch((cause: NodeJS.ErrnoException) => {
     throw listenError(cause, { host, port });
   });
@@ -61,6 +65,7 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
     setCredentials,
     settled: () => underWay.settled(),
     close: async () => {
+      closeDoor?.();
       const timer = setTimeout(() => app.server.closeAllConnections(), CLOSING_MS);
       try {
         await app.close();

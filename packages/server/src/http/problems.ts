@@ -2,6 +2,7 @@ import { type ErrorCode, errors, PosternError } from "@postern/shared/errors";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyServerOptions } from "fastify";
 import { z } from "zod";
 import type { Log } from "../log.js";
+import { isOutage } from "../peer-error.js";
 
 /** What every refusal says (RFC 9457): `code` is stable, of the one table of errors; texts are for people. */
 export const problemSchema = z
@@ -76,8 +77,10 @@ export function problemOf(code: ErrorCode, more: Partial<Problem> = {}): Problem
 }
 
 /** What a 500 is about stands in the log, not in the reply. */
-function ofPostern({ code, retryAfter }: PosternError): Problem {
+function ofPostern(error: PosternError): Problem {
+  const { code, retryAfter } = error;
   const { http } = errors[code];
+  if (isOutage(error)) return problemOf("unavailable");
   if (http >= 500 && !passedOn.has(code)) return problemOf("internal", { status: http });
   return problemOf(code, retryAfter === undefined ? {} : { retry_after: retryAfter });
 }

@@ -97,7 +97,8 @@ export function chainBegin(node: string): ChainStart {
   return { first: 0, prev: chainOrigin(node) };
 }
 
-export type BadEntry = { ok: false; firstBad: number; why: string };
+/** `node` names the chain, where a log has several. */
+export type BadEntry = { ok: false; firstBad: number; why: string; node?: string };
 export type ChainVerdict = { ok: true; first: number; length: number } | BadEntry;
 
 /**
@@ -167,6 +168,11 @@ export class ChainVerifier {
 }
 
 const bad = (firstBad: number, why: string): BadEntry => ({ ok: false, firstBad, why });
+
+/** As it stands behind `audit_damaged`. */
+export function badEntryText({ firstBad, why, node }: Omit<BadEntry, "ok">): string {
+  return `entry ${firstBad}${node === undefined ? "" : ` of ${node}`} is ${why}`;
+}
 
 function sha256(text: string): string {
   return createHash("sha256").update(text, "utf8").digest("hex");

@@ -1,4 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
+import type { NodeId } from "@postern/shared/ids";
 import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { firstKept } from "./audit-anchor.js";
@@ -15,7 +16,8 @@ import {
 } from "./audit-chain.js";
 import { entryKey, type Fields, putEntry, readFields, readTexts, type Span } from "./audit-stored.js";
 import { recordCodec } from "./codec.js";
-import { idBytes, recordKey } from "./keys.js";
+import { scanIntact } from "./intact.js";
+import { idBytes, recordKey, recordRange } from "./keys.js";
 
 /** What happened, before it has its place in the chain. */
 export interface AuditEvent extends Pick<AuditEntry, "event" | "outcome" | "time"> {
@@ -71,6 +73,12 @@ export async function appendAudit(
   await putEntry(tx, node, entry.index, { text, fields });
   await putAuditHead(tx, node, { length: entry.index + 1, hash: entryHash(text) });
   return entry;
+}
+
+/** How long each chain is, by its node's id: for reading, not for judging. */
+export async function chainLengths(tx: SealedReadTransaction): Promise<ReadonlyMap<NodeId, number>> {
+  const { records } = await scanIntact(tx, recordRange("auditHead"), headCodec.decode);
+  return new Map(records.map(({ key, value }) => [`nod_${key.toString("hex", 1)}`, value.length]));
 }
 
 /** @throws PosternError `audit_damaged` when it is missing */

@@ -15,6 +15,7 @@ import { auditHead, beyondHead } from "./audit-log.js";
 import { entryKey, type Fields, fieldsMatch, readFields, readTexts, type Span } from "./audit-stored.js";
 import { orDamaged } from "./intact.js";
 import { idBytes, recordRange } from "./keys.js";
+import { namedNodes } from "./node.js";
 
 /** Runs a function on a snapshot of its own, so that a long chain is not read in one breath. */
 export type ReadPage = <T>(fn: (tx: SealedReadTransaction) => Promise<T>) => Promise<T>;
@@ -22,16 +23,21 @@ export type ReadPage = <T>(fn: (tx: SealedReadTransaction) => Promise<T>) => Pro
 export interface VerifyOptions {
   /** A head that the chain once had, by a checkpoint. */
   readonly saved?: ChainHead | undefined;
+  /** Hears each entry that holds, a page's after it was read; some of them again where retention got in between. */
+  readonly heard?: ((entry: AuditEntry) => void) | undefined;
   readonly pageSize?: number;
 }
 
 /**
- * The nodes that have a chain in this store, in the order of their ids; `own` is one of them.
+ * The nodes that have a chain in this store, in the order of their ids: `own`, each that has a head, and each that has
+ * a name, so that a chain which was taken away as a whole but for its name is missed.
  * @throws PosternError `audit_damaged` when entries stand there of a node that has no head
  */
 export async function auditNodes(tx: SealedReadTransaction, own: string): Promise<NodeId[]> {
   const heads = await tx.scan(recordRange("auditHead"));
-  const ids = new Set([idBytes(own), ...heads.map(({ key }) => key.subarray(1))].map((id) => id.toString("hex")));
+  const named = await namedNodes(tx);
+  const known = [idBytes(own), ...heads.map(({ key }) => key.subarray(1)), ...named.map(({ node }) => idBytes(node))];
+  const ids = new Set(known.map((id) => id.toString("hex")));
   const nodes = [...ids].sort().map((id): NodeId => `nod_${id}`);
   let { from } = recordRange("auditEntry");
   for (const node of nodes) {
@@ -82,15 +88,16 @@ async function refuseEntries(
 export async function verifyAudit(
   page: ReadPage,
   chain: ChainName,
-  { saved, pageSize = 128 }: VerifyOptions = {},
+  { saved, heard, pageSize = 128 }: VerifyOptions = {},
 ): Promise<ChainVerdict> {
   const { start, head } = await page((tx) => chainEnds(tx, chain));
   const verifier = new ChainVerifier(start, saved);
   for (let from = start.first; from < head.length; from += pageSize) {
     const to = Math.min(from + pageSize, head.length);
     const rows = await page((tx) => verifiedRows(tx, chain.node, verifier, { from, to }));
-    if (rows === "removed") return verifyAudit(page, chain, { saved, pageSize });
+    if (rows === "removed") return verifyAudit(page, chain, { saved, heard, pageSize });
     if (!Array.isArray(rows)) return rows;
+    for (const { entry } of rows) heard?.(entry);
   }
   return verifier.end(head);
 }

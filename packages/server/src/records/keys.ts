@@ -9,6 +9,7 @@ export const prefixes = {
   logLevel: 0x04,
   presence: 0x05,
   probe: 0x06,
+  node: 0x07,
   account: 0x10,
   session: 0x11,
   strangerCounter: 0x12,

@@ -4,10 +4,17 @@ import { instant, recordCodec } from "./codec.js";
 import { scanIntact } from "./intact.js";
 import { recordKey, recordRange } from "./keys.js";
 
-/** A server that runs on this store, as it said of itself last. For the operator to read; nothing is decided by it. */
-const schema = z.strictObject({
+/**
+ * A server that runs on this store, as it said of itself last. For the operator to read; nothing is decided by it. Of two
+ * versions side by side each reads what the other one wrote: fields are added, never required, and unknown ones passed
+ * over.
+ */
+const schema = z.object({
   /** Random, 32 hex digits: another one at each start. */
   instance: z.string().regex(/^[0-9a-f]{32}$/),
+  /** The node that it writes the log as, and its host's name; older servers do not say. */
+  node: z.string().optional(),
+  host: z.string().optional(),
   pid: z.number().int().positive(),
   version: z.string(),
   startedAt: instant,

@@ -1,14 +1,18 @@
 import { PosternError } from "@postern/shared/errors";
-import { ChainVerifier } from "../records/audit-chain.js";
+import { badEntryText, ChainVerifier } from "../records/audit-chain.js";
 import { type Checkpoint, checkpointLine, damaged, signCheckpoint } from "../records/audit-checkpoint.js";
 import { exportedChain, headerLine, MAX_LINE_BYTES, newHeader, rowLine } from "../records/audit-export.js";
-import { auditNodes, type ChainEnds, chainEnds, type VerifiedRow, verifiedRows } from "../records/audit-verify.js";
+import { type ChainEnds, chainEnds, type VerifiedRow, verifiedRows } from "../records/audit-verify.js";
 import { auditKeyOf } from "./audit-key.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
 import type { AuditContext } from "./context.js";
+import { labelOf, namedChains, ofChain } from "./nodes.js";
+import { readSettings } from "./store.js";
 
-interface NamedChain extends ChainEnds {
+interface WholeChain extends ChainEnds {
   readonly node: string;
+  /** As of `labelOf`. */
+  readonly label: string | undefined;
 }
 
 /**
@@ -21,13 +25,20 @@ export async function takeCheckpoint(context: AuditContext): Promise<Checkpoint>
 
 async function checkpointAndChains(
   context: AuditContext,
-): Promise<{ checkpoint: Checkpoint; chains: readonly NamedChain[] }> {
-  const { barrier, node: own, now } = context;
+): Promise<{ checkpoint: Checkpoint; chains: readonly WholeChain[] }> {
+  const { barrier, now } = context;
+  const { node: own } = await readSettings(barrier);
   const store = barrier.storeId;
   const key = await auditKeyOf(context);
   const chains = await barrier.read(async (tx) => {
-    const found: NamedChain[] = [];
-    for (const node of await auditNodes(tx, own)) found.push({ node, ...(await chainEnds(tx, { store, node })) });
+    const found: WholeChain[] = [];
+    const all = await namedChains(tx, own);
+    // Both lines, the header and the checkpoint, have them in the order of their ids.
+    for (const chain of [...all].sort((a, b) => (a.node < b.node ? -1 : 1))) {
+      const { node } = chain;
+      const label = labelOf(all, chain);
+      found.push({ node, label, ...(await ofChain(label, () => chainEnds(tx, { store, node }))) });
+    }
     return found;
   });
   const ends = chains.map(({ node, start: { first, prev }, head }) => ({ node, first, prev, ...head }));
@@ -51,22 +62,28 @@ export async function* exportAudit(context: AuditContext): AsyncGenerator<string
   return checkpoint;
 }
 
-async function* exportChain({ barrier }: AuditContext, { node, start, head }: NamedChain): AsyncGenerator<string> {
+async function* exportChain(
+  { barrier }: AuditContext,
+  { node, label, start, head }: WholeChain,
+): AsyncGenerator<string> {
   const read = pagesOf(barrier);
   const verifier = new ChainVerifier(start);
   for (let from = start.first; from < head.length; from += AUDIT_PAGE) {
     const to = Math.min(from + AUDIT_PAGE, head.length);
-    yield linesOf(sound(await read((tx) => verifiedRows(tx, node, verifier, { from, to }))).map(rowLine));
+    const rows = await read((tx) => verifiedRows(tx, node, verifier, { from, to }));
+    yield linesOf(sound(rows, label).map(rowLine));
   }
   const verdict = verifier.end(head);
-  if (!verdict.ok) throw damaged(`entry ${verdict.firstBad} is ${verdict.why}`);
+  if (!verdict.ok) throw damaged(badEntryText({ ...verdict, ...named(label) }));
 }
 
-function sound(rows: Awaited<ReturnType<typeof verifiedRows>>): readonly VerifiedRow[] {
+const named = (label: string | undefined) => (label === undefined ? {} : { node: label });
+
+function sound(rows: Awaited<ReturnType<typeof verifiedRows>>, label: string | undefined): readonly VerifiedRow[] {
   if (rows === "removed") {
     throw new PosternError("busy", { detail: "entries were removed from the log while it was exported" });
   }
-  if (!Array.isArray(rows)) throw damaged(`entry ${rows.firstBad} is ${rows.why}`);
+  if (!Array.isArray(rows)) throw damaged(badEntryText({ ...rows, ...named(label) }));
   return rows;
 }
 

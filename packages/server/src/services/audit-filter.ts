@@ -3,9 +3,12 @@ import type { Identity } from "@postern/shared/names/name";
 import type { Barrier } from "../barrier/barrier.js";
 import { findAccount } from "../records/account.js";
 import type { AuditRow, DamagedRow } from "../records/audit-log.js";
+import type { NodeName } from "../records/node.js";
 
 /** Which entries are asked for; what is left out lets all pass. */
 export interface AuditFilter {
+  /** The node that wrote them. */
+  readonly node?: NodeName | undefined;
   readonly user?: { readonly account: string } | { readonly name: Identity } | undefined;
   readonly application?: ApplicationId | undefined;
   /** Whom an application means, in its words, in NFC. */
@@ -22,7 +25,7 @@ type Row = AuditRow | DamagedRow;
 type Passes = (row: AuditRow) => boolean;
 
 /**
- * The filter as a predicate; undefined when all pass. A person who is asked for by name is the name in the entries, and
+ * The filter as a predicate, but for the node, which is a chain of its own; undefined when all pass. A person who is asked for by name is the name in the entries, and
  * the account that has it: where no account has it (any more), those of the entries with that name, which are looked
  * for in `all`.
  */

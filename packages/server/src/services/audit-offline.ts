@@ -14,6 +14,7 @@ import {
 } from "../records/audit-export.js";
 import type { AuditPublicKey } from "../records/audit-signature.js";
 import { fieldsMatch } from "../records/audit-stored.js";
+import { addedNode, begunNode } from "./nodes.js";
 
 /**
  * Judges an export without a store: by its bytes and a public key that came by another way. Who wrote the file is not
@@ -32,6 +33,7 @@ export interface BadExport {
   readonly ok: false;
   readonly line: number;
   readonly entry?: number;
+  /** Of several chains the one: the node's name, where the entries before told it, else its id. */
   readonly node?: string;
   readonly why: string;
 }
@@ -83,6 +85,8 @@ class ExportVerifier {
   /** The chain whose entries are awaited, and the index of the next one. */
   #at = 0;
   #index = 0;
+  /** The names that entries have given to chains. */
+  readonly #names = new Map<string, string>();
   #entries = 0;
   #erased = 0;
   #checkpoint: Checkpoint | undefined;
@@ -157,6 +161,8 @@ class ExportVerifier {
       return this.#badEntry(walk, index, "not what it committed to");
     }
     this.#entries += 1;
+    const named = addedNode(entry) ?? begunNode(walk.chain.node, entry);
+    if (named !== undefined) this.#names.set(named.node, named.name);
     if (Object.keys(entry.commitments).length > Object.keys(row.fields).length) this.#erased += 1;
     if (this.#index === walk.chain.length) this.#begin(this.#at + 1);
     return undefined;
@@ -169,6 +175,8 @@ class ExportVerifier {
     if (checkpoint.key !== header.key || !isCheckpointSigned(checkpoint)) return this.bad("has a wrong signature");
     if (checkpoint.store !== header.store) return this.bad("is the checkpoint of another store");
     if (checkpoint.time !== header.time) return this.bad("is the checkpoint of another time than the header's");
+    const missing = [...this.#names].find(([node]) => !this.#walks.some(({ chain }) => chain.node === node));
+    if (missing !== undefined) return this.bad(`stands where the chain of ${missing[1]} was to come`);
     if (checkpoint.chains.length !== this.#walks.length) return this.bad("is the checkpoint of other chains");
     for (const [at, claim] of checkpoint.chains.entries()) {
       const bad = this.#againstClaim(this.#walks[at], claim, checkpoint);
@@ -189,7 +197,11 @@ class ExportVerifier {
   }
 
   #badEntry({ chain }: Walk, entry: number, why: string): BadExport {
-    return { ...this.bad(why), entry, ...(this.#walks.length > 1 && { node: chain.node }) };
+    return {
+      ...this.bad(why),
+      entry,
+      ...(this.#walks.length > 1 && { node: this.#names.get(chain.node) ?? chain.node }),
+    };
   }
 }
 

@@ -1,17 +1,20 @@
+import type { NodeId } from "@postern/shared/ids";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { chainStart, firstKept, putAnchor, signAnchor } from "../records/audit-anchor.js";
 import { ChainVerifier, entryHash, parseEntry } from "../records/audit-chain.js";
 import { damaged } from "../records/audit-checkpoint.js";
 import { appendAudit, auditHead } from "../records/audit-log.js";
 import { deleteEntry, readTexts, type Span } from "../records/audit-stored.js";
-import { auditNodes } from "../records/audit-verify.js";
 import { ensureAuditKey } from "./audit-key.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
 import type { AuditContext } from "./context.js";
+import { chainsOf, labelOf, ofChain } from "./nodes.js";
 
 /** What is to be removed of one chain: `count` entries, all before the index `before`. */
 export interface Pruning {
-  readonly node: string;
+  readonly node: NodeId;
+  /** As of `labelOf`: whose chain it is, where there are several. */
+  readonly label: string | undefined;
   readonly before: number;
   readonly count: number;
 }
@@ -20,18 +23,21 @@ export interface Pruning {
  * What of each chain is older than `cutoff` (milliseconds since 1970): all up to the first entry that is not. So a
  * younger entry in front keeps those behind it, and a clock that once ran ahead loses nothing. The newest stays.
  */
-export async function planPruning({ barrier, node: own }: AuditContext, cutoff: number): Promise<Pruning[]> {
+export async function planPruning({ barrier }: AuditContext, cutoff: number): Promise<Pruning[]> {
   const read = pagesOf(barrier);
   const plan: Pruning[] = [];
-  for (const node of await read((tx) => auditNodes(tx, own))) {
+  const chains = await chainsOf(barrier);
+  for (const chain of chains) {
+    const { node } = chain;
+    const label = labelOf(chains, chain);
     const first = await read((tx) => firstKept(tx, node));
-    const { length } = await read((tx) => auditHead(tx, node));
+    const { length } = await ofChain(label, () => read((tx) => auditHead(tx, node)));
     let before = first;
     for (let from = first; from === before && from < length - 1; from += AUDIT_PAGE) {
       const to = Math.min(from + AUDIT_PAGE, length - 1);
       before = await read((tx) => firstSince(tx, node, { from, to, cutoff }));
     }
-    if (before > first) plan.push({ node, before, count: before - first });
+    if (before > first) plan.push({ node, label, before, count: before - first });
   }
   return plan;
 }
@@ -51,18 +57,19 @@ async function firstSince(
 
 /**
  * Removes what was planned, with its personal fields: a batch a transaction, which leaves a signed anchor in place of
- * the entries. The first batch of a chain appends the event `audit.prune` with the reason `before_<index>` to it.
+ * the entries. With the first batch of a chain `audit.prune` is appended to the chain that `context` writes, with the
+ * reason `before_<index>`, and of which chain where it is another one.
  * Returns how many entries it removed: fewer where another process has removed them already.
  * @throws PosternError `audit_damaged` when what is to go does not hold together, and then nothing of that batch goes
  */
 export async function pruneAudit(context: AuditContext, plan: readonly Pruning[], batch = AUDIT_PAGE): Promise<number> {
   let removed = 0;
-  for (const { node, before } of plan) {
+  for (const { node, label, before } of plan) {
     let count: number;
     let told = false;
     do {
-      const step = { node, before, batch, told };
-      count = await context.barrier.transact((tx) => pruneBatch(context, tx, step));
+      const step = { node, label, before, batch, told };
+      count = await ofChain(label, () => context.barrier.transact((tx) => pruneBatch(context, tx, step)));
       removed += count;
       told = true;
     } while (count > 0);
@@ -75,8 +82,7 @@ export async function keepAuditFor(context: AuditContext, milliseconds: number):
   return pruneAudit(context, await planPruning(context, context.now() - milliseconds));
 }
 
-interface Batch {
-  readonly node: string;
+interface Batch extends Pick<Pruning, "node" | "label"> {
   readonly before: number;
   readonly batch: number;
   /** Whether the log tells of this already. */
@@ -86,7 +92,7 @@ interface Batch {
 async function pruneBatch(
   context: AuditContext,
   tx: SealedWriteTransaction,
-  { node, before, batch, told }: Batch,
+  { node, label, before, batch, told }: Batch,
 ): Promise<number> {
   const chain = { store: context.barrier.storeId, node };
   const start = await chainStart(tx, chain);
@@ -98,8 +104,9 @@ async function pruneBatch(
   const time = context.now();
   await putAnchor(tx, node, signAnchor(key, chain, { first, prev, time }));
   if (!told) {
-    const event = { event: "audit.prune", outcome: "done", reason: `before_${before}`, time } as const;
-    await appendAudit(tx, node, event, context.random);
+    const of = node === context.node ? "" : ` of ${label ?? node}`;
+    const event = { event: "audit.prune", outcome: "done", reason: `before_${before}${of}`, time } as const;
+    await appendAudit(tx, context.node, event, context.random);
   }
   return first - start.first;
 }

@@ -1,80 +1,103 @@
+import { PosternError } from "@postern/shared/errors";
 import type { NodeId } from "@postern/shared/ids";
 import type { Barrier } from "../barrier/barrier.js";
-import { type BadEntry, type ChainVerdict, ChainVerifier, parseEntry } from "../records/audit-chain.js";
+import { type AuditEntry, type BadEntry, ChainVerifier, parseEntry } from "../records/audit-chain.js";
 import { type Checkpoint, damaged, savedHeads } from "../records/audit-checkpoint.js";
-import { type AuditRow, auditHead, type DamagedRow, readAudit } from "../records/audit-log.js";
+import { auditHead, readAudit } from "../records/audit-log.js";
 import type { AuditPublicKey } from "../records/audit-signature.js";
-import { readTexts, type Span } from "../records/audit-stored.js";
-import { auditNodes, chainEnds, type ReadPage, verifyAudit } from "../records/audit-verify.js";
+import { readTexts } from "../records/audit-stored.js";
+import { chainEnds, verifyAudit } from "../records/audit-verify.js";
 import { type AuditFilter, auditMatcher } from "./audit-filter.js";
 import { storedPublicKey } from "./audit-key.js";
+import { lastRuns, type ReadRows, type Row, type Run, type SizedChain } from "./audit-merge.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
-import { readSettings } from "./store.js";
+import { addedNode, chainsOf, labelOf, ofChain } from "./nodes.js";
 
-type Row = AuditRow | DamagedRow;
+/** An entry as it is listed, with the name of the node that wrote it. */
+export type TrailRow = Row & { readonly node: string };
 
 /**
- * The last `limit` entries of this store's chain that pass the filter, oldest first. A page at a time is read, from the
- * end on, until there are so many; only their indices are kept. A damaged entry passes every filter, since nobody can
- * say that it would not.
+ * The last `limit` entries of this store's log that pass the filter, oldest first: of all chains by time. A page at a time
+ * is read, from the end on, until there are so many; only their places are kept. A damaged entry passes every filter but
+ * that of the node, since nobody can say that it would not.
+ * @throws PosternError `node_unknown`; `audit_damaged` when the head of a chain is missing
  */
-export async function* auditTrail(barrier: Barrier, limit: number, filter: AuditFilter = {}): AsyncGenerator<Row> {
-  const { node } = await readSettings(barrier);
-  const { length } = await barrier.read((tx) => auditHead(tx, node));
+export async function* auditTrail(barrier: Barrier, limit: number, filter: AuditFilter = {}): AsyncGenerator<TrailRow> {
   const read = pagesOf(barrier);
-  const page: Page = (span) => read((tx) => readAudit(tx, node, span));
-  const passes = await auditMatcher(barrier, filter, () => pagesForward(page, { from: 0, to: length }));
-  if (passes === undefined) {
-    for await (const rows of pagesForward(page, { from: Math.max(0, length - limit), to: length })) yield* rows;
-    return;
-  }
-  const found = await lastIndices(page, length, { limit, passes });
-  for (let index = found.pop(); index !== undefined; index = found.pop()) {
-    yield* await page({ from: index, to: index + 1 });
+  const rows: ReadRows = (node, span) => read((tx) => readAudit(tx, node, span));
+  const chains = await sizedChains(barrier, filter.node);
+  const passes = await auditMatcher(barrier, filter, () => allPages(rows, chains));
+  const [only] = chains;
+  const whole = passes === undefined && chains.length === 1 && only !== undefined;
+  const runs = whole
+    ? [{ chain: only, from: Math.max(0, only.length - limit), to: only.length }]
+    : await lastRuns(rows, chains, { limit, passes: passes ?? (() => true) });
+  for (let run = runs.pop(); run !== undefined; run = runs.pop()) {
+    const { name } = run.chain;
+    for await (const page of pagesForward(rows, run)) yield* page.map((row) => ({ ...row, node: name }));
   }
 }
 
-type Page = (span: Span) => Promise<Row[]>;
-
-async function* pagesForward(page: Page, { from, to }: Span): AsyncGenerator<Row[]> {
-  for (let at = from; at < to; at += AUDIT_PAGE) yield await page({ from: at, to: Math.min(at + AUDIT_PAGE, to) });
+/** How wide the names of all nodes are that have a chain; undefined where there is one chain, which needs no name. */
+export async function nodeColumn(barrier: Barrier): Promise<number | undefined> {
+  const chains = await chainsOf(barrier);
+  return chains.length > 1 ? Math.max(...chains.map(({ name }) => name.length)) : undefined;
 }
 
-/** The indices of the last `limit` entries that pass, the last one first. */
-async function lastIndices(
-  page: Page,
-  length: number,
-  { limit, passes }: { limit: number; passes: (row: Row) => boolean },
-): Promise<number[]> {
-  const found: number[] = [];
-  for (let to = length; to > 0; to -= AUDIT_PAGE) {
-    const rows = await page({ from: Math.max(0, to - AUDIT_PAGE), to });
-    // Retention has removed all that there was from here on.
-    if (rows.length === 0) break;
-    for (const row of rows.reverse()) {
-      if (passes(row)) found.push(row.index);
-      if (found.length === limit) return found;
+async function sizedChains(barrier: Barrier, name: string | undefined): Promise<SizedChain[]> {
+  const chains = await chainsOf(barrier);
+  const meant = name === undefined ? chains : chains.filter((chain) => chain.name === name);
+  if (meant.length === 0) throw new PosternError("node_unknown");
+  return barrier.read(async (tx) => {
+    const sized: SizedChain[] = [];
+    for (const chain of meant) {
+      const { length } = await ofChain(labelOf(chains, chain), () => auditHead(tx, chain.node));
+      sized.push({ ...chain, length });
     }
+    return sized;
+  });
+}
+
+async function* allPages(read: ReadRows, chains: readonly SizedChain[]): AsyncGenerator<Row[]> {
+  for (const chain of chains) yield* pagesForward(read, { chain, from: 0, to: chain.length });
+}
+
+async function* pagesForward(read: ReadRows, { chain, from, to }: Run): AsyncGenerator<Row[]> {
+  for (let at = from; at < to; at += AUDIT_PAGE) {
+    yield await read(chain.node, { from: at, to: Math.min(at + AUDIT_PAGE, to) });
   }
-  return found;
 }
 
 export interface AuditTail {
   /** How many entries were walked. */
-  readonly checked: number;
+  checked: number;
   /** Where they do not hold together; undefined when they do. */
-  readonly verdict: BadEntry | undefined;
+  verdict: BadEntry | undefined;
   /** When the last one was written. */
-  readonly lastTime: number | undefined;
+  lastTime: number | undefined;
 }
 
 const TAIL = 8 * AUDIT_PAGE;
 
 /**
- * Whether the end of a chain holds together, up to its head; the first entry that is looked at is taken at its word.
- * @throws PosternError `audit_damaged` when the head is missing, or not the chain's
+ * Whether the ends of all chains hold together, up to their heads; the first entry of each that is looked at is taken at
+ * its word.
+ * @throws PosternError `audit_damaged` when a head is missing, or not the chain's
  */
-export async function auditTail(barrier: Barrier, node: NodeId): Promise<AuditTail> {
+export async function auditTail(barrier: Barrier): Promise<AuditTail> {
+  const chains = await chainsOf(barrier);
+  const sum: AuditTail = { checked: 0, verdict: undefined, lastTime: undefined };
+  for (const chain of chains) {
+    const label = labelOf(chains, chain);
+    const { checked, verdict, lastTime } = await ofChain(label, () => tailOf(barrier, chain.node));
+    sum.checked += checked;
+    if (lastTime !== undefined) sum.lastTime = Math.max(lastTime, sum.lastTime ?? 0);
+    if (verdict !== undefined) return { ...sum, verdict: label === undefined ? verdict : { ...verdict, node: label } };
+  }
+  return sum;
+}
+
+async function tailOf(barrier: Barrier, node: NodeId): Promise<AuditTail> {
   return barrier.read(async (tx) => {
     const { start, head } = await chainEnds(tx, { store: barrier.storeId, node });
     const first = Math.max(start.first, head.length - TAIL);
@@ -102,27 +125,49 @@ export interface TrailOptions {
   readonly publicKey?: AuditPublicKey | undefined;
 }
 
+/** What is kept of all chains, and of each by its node's name. */
+export interface SoundTrail {
+  readonly ok: true;
+  /** How many entries retention has removed of all chains, and how many there ever were. */
+  readonly first: number;
+  readonly length: number;
+  readonly chains: readonly { readonly node: string; readonly first: number; readonly length: number }[];
+}
+
 /**
- * Whether every chain of the store holds from its first entry to its head, and where it first does not.
+ * Whether every chain of the store holds from its first entry to its head, and where it first does not; and whether there
+ * is a chain for every node that the entries tell of.
  * @throws PosternError `audit_damaged` where it is no entry that fails but what frames them; `usage` when the
  *   checkpoint is older than all that is kept
  */
-export async function verifyTrail(barrier: Barrier, options: TrailOptions = {}): Promise<ChainVerdict> {
-  const { node: own } = await readSettings(barrier);
+export async function verifyTrail(barrier: Barrier, options: TrailOptions = {}): Promise<SoundTrail | BadEntry> {
   const saved = await savedBy(barrier, options);
-  const read: ReadPage = pagesOf(barrier);
-  const nodes = await read((tx) => auditNodes(tx, own));
-  for (const node of saved.keys()) {
-    if (!nodes.some((one) => one === node)) throw damaged("a chain that the checkpoint names is missing");
+  const chains = await chainsOf(barrier);
+  const has = (node: string) => chains.some((chain) => chain.node === node);
+  if (![...saved.keys()].every(has)) throw damaged("a chain that the checkpoint names is missing");
+  const told = new Map<NodeId, string>();
+  const sound: SoundTrail["chains"][number][] = [];
+  for (const chain of chains) {
+    const { node, name } = chain;
+    const label = labelOf(chains, chain);
+    const heard = (entry: AuditEntry) => {
+      const added = addedNode(entry);
+      if (added !== undefined) told.set(added.node, added.name);
+    };
+    const how = { saved: saved.get(node), heard };
+    const verdict = await ofChain(label, () => verifyAudit(pagesOf(barrier), { store: barrier.storeId, node }, how));
+    if (!verdict.ok) return label === undefined ? verdict : { ...verdict, node: label };
+    sound.push({ node: name, first: verdict.first, length: verdict.length });
   }
-  const sum = { ok: true as const, first: 0, length: 0 };
-  for (const node of nodes) {
-    const verdict = await verifyAudit(read, { store: barrier.storeId, node }, { saved: saved.get(node) });
-    if (!verdict.ok) return verdict;
-    sum.first += verdict.first;
-    sum.length += verdict.length;
-  }
-  return sum;
+  await refuseMissing(barrier, told);
+  const sum = (of: "first" | "length") => sound.reduce((all, chain) => all + chain[of], 0);
+  return { ok: true, first: sum("first"), length: sum("length"), chains: sound };
+}
+
+/** Looked at last: a node may have begun while its chain's beginning was read of. */
+async function refuseMissing(barrier: Barrier, told: ReadonlyMap<NodeId, string>): Promise<void> {
+  const present = new Set((await chainsOf(barrier)).map(({ node }) => node));
+  for (const [node, name] of told) if (!present.has(node)) throw damaged(`the chain of ${name} is missing`);
 }
 
 async function savedBy(

@@ -1,3 +1,4 @@
+import { badEntryText } from "../records/audit-chain.js";
 import { damaged } from "../records/audit-checkpoint.js";
 import { verifyTrail } from "./audit-trail.js";
 import { type AuditContext, audit } from "./context.js";
@@ -23,7 +24,7 @@ export interface BackedUp {
 export async function backUp(context: AuditContext, { write, onRecords }: BackupTarget): Promise<BackedUp> {
   const { barrier } = context;
   const verdict = await verifyTrail(barrier);
-  if (!verdict.ok) throw damaged(`entry ${verdict.firstBad} is ${verdict.why}`);
+  if (!verdict.ok) throw damaged(badEntryText(verdict));
   await barrier.transact((tx) => audit(context, tx, undefined, { event: "backup.begin", outcome: "done" }));
   const time = context.now();
   let bytes = 0;

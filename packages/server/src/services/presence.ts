@@ -23,9 +23,17 @@ export async function endPresence(barrier: Barrier, instance: string): Promise<v
   await barrier.transact((tx) => deletePresence(tx, instance));
 }
 
+/** The servers of the last day that did not say that they stop, and are silent: each was killed, or cut off. */
+export async function silentServers(barrier: Barrier, now: number): Promise<Presence[]> {
+  const all = await barrier.read(presences);
+  return all.filter((server) => isSilent(server, now)).sort((a, b) => b.seenAt - a.seenAt);
+}
+
 /** The servers that seem to run on this store, the one that was started first in front. */
 export async function runningServers(barrier: Barrier, now: number): Promise<Presence[]> {
   const all = await barrier.read(presences);
-  // A clock that was set back makes no server silent.
-  return all.filter(({ seenAt }) => now - seenAt < SILENT_MS).sort((a, b) => a.startedAt - b.startedAt);
+  return all.filter((server) => !isSilent(server, now)).sort((a, b) => a.startedAt - b.startedAt);
 }
+
+/** A clock that was set back makes no server silent. */
+const isSilent = ({ seenAt }: Presence, now: number) => now - seenAt >= SILENT_MS;

@@ -3,7 +3,7 @@ import { type AccountId, newId } from "@postern/shared/ids";
 import { type Identity, parseName } from "@postern/shared/names/name";
 import { parseVerifier } from "@postern/shared/srp/parse";
 import { type Account, findAccountHead, putAccount, type TotpFactor } from "../records/account.js";
-import { auditHead } from "../records/audit-log.js";
+import { chainLengths } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
 import { getStretchCensus } from "../records/stretch-census.js";
 import { aboutAccount, audit, type Peer, pseudonym, type ServiceContext, type Told } from "./context.js";
@@ -20,7 +20,7 @@ export interface NameFree {
   readonly nameIndex: Buffer;
   readonly salt: Buffer;
   readonly stretch: Stretch;
-  /** The length of this node's chain then: what the registration leaves in the log is not before. */
+  /** The length of the longest chains then: what the registration leaves in the log is not before. */
   readonly auditSince: Readonly<Record<string, number>>;
   /** What makes it possible, where one was given. */
   readonly invite: TokenHash | undefined;
@@ -62,18 +62,28 @@ export async function beginRegistration(
   const identity = parseName(typedName);
   const invite = inviteHex === undefined ? undefined : await requireInvite(context, peer, inviteHex);
   const nameIndex = context.barrier.nameIndex(identity);
-  const { taken, census, head } = await context.barrier.read(async (tx) => ({
+  const { taken, census, lengths } = await context.barrier.read(async (tx) => ({
     taken: await findAccountHead(tx, nameIndex),
     census: await getStretchCensus(tx),
-    head: await auditHead(tx, context.node),
+    lengths: await chainLengths(tx),
   }));
   if (taken !== undefined) {
     await refuse(context, peer, { reason: "name_taken", account: taken.id, name: identity });
     throw new PosternError("name_taken");
   }
   const salt = saltOf(context.barrier, identity);
-  const auditSince = { [context.node]: head.length };
-  return { identity, nameIndex, salt, stretch: stretchOf(census.current), invite, auditSince };
+  return { identity, nameIndex, salt, stretch: stretchOf(census.current), invite, auditSince: longest(lengths) };
+}
+
+/**
+ * Of so many chains it is noted where they were, lest an account with it outgrow its block; of the others the erasure
+ * walks all.
+ */
+const NOTED_CHAINS = 4;
+
+function longest(lengths: ReadonlyMap<string, number>): NameFree["auditSince"] {
+  const byLength = [...lengths].sort(([, one], [, other]) => other - one);
+  return Object.fromEntries(byLength.slice(0, NOTED_CHAINS));
 }
 
 /** Looks at an invite without using it up. @throws PosternError `token_invalid` */

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Fingerprint } from "@postern/shared/fingerprint";
-import type { Barrier } from "../barrier/barrier.js";
+import type { Barrier, SealedReadTransaction } from "../barrier/barrier.js";
 import { HEADER_FORMAT } from "../barrier/header.js";
 import { identityFingerprint } from "../identity/identity-key.js";
 import { scanAccounts } from "../records/account.js";
@@ -21,7 +21,8 @@ import { type ChallengeFigures, challengeFigures } from "./challenges/figures.js
 import type { KeyView } from "./key-schedule.js";
 import { isLive } from "./live-session.js";
 import { storedLogLevel } from "./log-level.js";
-import { runningServers } from "./presence.js";
+import { chainsOf, labelOf, type NamedChain, ofChain } from "./nodes.js";
+import { runningServers, silentServers } from "./presence.js";
 import { storedIdentityOf } from "./server-identity.js";
 import { listSigningKeys } from "./signing-keys.js";
 import { readSettings } from "./store.js";
@@ -33,7 +34,9 @@ export interface StoreStatus {
   readonly since: number;
   /** Records by the term that seals them. */
   readonly terms: ReadonlyMap<number | undefined, number>;
+  /** Of all chains together; the head is that of the store's own. */
   readonly audit: ChainHead;
+  readonly nodes: readonly NodeView[];
   readonly fingerprint: Fingerprint;
   readonly leafEnds: number;
   readonly accounts: number;
@@ -48,6 +51,15 @@ export interface StoreStatus {
   readonly lastStart: number | undefined;
   readonly lastStop: number | undefined;
   readonly servers: readonly Presence[];
+  /** Those of the last day that were killed or cut off. */
+  readonly silent: readonly Presence[];
+}
+
+/** A node's chain, the store's own in front. */
+export interface NodeView extends ChainHead {
+  readonly node: string;
+  /** When its last entry was written; undefined where that does not open. */
+  readonly lastEntry: number | undefined;
 }
 
 /** Who is kept waiting, or kept out, now. */
@@ -63,15 +75,17 @@ export interface Budgets {
 
 export async function readStatus(barrier: Barrier, now: number): Promise<StoreStatus> {
   await ensureStretchCensus(barrier);
-  const { node, createdAt } = await readSettings(barrier);
+  const { createdAt } = await readSettings(barrier);
   const { identity, leaf } = await storedIdentityOf(barrier);
   const { generations } = await readStretchCensus({ barrier });
-  const audit = await barrier.read((tx) => auditHead(tx, node));
+  const chains = await chainsOf(barrier);
+  const nodes = await barrier.read((tx) => nodeViews(tx, chains));
   return {
     format: HEADER_FORMAT,
     since: createdAt,
     terms: await barrier.countTerms(),
-    audit,
+    audit: { length: nodes.reduce((sum, { length }) => sum + length, 0), hash: nodes[0]?.hash ?? "" },
+    nodes,
     fingerprint: identityFingerprint(identity),
     leafEnds: Date.parse(new X509Certificate(leaf.certificateDer).validTo),
     accounts: generations.reduce((sum, { accounts }) => sum + accounts, 0),
@@ -81,8 +95,9 @@ export async function readStatus(barrier: Barrier, now: number): Promise<StoreSt
     budgets: await readBudgets(barrier, now),
     signingKeys: await listSigningKeys({ barrier, now: () => now }),
     logLevel: await storedLogLevel(barrier, now),
-    ...(await lastService(barrier, { node, length: audit.length })),
+    ...(await lastService(barrier, chains)),
     servers: await runningServers(barrier, now),
+    silent: await silentServers(barrier, now),
   };
 }
 
@@ -150,13 +165,44 @@ async function readBudgets(barrier: Barrier, now: number): Promise<Budgets> {
   return sum;
 }
 
+async function nodeViews(tx: SealedReadTransaction, chains: readonly NamedChain[]): Promise<NodeView[]> {
+  const views: NodeView[] = [];
+  for (const chain of chains) {
+    const { node, name } = chain;
+    const head = await ofChain(labelOf(chains, chain), () => auditHead(tx, node));
+    const [last] = await readAudit(tx, node, { from: Math.max(0, head.length - 1), to: head.length });
+    const lastEntry = last === undefined || "damaged" in last ? undefined : last.time;
+    views.push({ node: name, ...head, lastEntry });
+  }
+  return views;
+}
+
 /** How far back the log is searched: a busy server may have run for a million entries. */
 const SEARCHED = 20 * AUDIT_PAGE;
 
-async function lastService(
+type Service = Pick<StoreStatus, "lastStart" | "lastStop">;
+
+async function lastService(barrier: Barrier, chains: readonly NamedChain[]): Promise<Service> {
+  const latest: { lastStart: number | undefined; lastStop: number | undefined } = {
+    lastStart: undefined,
+    lastStop: undefined,
+  };
+  for (const { node } of chains) {
+    const { length } = await barrier.read((tx) => auditHead(tx, node));
+    const found = await lastServiceIn(barrier, { node, length });
+    latest.lastStart = laterOf(latest.lastStart, found.get("server.start"));
+    latest.lastStop = laterOf(latest.lastStop, found.get("server.stop"));
+  }
+  return latest;
+}
+
+const laterOf = (one: number | undefined, other: number | undefined) =>
+  one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
+
+async function lastServiceIn(
   barrier: Barrier,
   { node, length }: { node: string; length: number },
-): Promise<Pick<StoreStatus, "lastStart" | "lastStop">> {
+): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
   for (let to = length; to > Math.max(0, length - SEARCHED) && found.size < 2; to -= AUDIT_PAGE) {
     const from = Math.max(0, to - AUDIT_PAGE);
@@ -164,7 +210,7 @@ async function lastService(
     for (const row of rows.reverse()) note(row, found);
     await turn();
   }
-  return { lastStart: found.get("server.start"), lastStop: found.get("server.stop") };
+  return found;
 }
 
 function note(row: AuditRow | DamagedRow, found: Map<string, number>): void {

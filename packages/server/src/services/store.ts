@@ -5,7 +5,7 @@ import type { Barrier, SealedWriteTransaction } from "../barrier/barrier.js";
 import { createIdentity } from "../identity/identity-key.js";
 import { issueLeaf } from "../identity/leaf-certificate.js";
 import { putDummyAccount } from "../records/account.js";
-import { appendAudit, auditHead, beginAudit } from "../records/audit-log.js";
+import { appendAudit, beginAudit, chainLengths } from "../records/audit-log.js";
 import { untouchedBudget } from "../records/budget.js";
 import { recordKey, wholeRange } from "../records/keys.js";
 import { getSettings, putSettings, type Settings } from "../records/settings.js";
@@ -64,9 +64,10 @@ export async function probeStore(barrier: Barrier): Promise<void> {
   });
 }
 
-/** How many entries the audit chain of a node has, those that retention has removed included. */
-export async function auditLength(barrier: Barrier, node: NodeId): Promise<number> {
-  return (await barrier.read((tx) => auditHead(tx, node))).length;
+/** How many entries all chains of the audit log have, those that retention has removed included. */
+export async function auditLength(barrier: Barrier): Promise<number> {
+  const lengths = await barrier.read((tx) => chainLengths(tx));
+  return [...lengths.values()].reduce((sum, length) => sum + length, 0);
 }
 
 /** Records that a server began or ended its service. */

@@ -1,16 +1,18 @@
-import { Session, type SessionSettings } from "./postgres-session.js";
+import { defaultTimeouts, Session, type SessionSettings } from "./postgres-session.js";
+import { DatabaseWatch, type HearOutage } from "./postgres-watch.js";
 
-/** At most so many sessions of a process read at once; who comes later waits. Another one writes. */
+/** At most so many sessions of a process read at once; who comes later waits. Another one writes, and one watches. */
 const READERS = 8;
 
 /**
- * The sessions of a process: they are begun when they are needed, kept, and begun anew where one broke. So a database
- * that was away is found again by the next call.
+ * The sessions of a process: they are begun when they are needed, kept, and begun anew where one broke. While the
+ * database is away none is begun, and nobody waits: who asks for one is refused at once.
  */
 export class SessionPool {
   readonly #settings: SessionSettings;
+  readonly #all = new Set<Session>();
+  #watch: DatabaseWatch | undefined;
   readonly #idle: Session[] = [];
-  readonly #taken = new Set<Session>();
   readonly #waiting: (() => void)[] = [];
   #places = READERS;
   #writer: Session | undefined;
@@ -21,6 +23,17 @@ export class SessionPool {
     this.#settings = settings;
   }
 
+  /** Looks from now on whether the database is there, and tells of each outage and of its end. */
+  watch(hear: HearOutage): void {
+    const { beat } = { ...defaultTimeouts, ...this.#settings.timeouts };
+    this.#watch ??= new DatabaseWatch({ beat, open: () => this.#open(), cutOff: () => this.#cutOff(), hear });
+  }
+
+  /** @throws PosternError what the database is away with: `store_unreachable` or the like */
+  refuseInOutage(): void {
+    this.#watch?.refuse();
+  }
+
   /** Runs `work` with a session for itself. It must leave no transaction, or the session is not used again. */
   async reading<T>(work: (session: Session) => Promise<T>): Promise<T> {
     await this.#place();
@@ -29,7 +42,6 @@ export class SessionPool {
       try {
         return await work(session);
       } finally {
-        this.#taken.delete(session);
         if (session.usable) this.#idle.push(session);
       }
     } finally {
@@ -40,14 +52,14 @@ export class SessionPool {
 
   /** The one session that writes. */
   async writer(): Promise<Session> {
+    this.#watch?.refuse();
     if (this.#writer?.usable !== true) this.#writer = await this.#open(true);
     return this.#writer;
   }
 
   /** The database's numbers of all sessions that there are. */
   get ids(): number[] {
-    const all = [...this.#idle, ...this.#taken, ...(this.#writer === undefined ? [] : [this.#writer])];
-    return all.filter(({ usable }) => usable).map(({ id }) => id);
+    return [...this.#all].filter(({ usable }) => usable).map(({ id }) => id);
   }
 
   /** Runs `work` while sessions of this process begin though the door is closed. */
@@ -62,7 +74,8 @@ export class SessionPool {
 
   /** For when nothing is under way any more. */
   async close(): Promise<void> {
-    await Promise.all([this.#writer, ...this.#idle.splice(0)].map((session) => session?.end()));
+    this.#watch?.stop();
+    await Promise.all([...this.#all].map((session) => session.end()));
   }
 
   async #place(): Promise<void> {
@@ -71,14 +84,17 @@ export class SessionPool {
   }
 
   async #take(): Promise<Session> {
+    this.#watch?.refuse();
     let session = this.#idle.pop();
     while (session !== undefined && !session.usable) session = this.#idle.pop();
-    session ??= await this.#open();
-    this.#taken.add(session);
-    return session;
+    return session ?? this.#open();
   }
 
   #open(writes = false): Promise<Session> {
-    return Session.open(this.#settings, { door: this.#door, writes });
+    return Session.open(this.#settings, { door: this.#door, writes, among: this.#all });
+  }
+
+  #cutOff(): void {
+    for (const session of this.#all) session.cut();
   }
 }

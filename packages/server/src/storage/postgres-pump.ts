@@ -52,7 +52,8 @@ export class PostgresPump {
     this.#calls = calls;
   }
 
-  transact<T>(fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+  async transact<T>(fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+    this.#pool.refuseInOutage();
     return new Promise((resolve, reject) => this.#batches.add(this.#job(fn, resolve, reject)));
   }
 

@@ -87,8 +87,9 @@ function dated(time: number): string {
   return new Date(time).toISOString().slice(0, 19).replaceAll(/[-:]/g, "").toLowerCase();
 }
 
+/** What is there may be anything, also what a store has left. */
 async function withPool<T>(settings: SessionSettings, work: (pool: SessionPool) => Promise<T>): Promise<T> {
-  const pool = new SessionPool(settings);
+  const pool = new SessionPool({ ...settings, evenLeft: true });
   try {
     return await work(pool);
   } finally {

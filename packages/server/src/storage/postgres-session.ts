@@ -7,6 +7,7 @@ import { PosternError } from "@postern/shared/errors";
 import pg from "pg";
 import type { PostgresServer } from "../postgres-url.js";
 import { storeError } from "./postgres-errors.js";
+import { refuseLeft } from "./postgres-left.js";
 
 /** How a session with the database begins. */
 export interface SessionSettings {
@@ -14,6 +15,8 @@ export interface SessionSettings {
   /** Asked anew for each session, where the database wants one. Undefined: there is none. */
   readonly password: () => Promise<string | undefined>;
   readonly timeouts?: Partial<Timeouts> | undefined;
+  /** Whether a session may begin though the store has moved away (`postgres-left.ts`): to look at what is there. */
+  readonly evenLeft?: boolean | undefined;
 }
 
 /** In milliseconds. */
@@ -25,15 +28,19 @@ export interface Timeouts {
   readonly turn: number;
   /** Between two statements of a transaction that writes: others wait for it. */
   readonly idle: number;
+  /** Between two questions whether the database is there: when four of them pass without an answer, it is not. */
+  readonly beat: number;
 }
 
-const defaultTimeouts: Timeouts = { connect: 5_000, answer: 20_000, turn: 10_000, idle: 4_000 };
+export const defaultTimeouts: Timeouts = { connect: 5_000, answer: 20_000, turn: 10_000, idle: 4_000, beat: 500 };
 
 interface Opening {
   /** Whether it is this process that has closed the door. */
   readonly door: "ask" | "ours";
   /** Whether others wait for its transactions: then those that come to a stand are ended. */
   readonly writes?: boolean;
+  /** Where it stands from its first moment to its last. */
+  readonly among?: Set<Session>;
 }
 
 /** A statement that is prepared once in each session. */
@@ -57,7 +64,8 @@ const SETTINGS = `
   set_config('enable_bitmapscan', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false)`;
 
 const OPENING = `SELECT current_setting('server_version_num'), current_setting('fsync'), pg_is_in_recovery(),
-  pg_try_advisory_lock_shared($1), pg_try_advisory_xact_lock_shared($2), ${SETTINGS}`;
+  pg_try_advisory_lock_shared($1), pg_try_advisory_xact_lock_shared($2),
+  obj_description(to_regnamespace($3)::oid, 'pg_namespace'), ${SETTINGS}`;
 
 /** The first that has all that is used, and that PostgreSQL's project still looks after. */
 const OLDEST = 140_000;
@@ -77,28 +85,34 @@ const bytesOf = (text: string) => Buffer.from(text.slice(2), "hex");
 /** One connection to the database. Statements may be given without waiting for those before; they run in that order. */
 export class Session {
   readonly #client: pg.Client;
+  readonly #among: Set<Session> | undefined;
   #broken = false;
   /** Whether the database syncs what it commits. */
   fsync = true;
 
-  private constructor(client: pg.Client) {
+  private constructor(client: pg.Client, among: Set<Session> | undefined) {
     this.#client = client;
-    const broken = () => {
-      this.#broken = true;
-    };
-    client.on("error", broken).on("end", broken);
+    this.#among = among;
+    among?.add(this);
+    client.on("error", () => this.#leave()).on("end", () => this.#leave());
+  }
+
+  #leave(): void {
+    this.#broken = true;
+    this.#among?.delete(this);
   }
 
   /**
    * A session that says in the database that this process has the store open, unless `alone` is under way elsewhere.
-   * @throws PosternError `store_unreachable`, `store_untrusted`, `store_denied`, `store_in_use`, `store_failed`
+   * @throws PosternError `store_unreachable`, `store_untrusted`, `store_denied`, `store_in_use`, `store_moved`,
+   *   `store_failed`
    */
-  static async open(settings: SessionSettings, { door, writes = false }: Opening): Promise<Session> {
+  static async open(settings: SessionSettings, { door, writes = false, among }: Opening): Promise<Session> {
     const client = await clientOf(settings, writes);
-    const session = new Session(client);
+    const session = new Session(client, among);
     try {
       await client.connect();
-      await session.#begin(advisoryKeys(settings.server.schema), door);
+      await session.#begin(settings, door);
       return session;
     } catch (thrown) {
       void session.end();
@@ -132,9 +146,15 @@ export class Session {
     return (await this.#client.query<Row & unknown[]>({ text, values: [...values], rowMode: "array" })).rows;
   }
 
+  /** Lets go of it without a word to the database: whoever waits for an answer of it hears that there is none. */
+  cut(): void {
+    this.#leave();
+    (this.#client as unknown as { readonly connection: pg.Connection }).connection.stream.destroy();
+  }
+
   /** Lets go of it, and of its locks; does not wait long for a database that has gone away. */
   async end(): Promise<void> {
-    this.#broken = true;
+    this.#leave();
     const patience = new AbortController();
     const ended = this.#client.end().catch(() => undefined);
     await Promise.race([
@@ -144,11 +164,13 @@ export class Session {
     patience.abort();
   }
 
-  async #begin({ present, door }: AdvisoryKeys, as: Opening["door"]): Promise<void> {
+  async #begin({ server: { schema }, evenLeft }: SessionSettings, as: Opening["door"]): Promise<void> {
+    const { present, door } = advisoryKeys(schema);
     for (let look = 1; ; look++) {
-      const [row = []] = await this.once(OPENING, [present, door]);
-      const [version, fsync, standby, , open] = row;
+      const [row = []] = await this.once(OPENING, [present, door, schema]);
+      const [version, fsync, standby, , open, comment] = row;
       refuseServer(Number(version), standby === "t");
+      if (evenLeft !== true) refuseLeft(comment);
       this.fsync = fsync === "on";
       if (open === "t" || as === "ours") return;
       // The first lock was taken before the second was tried, so who closed the door sees it: it has to go meanwhile.

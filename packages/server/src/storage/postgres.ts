@@ -4,11 +4,13 @@ import { Calls } from "./calls.js";
 import { runReads } from "./guarded-transaction.js";
 import { alone } from "./postgres-alone.js";
 import { asked, storeError } from "./postgres-errors.js";
+import { markLeft } from "./postgres-left.js";
 import { SessionPool } from "./postgres-pool.js";
 import { PostgresPump } from "./postgres-pump.js";
 import { SnapshotReads } from "./postgres-reads.js";
 import { findTables, makeTables, type Statements, statementsOf } from "./postgres-schema.js";
 import type { Session, SessionSettings } from "./postgres-session.js";
+import type { HearOutage } from "./postgres-watch.js";
 import type { ReadTransaction, Storage } from "./storage.js";
 
 export interface PostgresOptions extends SessionSettings {
@@ -21,15 +23,22 @@ export interface PostgresOptions extends SessionSettings {
 export interface PostgresStorage extends Storage {
   /** Runs `work` while no other process has the store open. @throws PosternError `store_in_use` when one has */
   alone<T>(work: () => Promise<T>): Promise<T>;
+  /** Nobody begins a session any more, but who means to look at what is left. `where` the store is now. */
+  leave(where: string): Promise<void>;
   /** What the store takes in the database, in bytes. */
   usage(): Promise<number>;
+  /**
+   * Looks from now on whether the database is there, and tells of each outage and of its end. While one lasts every call
+   * is refused at once. For who serves: it takes a session more.
+   */
+  watch(hear: HearOutage): void;
 }
 
 /**
  * Opens the store of a database, which any number of processes on any number of machines may share.
  *
  * Errors: `store_missing`, `store_foreign`, `store_future`, `store_unreachable`, `store_untrusted`, `store_denied`,
- * `store_in_use` (another process is replacing it), `store_failed`.
+ * `store_in_use` (another process is replacing it), `store_moved`, `store_failed`.
  */
 export async function openPostgresStorage(options: PostgresOptions): Promise<PostgresStorage> {
   const { server, create, warn } = options;
@@ -55,7 +64,10 @@ function storageOn(pool: SessionPool, { server: { schema } }: PostgresOptions): 
     transact: (fn) => calls.admit(() => pump.transact(fn)),
     read: (fn) => calls.admit(() => read(pool, statements, (tx) => calls.within(() => fn(tx)))),
     alone: (work) => alone(pool, schema, work),
+    leave: (where) =>
+      calls.admit(() => asked(async () => void (await (await pool.writer()).command(markLeft(schema, where))))),
     usage: () => calls.admit(() => usageOf(pool, schema)),
+    watch: (hear) => pool.watch(hear),
     close: () => calls.close(() => pool.close()),
   };
 }

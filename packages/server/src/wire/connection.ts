@@ -5,6 +5,7 @@ import { LineSplitter } from "@postern/shared/frames/line-splitter";
 import { encodeError, encodeResult, parseRequest } from "@postern/shared/frames/rpc";
 import { lineLimits } from "@postern/shared/messages";
 import type { Log } from "../log.js";
+import { concealed } from "../peer-error.js";
 import { wipeFactor } from "../services/enrolment.js";
 import { abandonLogin, forgetChallenge } from "../services/login.js";
 import { wipeEnrolment } from "../services/registration.js";
@@ -249,11 +250,10 @@ function rankOf(state: State): Rank {
   return provedStates.has(state.awaits) ? "proved" : "stranger";
 }
 
-/** What a peer is told of an error. What it cannot have caused is `internal` to it, and whole only in the log. */
+/** What a peer is told of an error. What it cannot have caused is whole only in the log. */
 function toPeer(thrown: unknown, log: Log): PosternError {
   const error = asPosternError(thrown);
-  const code = error.code;
-  if (code !== "bug" && !code.startsWith("store_") && !code.startsWith("audit_")) return error;
-  log.error({ code, err: error.cause ?? error }, "a request failed");
-  return new PosternError("internal");
+  const told = concealed(thrown);
+  if (told?.code === "internal") log.error({ code: error.code, err: error.cause ?? error }, "a request failed");
+  return told ?? error;
 }

@@ -5,9 +5,10 @@ import type { ErrorCode } from "@postern/shared/errors";
 import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { PROTOCOL } from "@postern/shared/messages";
 import type { SuccessorStatement } from "@postern/shared/successor";
-import { plainAddress } from "../address-key.js";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
+import { type BalancerOptions, expectHeaders } from "../proxy-protocol/door.js";
+import { addressOf, endsOf } from "../proxy-protocol/source.js";
 import { AddressLimits } from "./address-limits.js";
 import { Admission, type AdmissionLimits, type Place } from "./admission.js";
 import { Connection } from "./connection.js";
@@ -33,6 +34,8 @@ export interface WireOptions {
   readonly limits: AdmissionLimits;
   /** Whether an address, in the spelling of `plainAddress`, has no limits of its own. */
   readonly exempt: (address: string) => boolean;
+  /** Undefined: no balancer says whose a connection is. */
+  readonly balancers?: BalancerOptions | undefined;
   readonly context: Pick<StepContext, "services" | "server">;
   readonly log: Log;
   /** Counts what peers are refused with. */
@@ -74,8 +77,8 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
   });
 
   server.on("connection", (socket: Socket) => {
-    const key = endpoints(socket);
-    const place = admission.admit(socket, addresses.keyOf(socket.remoteAddress));
+    const key = endsOf(socket);
+    const place = admission.admit(socket, addresses.keyOf(addressOf(socket)));
     // The handshake goes on with the certificates of this moment: what is said of them later must fit them.
     handshaking.set(key, { place, successors: shown.successors });
     socket.on("error", () => socket.destroy());
@@ -83,14 +86,14 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   server.on("secureConnection", (socket: TLSSocket) => {
-    const key = endpoints(socket);
+    const key = endsOf(socket);
     const handshake = handshaking.get(key);
     handshaking.delete(key);
     // A client that offers no ALPN at all is let through by TLS; it is none of ours.
     if (handshake === undefined || socket.alpnProtocol !== PROTOCOL) return void socket.destroy();
     const { place, successors } = handshake;
     place.take(socket);
-    const address = plainAddress(socket.remoteAddress);
+    const address = addressOf(socket);
     const { registration: registrationSeconds } = limits.deadlines;
     const startWait = (device?: DeviceId) =>
       device === undefined ? addresses.takeStart(address) : addresses.takeFor(device, address);
@@ -108,6 +111,7 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     // Not when its socket closes: what it has under way then is still to be waited for.
     void connection.ended.then(() => connections.delete(connection));
   });
+  const closeDoor = options.balancers && expectHeaders(server, options.balancers);
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
@@ -124,6 +128,7 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     for (const connection of connections) how(connection);
     const settled = Promise.all([...connections].map(({ ended }) => ended));
     const closed = stopListening();
+    closeDoor?.();
     for (const { place } of handshaking.values()) place.evict();
     await closed;
     await settled;
@@ -142,9 +147,4 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     drain: () => end((connection) => connection.drain()),
     close: () => end((connection) => connection.cut()),
   };
-}
-
-/** Both ends of a TCP connection: TLS hands out another object than the raw socket, with the same ends. */
-function endpoints({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return [remoteAddress, remotePort, localAddress, localPort].join(" ");
 }

@@ -296,23 +296,23 @@ const periodOf = (factor: Factor) => (factor.kind === "totp" ? factor.period : u
 export function stateAfter(state: State, { code }: PosternError): State | undefined {
   if (!isRecoverable(code)) return undefined;
   if (code === "session_invalid") return awaitStart;
+  // Nothing was decided when the database was away: nobody has to show again what they have shown.
+  const again = code === "code_refused" || code === "unavailable";
   switch (state.awaits) {
     case "session-call":
       return state;
     case "factor-code":
-      return code === "code_refused" && state.enrolment.triesLeft > 0
-        ? state
-        : { awaits: "session-call", session: state.session };
+      return again && state.enrolment.triesLeft > 0 ? state : { awaits: "session-call", session: state.session };
     case "replacement-code":
-      return code === "code_refused" && state.replacement.authenticator.triesLeft > 0 ? state : awaitStart;
+      return again && state.replacement.authenticator.triesLeft > 0 ? state : awaitStart;
     case "reset-code":
-      return code === "code_refused" || code === "verifier_invalid" ? state : awaitStart;
+      return again || code === "verifier_invalid" ? state : awaitStart;
     case "first-code":
-      return code === "code_refused" && state.enrolment.authenticator.triesLeft > 0 ? state : awaitStart;
+      return again && state.enrolment.authenticator.triesLeft > 0 ? state : awaitStart;
     case "code":
       if (code === "code_refused") return { ...state, tried: true };
       // No code was looked at: whoever leaves now leaves after the right password alone, and that is recorded.
-      return code === "verifier_invalid" ? state : awaitStart;
+      return again || code === "verifier_invalid" ? state : awaitStart;
     default:
       return awaitStart;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseAddressLimits } from "../../src/cli/address-limits.js";
+import { parseAddressLimits, parseForwarders } from "../../src/cli/address-limits.js";
 
 describe("--address-limits", () => {
   it("off is for every address, and for what is none", () => {
@@ -56,5 +56,27 @@ describe("--address-limits", () => {
     "10.0.0.0/8,::1",
   ])("%j is refused", (text) => {
     expect(() => parseAddressLimits(text)).toThrow(expect.objectContaining({ code: "address_range_invalid", exit: 2 }));
+  });
+});
+
+describe("--trusted-proxy and --proxy-protocol", () => {
+  const both = (trustedProxy: string, proxyProtocol: string) => parseForwarders({ trustedProxy, proxyProtocol });
+
+  it("are of different addresses", () => {
+    const { proxies, balancers } = both("10.0.0.1/32,::/64", "10.0.0.2/32,0:0:0:1::/64,1.2.3.4/32");
+    expect(["10.0.0.1", "10.0.0.2"].map((address) => proxies?.covers(address))).toEqual([true, false]);
+    expect(["10.0.0.1", "10.0.0.2"].map((address) => balancers?.covers(address))).toEqual([false, true]);
+    expect(parseForwarders({})).toEqual({ proxies: undefined, balancers: undefined });
+  });
+
+  it.each([
+    ["10.0.0.2/32", "10.0.0.2/32", "10.0.0.2"],
+    ["10.0.0.9/8", "192.0.2.1/32,10.1.2.3/32", "10.1.2.3"],
+    ["2001:db8::/64", "2001:db8::/32", "2001:db8::"],
+    ["10.5.0.0/16", "0.0.0.0/0", "10.5.0.0"],
+  ])("are refused where an address is of both: %s and %s", (proxies, balancers, detail) => {
+    expect(() => both(proxies, balancers)).toThrow(
+      expect.objectContaining({ code: "proxy_ranges_overlap", exit: 2, detail }),
+    );
   });
 });

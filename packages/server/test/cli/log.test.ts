@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { logFields } from "../../src/cli/log-fields.js";
 import { logOn } from "../../src/cli/logger.js";
 
-function captured(level: "error" | "warn" | "info" | "debug" = "debug") {
+function captured(level: "error" | "warn" | "info" | "debug" = "debug", node?: string) {
   const lines: string[] = [];
-  const log = logOn({ write: (line: string) => void lines.push(line) }, level);
+  const log = logOn({ write: (line: string) => void lines.push(line) }, level, node);
   return { log, text: () => lines.join(""), rows: () => lines.map((line) => JSON.parse(line)) };
 }
 
@@ -47,6 +47,15 @@ describe("the program's log", () => {
     log.info({ password: "canary", name: "canary", address: "canary", code: "busy", what: { secret: "canary" } }, "x");
     expect(text()).not.toContain("canary");
     expect(rows()[0]).toMatchObject({ password: "[left out]", code: "busy", what: "[left out]", msg: "x" });
+  });
+
+  it("says on each line which node it is, where it has a name", () => {
+    const named = captured("debug", "web-1");
+    named.log.info({ code: "busy" }, "x");
+    expect(named.rows()[0]).toMatchObject({ node: "web-1", code: "busy", msg: "x" });
+    const { log, rows } = captured();
+    log.info({}, "x");
+    expect(rows()[0]).not.toHaveProperty("node");
   });
 
   it("shows nothing of what JSON.parse quotes of its input", () => {

@@ -45,7 +45,7 @@ describe("retention", () => {
   it("removes what is older, with its personal fields, and the rest holds, live and exported", async () => {
     const log = await prunedLog(30);
     // The event of the pruning is entry 49.
-    expect(await verifyTrail(log.barrier)).toEqual({ ok: true, first: 30, length: 50 });
+    expect(await verifyTrail(log.barrier)).toMatchObject({ ok: true, first: 30, length: 50 });
     expect([await countOf(log, "auditEntry"), await countOf(log, "auditFields")]).toEqual([20, 19]);
     const judged = await verifyExport(bytesOf(await exported(log)), { publicKey: await keyOf(log) });
     expect(judged).toMatchObject({ ok: true, entries: 20, erased: 0 });
@@ -84,7 +84,7 @@ describe("retention", () => {
     await write(log, { time: NOW + 100 * DAY });
     await write(log, { time: NOW });
     await write(log, { time: NOW });
-    expect(await planPruning(log, NOW + DAY)).toEqual([{ node: log.node, before: 1, count: 1 }]);
+    expect(await planPruning(log, NOW + DAY)).toMatchObject([{ node: log.node, before: 1, count: 1 }]);
   });
 
   it("of several processes at once removes each entry once", async () => {

@@ -3,9 +3,11 @@ import { onTestFinished } from "vitest";
 import { createBarrier } from "../../src/barrier/barrier.js";
 import { type AuditEvent, appendAudit, auditHead } from "../../src/records/audit-log.js";
 import { formatPublicKey } from "../../src/records/audit-signature.js";
+import { parseNodeName } from "../../src/records/node.js";
 import { exportAudit } from "../../src/services/audit-export.js";
 import { auditKeyOf } from "../../src/services/audit-key.js";
 import type { AuditContext } from "../../src/services/context.js";
+import { joinNode } from "../../src/services/nodes.js";
 import { initialiseStore, readSettings } from "../../src/services/store.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
 import type { Storage } from "../../src/storage/storage.js";
@@ -36,6 +38,12 @@ export async function reopened(log: Log): Promise<Log> {
   const barrier = await open(log.storage);
   onTestFinished(() => barrier.close());
   return { ...log, barrier };
+}
+
+/** The same log as a node of this name writes it, by the same clock. */
+export async function asNode(log: Log, name: string): Promise<Log> {
+  const node = await joinNode(log.barrier, log, parseNodeName(name));
+  return Object.assign(Object.create(log) as Log, { node });
 }
 
 export const account = (number: number) => `acc_${String(number).padStart(32, "0")}`;

@@ -15,6 +15,8 @@ export interface Progress {
 export interface ProgressOptions {
   readonly stream: TerminalStream;
   readonly env: NodeJS.ProcessEnv;
+  /** On a terminal also how many, and how fast since the first. */
+  readonly rate?: { readonly unit: string; readonly now: () => number };
 }
 
 const BAR_COLUMNS = 30;
@@ -22,12 +24,13 @@ const LINE_COLUMNS = 79;
 /** Where no total is known, each so many are told. */
 const EACH = 10_000;
 
-export function showProgress(label: string, output: Output, { stream, env }: ProgressOptions): Progress {
+export function showProgress(label: string, output: Output, { stream, env, rate }: ProgressOptions): Progress {
   if (output.json) return { to: () => undefined, end: () => undefined };
   const drawn = stream.isTTY === true && env["TERM"] !== "dumb";
   const steps = drawn ? 100 : 10;
   let told: number | undefined;
   let shown = false;
+  const counted = rate === undefined ? () => "" : countOf(rate);
 
   const to = (done: number, total?: number) => {
     const step = total === undefined ? Math.floor(done / EACH) : Math.floor((percentOf(done, total) * steps) / 100);
@@ -37,7 +40,7 @@ export function showProgress(label: string, output: Output, { stream, env }: Pro
       output.note(total === undefined ? say`${label} ${step * EACH}` : say`${label} ${step * 10} %`);
       return;
     }
-    const line = total === undefined ? `${label} ${done}` : `${label} ${barOf(done, total)}`;
+    const line = total === undefined ? `${label} ${done}` : `${label} ${barOf(done, total)}${counted(done)}`;
     stream.write(`\r${line.padEnd(LINE_COLUMNS).slice(0, LINE_COLUMNS)}`);
     shown = true;
   };
@@ -51,6 +54,17 @@ export function showProgress(label: string, output: Output, { stream, env }: Pro
 function barOf(done: number, total: number): string {
   const filled = Math.floor((BAR_COLUMNS * percentOf(done, total)) / 100);
   return `[${"#".repeat(filled)}${"-".repeat(BAR_COLUMNS - filled)}] ${String(percentOf(done, total)).padStart(3)} %`;
+}
+
+/** `  12800 records, 5300/s` */
+function countOf({ unit, now }: NonNullable<ProgressOptions["rate"]>): (done: number) => string {
+  let first: { readonly at: number; readonly done: number } | undefined;
+  return (done) => {
+    first ??= { at: now(), done };
+    const seconds = (now() - first.at) / 1000;
+    const fast = seconds > 0 ? `, ${Math.round((done - first.done) / seconds)}/s` : "";
+    return `  ${done} ${unit}${fast}`;
+  };
 }
 
 function percentOf(done: number, total: number): number {

@@ -38,4 +38,19 @@ describe("progress", () => {
     showProgress("Sealing", output, { stream, env: {} }).to(0, 0);
     expect(String(stream.read())).toBe("Sealing 100 %\n");
   });
+
+  it("says how many, and how fast since the first, where it is asked to", () => {
+    const stream = Object.assign(new PassThrough(), { isTTY: true });
+    const output = createOutput({ json: false, stdout: new PassThrough(), stderr: stream, env: {} });
+    let now = 0;
+    const rate = { unit: "records", now: () => now };
+    const progress = showProgress("Copying", output, { stream, env: { TERM: "xterm" }, rate });
+    for (const done of [100_000, 1_000_000]) {
+      progress.to(done, 1_000_000);
+      now += 30_000;
+    }
+    const drawn = String(stream.read()).split("\r");
+    expect(drawn.map((line) => line.slice(48).trimEnd())).toEqual(["", "100000 records", "1000000 records, 30000/s"]);
+    expect(drawn.every((line) => line.length < 80)).toBe(true);
+  });
 });

@@ -8,6 +8,14 @@ import {
 } from "../../../../packages/server/dist/barrier/envelope.js";
 import { encodeHeader, HEADER_BYTES, parseHeader } from "../../../../packages/server/dist/barrier/header.js";
 import { Keyring } from "../../../../packages/server/dist/barrier/keyring.js";
+import {
+  encodeArrival,
+  encodeDeparture,
+  moved,
+  parseArrival,
+  parseDeparture,
+  unfinished,
+} from "../../../../packages/server/dist/barrier/migration-notes.js";
 import { SecureBuffer } from "../../../../packages/server/dist/barrier/secure-buffer.js";
 import { must } from "../judge.mjs";
 
@@ -126,4 +134,45 @@ const adminPassword = {
   },
 };
 
-export const targets = [header, envelope, keyring, adminPassword];
+const arrival = {
+  run: "0123456789abcdef".repeat(2),
+  storeId: "fedcba9876543210".repeat(2),
+  digest: "00".repeat(32),
+  from: "lmdb:/var/lib/postern",
+  time: 1_795_000_000_000,
+};
+const departure = { run: arrival.run, to: "postgres://me@db/store", time: 8.64e15, header: Buffer.alloc(90, 7) };
+
+/** An odd first byte: what departed, else what arrives. Whoever can write a storage can write either. */
+const migrationNotes = {
+  name: "migration-notes",
+  codes: ["store_damaged"],
+  dictionary: [
+    '"format":1',
+    '"run":',
+    '"time":',
+    "8640000000000001",
+    '"header":"',
+    "=",
+    "\\u0000",
+    "1e400",
+    "__proto__",
+  ],
+  seeds: [
+    Buffer.concat([Buffer.of(0), encodeArrival(arrival)]),
+    Buffer.concat([Buffer.of(1), encodeDeparture(departure)]),
+    "\x00{}",
+    "\x01null",
+  ],
+  maxLength: 2048,
+  run(input) {
+    const [parse, encode, refusal] =
+      (input[0] ?? 0) % 2 === 0 ? [parseArrival, encodeArrival, unfinished] : [parseDeparture, encodeDeparture, moved];
+    const note = parse(input.subarray(1));
+    const written = encode(note);
+    must(encode(parse(written)).equals(written), "what is written is what was read");
+    must(/^store_(moved|unfinished)$/.test(refusal(note).code), "it says why the storage does not open");
+  },
+};
+
+export const targets = [header, envelope, keyring, adminPassword, migrationNotes];

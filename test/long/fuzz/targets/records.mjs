@@ -17,6 +17,7 @@ import { findOpenPage, putOpenPage } from "../../../../packages/server/dist/reco
 import { findShelved, shelve } from "../../../../packages/server/dist/records/challenges/outbox.js";
 import { findInvite, putInvite } from "../../../../packages/server/dist/records/invite.js";
 import { prefixes } from "../../../../packages/server/dist/records/keys.js";
+import { findNode, putNode } from "../../../../packages/server/dist/records/node.js";
 import { findResetToken, putResetToken, resetOwner } from "../../../../packages/server/dist/records/reset-token.js";
 import { getServerIdentity, putServerIdentity } from "../../../../packages/server/dist/records/server-identity.js";
 import { putSession, sessionsOf } from "../../../../packages/server/dist/records/session.js";
@@ -111,6 +112,11 @@ const kinds = [
     read: (tx) => findAsking(tx, { application, subjectIndex: nameIndex }),
     write: (tx, record) => putAsking(tx, { application, subjectIndex: nameIndex }, record),
   },
+  {
+    prefix: "node",
+    read: (tx) => findNode(tx, nameIndex),
+    write: (tx, record) => putNode(tx, nameIndex, record),
+  },
 ];
 
 /** A transaction in which every record is the same one. */
@@ -177,6 +183,7 @@ async function soundRecords() {
   const state = { attempts: 1, dueAt: NOW, lease: Buffer.alloc(16, 4), fault: "http_503" };
   await shelve(tx, 1, { application, callback, challenge, ...told, ...state });
   await putAsking(tx, { application, subjectIndex: nameIndex }, { budget, pages: [challenge], askedAt: NOW });
+  await putNode(tx, nameIndex, { name: "web-1", node, since: NOW });
   await counters.putStrangerCounter(tx, nameIndex, budget);
   await counters.putCounterQuota(tx, { hour: 1, made: 2 });
   return [...values].flatMap(([key, value]) => {

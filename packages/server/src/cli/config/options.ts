@@ -59,6 +59,13 @@ export const storeOptions: readonly OptionFacts[] = [
 export const serverOptions: readonly OptionFacts[] = [
   { key: "init", what: "make the store when there is none; else open it", unset: "off" },
   {
+    key: "node",
+    value: "<name>",
+    what: "which node this is: servers of one name write one chain of the audit log",
+    unset: "with a database the host's name; else store, the store's own chain",
+    check: async (value) => (await import("../../records/node.js")).parseNodeName(value),
+  },
+  {
     key: "listen",
     value: "<host:port>",
     what: "where clients connect; port 0: any free one",
@@ -147,6 +154,14 @@ export const serverOptions: readonly OptionFacts[] = [
     unset: "none: the address is the socket's",
     list: true,
     check: async (value) => (await import("../address-limits.js")).parseTrustedProxies(value),
+  },
+  {
+    key: "proxy-protocol",
+    value: "<ranges>",
+    what: "balancers in front of both ports, whose connections begin with a PROXY header: ranges such as 10.0.0.2/32",
+    unset: "none: the address is the socket's",
+    list: true,
+    check: async (value) => (await import("../address-limits.js")).parseBalancers(value),
   },
   {
     key: "page-texts",

@@ -5,6 +5,7 @@ import { bold, green, red, say, type TerminalText, yellow } from "@postern/share
 import type { Command } from "commander";
 import type { OpenStore, SealedStore, StoreLocation } from "../../store.js";
 import { version } from "../../version.js";
+import { parseForwarders } from "../address-limits.js";
 import { resolutionOf, resolveOptions } from "../config/resolve.js";
 import type { StartOptions } from "../start.js";
 import { locationOf, unsealSealed } from "../unseal.js";
@@ -94,12 +95,13 @@ async function withoutStore(): Promise<Finding[]> {
   return [judgeClock(clock), judgeVersions(undefined)];
 }
 
-async function lookAtPorts({ listen, http }: StartOptions): Promise<Finding[]> {
+async function lookAtPorts({ listen, http, ...forwarders }: StartOptions): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const [check, text] of [["listen", listen] as const, ["http", http] as const]) {
     if (text === "off") continue;
     try {
-      findings.push(await lookAtPort(check, parseListenAddress(text)));
+      const { balancers } = parseForwarders(forwarders);
+      findings.push(await lookAtPort(check, parseListenAddress(text), balancers?.covers));
     } catch (thrown) {
       findings.push(failed(check, thrown));
     }

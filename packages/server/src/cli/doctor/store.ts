@@ -1,12 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
 import type { ApiKey } from "../../records/applications/api-key.js";
+import { badEntryText } from "../../records/audit-chain.js";
 import { apiKeyState } from "../../services/applications/api-keys.js";
 import { listApiKeys } from "../../services/applications/key-care.js";
 import { auditTail } from "../../services/audit-trail.js";
 import { runningServers } from "../../services/presence.js";
 import { storedIdentityOf } from "../../services/server-identity.js";
-import { readSettings } from "../../services/store.js";
 import {
   type DatabasePlace,
   examineDirectory,
@@ -103,10 +103,9 @@ async function lookAtPlace(
 /** What only the admin password shows. */
 export async function lookInside({ barrier }: OpenStore, now: number): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const { node } = await readSettings(barrier);
   let lastEntry: number | undefined;
   try {
-    const tail = await auditTail(barrier, node);
+    const tail = await auditTail(barrier);
     lastEntry = tail.lastTime;
     findings.push(judgeTail(tail));
   } catch (thrown) {
@@ -123,8 +122,7 @@ export async function lookInside({ barrier }: OpenStore, now: number): Promise<F
 function judgeTail(tail: Awaited<ReturnType<typeof auditTail>>): Finding {
   const { verdict, checked } = tail;
   if (verdict === undefined) return ok("audit", `the last ${checked} entries hold together`);
-  const { firstBad, why } = verdict;
-  return fail("audit", `entry ${firstBad} is ${why}`, "keep the file as it is, and see `posternd audit verify`");
+  return fail("audit", badEntryText(verdict), "keep the file as it is, and see `posternd audit verify`");
 }
 
 /** A running server renews its leaf when 30 days are left. */

@@ -1,6 +1,8 @@
 import type { Output } from "@postern/shared/terminal/output";
 import type { Command } from "commander";
-import { withStoreOptions } from "../store-options.js";
+import { storeOptions } from "../config/options.js";
+import { withOptions } from "../config/resolve.js";
+import { withStoreOptions, withTerminal } from "../store-options.js";
 
 /** The commands that look after the store as a whole: its password, its keys, its copies. */
 export function addKeeping(program: Command, output: Output): void {
@@ -34,5 +36,22 @@ export function addKeeping(program: Command, output: Output): void {
     .action(async (file: string, _options: object, command: Command) => {
       const { restoreCommand } = await import("./restore.js");
       await restoreCommand(output, file, command.optsWithGlobals());
+    });
+  addMigrate(program, output);
+}
+
+/** Both places are named: which one `--data` and `--store` mean would be a guess. */
+function addMigrate(program: Command, output: Output): void {
+  const password = storeOptions.filter(({ key }) => key === "admin-password-file");
+  withTerminal(withOptions(program.command("migrate"), password))
+    .description("move the store to a database, or back; no server may run; goes on where it was cut")
+    .requiredOption("--from <place>", "where it is: lmdb:DIR, or postgres://USER@HOST[:PORT]/DATABASE")
+    .requiredOption("--to <place>", "where it goes: the same forms; nothing may stand there")
+    .option("--from-password-file <file>", "the password of the database's user in --from (else: as libpq)")
+    .option("--to-password-file <file>", "the same in --to")
+    .option("--yes", "do not ask")
+    .action(async (_options: object, command: Command) => {
+      const { migrateCommand } = await import("./migrate.js");
+      await migrateCommand(output, command.optsWithGlobals());
     });
 }

@@ -2,7 +2,7 @@ import type { JsonObject, Output } from "@postern/shared/terminal/output";
 import { say, type TerminalText } from "@postern/shared/terminal/terminal-text";
 import type { Presence } from "../../records/presence.js";
 import type { KeyView } from "../../services/key-schedule.js";
-import { readStatus, type StoreStatus } from "../../services/status.js";
+import { type NodeView, readStatus, type StoreStatus } from "../../services/status.js";
 import { type StoreUsage, shownPlace } from "../../store.js";
 import { isoTime, shownSize, shownTime } from "../shown.js";
 import { locationOf, type StoreOptions, unsealStore } from "../unseal.js";
@@ -39,7 +39,7 @@ export function fieldsOf(status: StoreStatus, { where, database, bytes, free }: 
       since: isoTime(since),
       terms: [...terms].map(([term, records]) => ({ term: term ?? null, records })),
     },
-    audit: { length: audit.length, head: audit.hash },
+    audit: { length: audit.length, head: audit.hash, nodes: status.nodes.map(nodeFields) },
     fingerprint: status.fingerprint,
     leaf_expires: isoTime(status.leafEnds),
     accounts: status.accounts,
@@ -54,23 +54,33 @@ export function fieldsOf(status: StoreStatus, { where, database, bytes, free }: 
     last_start: lastStart === undefined ? null : isoTime(lastStart),
     last_stop: lastStop === undefined ? null : isoTime(lastStop),
     servers: status.servers.map(serverFields),
+    silent_servers: status.silent.map(serverFields),
   };
 }
 
-function serverFields({ pid, version, startedAt, seenAt, listen, http, draining }: Presence): JsonObject {
-  return { pid, version, started: isoTime(startedAt), seen: isoTime(seenAt), listen, http: http ?? "off", draining };
+function nodeFields({ node, length, hash, lastEntry }: NodeView): JsonObject {
+  return { node, length, head: hash, last_entry: lastEntry === undefined ? null : isoTime(lastEntry) };
+}
+
+function serverFields({ startedAt, seenAt, http, ...server }: Presence): JsonObject {
+  const { node = null, host = null, pid, version, listen, draining } = server;
+  const times = { started: isoTime(startedAt), seen: isoTime(seenAt) };
+  return { node, host, pid, version, ...times, listen, http: http ?? "off", draining };
 }
 
 export function linesOf(status: StoreStatus, { where, bytes, free }: Place): TerminalText[] {
-  const { format, since, audit, budgets, challenges, lastStart, lastStop, logLevel } = status;
+  const { format, since, budgets, challenges, lastStart, lastStop, logLevel, nodes, servers, silent } = status;
+  const several = nodes.length > 1;
   const row = (label: string, text: string | number) => say`${label.padEnd(13)} ${text}`;
+  const labelled = (label: string, lines: readonly string[]) =>
+    lines.map((line, index) => row(index === 0 ? label : "", line));
   const throttled = `${budgets.names} names, ${budgets.accounts} accounts, ${budgets.devices} devices`;
   return [
     row("store", where),
     row("size", free === undefined ? shownSize(bytes) : `${shownSize(bytes)}, ${shownSize(free)} free on its disk`),
     row("format", `${format}, since ${shownTime(since)}`),
     row("terms", termsLine(status.terms)),
-    row("audit log", `${audit.length} entries, head ${audit.hash.slice(0, 16)}…`),
+    ...labelled("audit log", auditLines(status)),
     row("fingerprint", status.fingerprint),
     row("certificate", `ends ${shownTime(status.leafEnds)}`),
     row("signing key", keyLine(status.signingKeys)),
@@ -84,7 +94,11 @@ export function linesOf(status: StoreStatus, { where, bytes, free }: Place): Ter
     ...(logLevel === undefined ? [] : [row("log level", `${logLevel.level}, for all servers`)]),
     row("last start", whenLine(lastStart)),
     row("last stop", whenLine(lastStop)),
-    ...serverLines(status.servers).map((line, index) => row(index === 0 ? "servers" : "", line)),
+    ...labelled("servers", servers.length === 0 ? ["none seems to run"] : serverLines(servers, several)),
+    ...labelled(
+      "silent",
+      silent.flatMap((server) => silentLines(server, several)),
+    ),
   ];
 }
 
@@ -101,10 +115,37 @@ function keyLine(keys: readonly KeyView[]): string {
 
 const whenLine = (time: number | undefined) => (time === undefined ? "not at the end of the log" : shownTime(time));
 
-function serverLines(servers: readonly Presence[]): string[] {
-  if (servers.length === 0) return ["none seems to run"];
-  return servers.flatMap(({ pid, version, listen, http, startedAt, draining }) => [
-    `${listen}, https ${http ?? "off"}${draining ? ", stopping" : ""}`,
-    `  since ${shownTime(startedAt)}, version ${version}, pid ${pid}`,
+function auditLines({ audit, nodes }: StoreStatus): string[] {
+  const headOf = (hash: string) => `head ${hash.slice(0, 16)}…`;
+  if (nodes.length === 1) return [`${audit.length} entries, ${headOf(audit.hash)}`];
+  const each = nodes.flatMap(({ node, length, hash, lastEntry }) => [
+    `  ${node}: ${length} entries, ${headOf(hash)}`,
+    `    the last one ${lastEntry === undefined ? "does not open" : shownTime(lastEntry)}`,
+  ]);
+  return [`${audit.length} entries of ${nodes.length} nodes`, ...each];
+}
+
+/** `several`: whether the nodes have to be told apart. */
+function serverLines(servers: readonly Presence[], several: boolean): string[] {
+  return servers.flatMap((server) => [
+    `${placeLine(server, several)}${server.draining ? ", stopping" : ""}`,
+    `  since ${shownTime(server.startedAt)}, version ${server.version}, pid ${server.pid}`,
+    ...hostLine(server, several),
   ]);
 }
+
+function silentLines(server: Presence, several: boolean): string[] {
+  const { seenAt, version, pid } = server;
+  return [
+    placeLine(server, several),
+    `  not heard of since ${shownTime(seenAt)}: killed, or cut off`,
+    `  version ${version}, pid ${pid}`,
+    ...hostLine(server, several),
+  ];
+}
+
+function placeLine({ node = "?", listen, http = "off" }: Presence, several: boolean): string {
+  return `${several ? `${node}: ` : ""}${listen}, https ${http}`;
+}
+
+const hostLine = ({ host }: Presence, several: boolean) => (several && host !== undefined ? [`  on ${host}`] : []);

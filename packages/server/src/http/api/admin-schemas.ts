@@ -43,6 +43,18 @@ export function logLevelOf(stored: StoredLogLevel | undefined): z.infer<typeof l
   };
 }
 
+const server = z.object({
+  node: z.string().nullable(),
+  host: z.string().nullable(),
+  pid: count,
+  version: z.string(),
+  started_at: time,
+  seen_at: time,
+  listen: z.string(),
+  http: z.string().nullable(),
+  draining: z.boolean(),
+});
+
 export const statusReply = z.object({
   version: z.string(),
   started_at: time,
@@ -58,7 +70,11 @@ export const statusReply = z.object({
       .array(z.object({ term: count.nullable(), records: count }))
       .describe("Records by the key that seals them."),
   }),
-  audit: z.object({ length: count, head: z.string() }),
+  audit: z.object({
+    length: count.describe("Entries of all nodes, those that retention has removed included."),
+    head: z.string().describe("Of the store's own chain, to which operators' commands write."),
+    nodes: z.array(z.object({ node: z.string(), length: count, head: z.string(), last_entry_at: time.nullable() })),
+  }),
   fingerprint: z.string(),
   leaf_expires_at: time,
   accounts: count,
@@ -71,17 +87,10 @@ export const statusReply = z.object({
   log_level: level,
   last_start_at: time.nullable(),
   last_stop_at: time.nullable(),
-  servers: z.array(
-    z.object({
-      pid: count,
-      version: z.string(),
-      started_at: time,
-      seen_at: time,
-      listen: z.string(),
-      http: z.string().nullable(),
-      draining: z.boolean(),
-    }),
-  ),
+  servers: z.array(server).describe("Those that run."),
+  silent_servers: z
+    .array(server)
+    .describe("Those of the last day that did not say that they stop: killed, or cut off."),
 });
 
 export interface Looked {
@@ -105,7 +114,7 @@ export function statusOf(looked: Looked): z.infer<typeof statusReply> {
     uptime: Math.max(0, Math.floor((now - startedAt) / 1000)),
     draining,
     store: storeOf(looked),
-    audit: { length: audit.length, head: audit.hash },
+    audit: { length: audit.length, head: audit.hash, nodes: status.nodes.map(nodeOf) },
     fingerprint,
     leaf_expires_at: isoTime(status.leafEnds),
     accounts,
@@ -119,6 +128,7 @@ export function statusOf(looked: Looked): z.infer<typeof statusReply> {
     last_start_at: orNull(status.lastStart),
     last_stop_at: orNull(status.lastStop),
     servers: status.servers.map(serverOf),
+    silent_servers: status.silent.map(serverOf),
   };
 }
 
@@ -127,8 +137,15 @@ function storeOf({ status, commits, usage }: Looked): z.infer<typeof statusReply
   return { commits, ...usage, format: status.format, created_at: isoTime(status.since), terms };
 }
 
-function serverOf({ pid, version, startedAt, seenAt, listen, http, draining }: StoreStatus["servers"][number]) {
+function nodeOf({ node, length, hash, lastEntry }: StoreStatus["nodes"][number]) {
+  return { node, length, head: hash, last_entry_at: orNull(lastEntry) };
+}
+
+function serverOf(presence: StoreStatus["servers"][number]) {
+  const { node, host, pid, version, startedAt, seenAt, listen, http, draining } = presence;
   return {
+    node: node ?? null,
+    host: host ?? null,
     pid,
     version,
     started_at: isoTime(startedAt),

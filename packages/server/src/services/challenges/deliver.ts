@@ -1,6 +1,7 @@
 import { PosternError } from "@postern/shared/errors";
 import type { CallbackId } from "@postern/shared/ids";
 import type { Log } from "../../log.js";
+import { isOutage } from "../../peer-error.js";
 import type { Post, PostOutcome } from "../../post.js";
 import type { Callback } from "../../records/challenges/callback.js";
 import type { AuditContext } from "../context.js";
@@ -125,7 +126,7 @@ class Courier implements Delivery {
       this.#failing = false;
       return wait;
     } catch (err) {
-      if (!this.#failing) this.#log.error({ err }, "callbacks cannot be delivered");
+      if (!this.#failing && !isOutage(err)) this.#log.error({ err }, "callbacks cannot be delivered");
       this.#failing = true;
       return LOOK_MS;
     }
@@ -188,7 +189,7 @@ class Courier implements Delivery {
       this.#tell(claimed, outcome, became);
     } catch (err) {
       // Its lease runs out, and it is delivered again.
-      this.#log.error({ err }, "what came of a callback cannot be stored");
+      if (!isOutage(err)) this.#log.error({ err }, "what came of a callback cannot be stored");
     } finally {
       this.#slots.giveBack(host, 1);
     }

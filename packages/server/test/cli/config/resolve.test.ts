@@ -40,6 +40,7 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
   const port = `127.0.0.1:${index + 1}`;
   const values: Record<string, string> = {
     store: `postgres://${place}@db.test/auth`,
+    node: `node-${index}`,
     listen: port,
     http: port,
     registration: "closed",
@@ -49,6 +50,7 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
     "address-limits": `10.${index}.0.0/16`,
     metrics: `10.${index}.0.0/16`,
     "page-texts": `/texts-${index}`,
+    "proxy-protocol": `198.51.100.${index}/32`,
     "trusted-proxy": `192.0.2.${index}/32`,
     "reply-to-hosts": `${place}.example`,
     "audit-retention": `${index + 1}d`,
