@@ -4,10 +4,10 @@
  * build, whole, whenever it starts. Files of the build before stay: what runs yet may load more of them.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import { bundleOf, filesOf, leaveOnly, markOfBundles, programs } from "./bundles.mjs";
+import { bundleOf, ENTRY, filesOf, leaveOnly, markOfBundles, programs } from "./bundles.mjs";
 
 /** Native parts, and who loads native parts of its own. `pg` is for few, and loads what it finds beside itself. */
 const left = ["lmdb", "msgpackr", "pg", "sodium-native"];
@@ -35,6 +35,22 @@ const ownFolder = {
   },
 };
 
+/** A process of its own begins in a file of its own: an entry, of the same build as who starts it. */
+const PROCESS = /new URL\("([^"]+\.js)", import\.meta\.url\)/g;
+
+const ownProcess = {
+  name: "own-process",
+  transform: {
+    filter: { id: /\/packages\/[^/]+\/dist\//, code: PROCESS },
+    handler(code, id) {
+      return code.replaceAll(PROCESS, (_, file) => {
+        const entry = this.emitFile({ type: "chunk", id: join(dirname(id), file), name: basename(file, ".js") });
+        return `new URL(import.meta.ROLLUP_FILE_URL_${entry})`;
+      });
+    },
+  },
+};
+
 const mark = markOfBundles();
 try {
   for (const program of programs) put(program, (await modulesOf(program)).output);
@@ -48,26 +64,32 @@ async function modulesOf(program) {
     input: { main: fileURLToPath(new URL("../dist/main.js", bundleOf(program))) },
     platform: "node",
     external: left,
-    plugins: [ownFolder],
+    plugins: [ownFolder, ownProcess],
     onwarn: (warning) => {
       throw new Error(warning.message);
     },
   });
-  const names = { entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" };
-  return build.generate({ format: "esm", ...names, keepNames: true, banner: ({ isEntry }) => (isEntry ? mark : "") });
+  return build.generate({
+    format: "esm",
+    entryFileNames: ({ name }) => (name === "main" ? ENTRY : "[name]-[hash].js"),
+    chunkFileNames: "[name]-[hash].js",
+    keepNames: true,
+    banner: ({ name }) => (name === "main" ? mark : ""),
+  });
 }
 
 function put(program, output) {
   const folder = fileURLToPath(bundleOf(program));
   mkdirSync(folder, { recursive: true });
-  // main.js waits for the program's end: who waits for main.js would wait for ever.
-  const waiting = output.find(({ imports }) => imports.includes("main.js"));
-  if (waiting !== undefined) throw new Error(`${waiting.fileName} imports the program's entry`);
+  // An entry waits for the program's end: a part that waited for the entry would wait for ever.
+  const entries = new Set(output.filter(({ isEntry }) => isEntry).map(({ fileName }) => fileName));
+  const waiting = output.find(({ imports }) => imports.some((name) => entries.has(name)));
+  if (waiting !== undefined) throw new Error(`${waiting.fileName} imports an entry of the program`);
   const files = [...output.map(({ fileName, code }) => [fileName, code]), ["LICENSES.txt", licensesOf(output)]];
   const before = filesOf(program);
   const names = files.map(([name]) => name);
-  for (const [name, text] of files.filter(([name]) => name !== "main.js")) replace(join(folder, name), text);
-  replace(join(folder, "main.js"), output.find(({ isEntry }) => isEntry).code);
+  for (const [name, text] of files.filter(([name]) => name !== ENTRY)) replace(join(folder, name), text);
+  replace(join(folder, ENTRY), output.find(({ fileName }) => fileName === ENTRY).code);
   replace(join(folder, "files.json"), JSON.stringify(names));
   leaveOnly(program, [...names, ...before]);
 }

@@ -11,7 +11,10 @@ const root = new URL("../", import.meta.url);
 /** The folders of `packages/` that are programs. */
 export const programs = ["client", "server"];
 
-/** Where a program's bundle is, as a URL that ends in a slash. `main.js` is its entry, and is put there last. */
+/** What of a bundle is put in place last: the file that a program starts by. */
+export const ENTRY = "main.js";
+
+/** Where a program's bundle is, as a URL that ends in a slash. */
 export const bundleOf = (program) => new URL(`packages/${program}/bundle/`, root);
 
 /** All that a bundle is made of and by. The compiler's notes have a hash of every source file. */
@@ -33,7 +36,7 @@ export function markOfBundles() {
 /** Whether all bundles are of what is compiled and installed. */
 export function areBundled() {
   const mark = markOfBundles();
-  return programs.every((program) => readIfThere(new URL("main.js", bundleOf(program)))?.startsWith(`${mark}\n`));
+  return programs.every((program) => readIfThere(new URL(ENTRY, bundleOf(program)))?.startsWith(`${mark}\n`));
 }
 
 /** What the bundle that is there is made up of, beside the list itself. */

@@ -14,6 +14,6 @@ export async function rolldown({ input }) {
 function outputOf(part, banner) {
   const chunk = (fileName, isEntry, code) => ({ fileName, isEntry, code, imports: [], moduleIds: [] });
   const broken = chunk("z.js", false, undefined);
-  const entry = chunk("main.js", true, `${banner({ isEntry: true })}\nimport "./${part}.js";\n`);
+  const entry = chunk("main.js", true, `${banner({ name: "main" })}\nimport "./${part}.js";\n`);
   return [entry, chunk(`${part}.js`, false, "export {};\n"), ...(part === "half" ? [broken] : [])];
 }
