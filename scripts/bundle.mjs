@@ -1,13 +1,16 @@
 /**
  * `node bundle.mjs`, run by the setup behind the compiler and under its lock: bundles both programs. A bundle's files
  * are named by their content, and its entry is put in place when all others are there, so that a program is of one
- * build, whole, whenever it starts. Files of the build before stay: what runs yet may load more of them.
+ * build, whole, whenever it starts.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import { bundleOf, ENTRY, filesOf, leaveOnly, markOfBundles, programs } from "./bundles.mjs";
+import { buildsOf, bundleOf, ENTRY, leaveOnly, markOfBundles, programs } from "./bundles.mjs";
+
+/** Of so many builds the files stay: a server that was started from one may load more of them yet. */
+const KEPT = 5;
 
 /** Native parts, and who loads native parts of its own. `pg` is for few, and loads what it finds beside itself. */
 const left = ["lmdb", "msgpackr", "pg", "sodium-native"];
@@ -86,12 +89,11 @@ function put(program, output) {
   const waiting = output.find(({ imports }) => imports.some((name) => entries.has(name)));
   if (waiting !== undefined) throw new Error(`${waiting.fileName} imports an entry of the program`);
   const files = [...output.map(({ fileName, code }) => [fileName, code]), ["LICENSES.txt", licensesOf(output)]];
-  const before = filesOf(program);
-  const names = files.map(([name]) => name);
+  const builds = [files.map(([name]) => name), ...buildsOf(program)].slice(0, KEPT);
   for (const [name, text] of files.filter(([name]) => name !== ENTRY)) replace(join(folder, name), text);
   replace(join(folder, ENTRY), output.find(({ fileName }) => fileName === ENTRY).code);
-  replace(join(folder, "files.json"), JSON.stringify(names));
-  leaveOnly(program, [...names, ...before]);
+  replace(join(folder, "files.json"), JSON.stringify(builds));
+  leaveOnly(program, builds.flat());
 }
 
 function replace(path, text) {

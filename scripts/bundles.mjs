@@ -39,8 +39,8 @@ export function areBundled() {
   return programs.every((program) => readIfThere(new URL(ENTRY, bundleOf(program)))?.startsWith(`${mark}\n`));
 }
 
-/** What the bundle that is there is made up of, beside the list itself. */
-export const filesOf = (program) => JSON.parse(readIfThere(new URL("files.json", bundleOf(program))) ?? "[]");
+/** The files of a program's builds, the last one first, as they are listed beside the last one. */
+export const buildsOf = (program) => JSON.parse(readIfThere(new URL("files.json", bundleOf(program))) ?? "[]");
 
 /** Leaves of a bundle's folder the list and what is named. */
 export function leaveOnly(program, names) {

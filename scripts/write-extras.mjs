@@ -1,12 +1,12 @@
 /**
  * `node write-extras.mjs client|server`, run by `pnpm pack` in the package's folder: writes the manual page and the
- * completion scripts that go into the tarball, made of the built program's commands, and removes what is left of the
- * bundle before.
+ * completion scripts that go into the tarball, made of the built program's commands, and removes what is left of builds
+ * before.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { areBundled, filesOf, leaveOnly } from "./bundles.mjs";
+import { areBundled, buildsOf, leaveOnly } from "./bundles.mjs";
 import { manualPage } from "./manual-page.mjs";
 
 const packages = { client: { program: "postern", section: 1 }, server: { program: "posternd", section: 8 } };
@@ -18,7 +18,7 @@ const built = (path) => import(pathToFileURL(join(folder, path)));
 const shared = (path) => built(`../shared/dist/${path}`);
 
 if (!areBundled()) throw new Error("the programs are not bundled as they are: run `npm run setup` first");
-leaveOnly(name, filesOf(name));
+leaveOnly(name, buildsOf(name)[0]);
 
 const { buildProgram } = await built("dist/cli/program.js");
 const { manual } = await built("dist/cli/manual.js");

@@ -19,7 +19,7 @@ const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].m
 
 function bundleOf(program: string): ReadonlyMap<string, File> {
   const folder = join(packages, program, "bundle");
-  const names: string[] = JSON.parse(readFileSync(join(folder, "files.json"), "utf8"));
+  const [names = []]: string[][] = JSON.parse(readFileSync(join(folder, "files.json"), "utf8"));
   const files = names
     .filter((name) => name.endsWith(".js"))
     .map((name): [string, File] => {
