@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { PosternError } from "@postern/shared/errors";
 import { type Barrier, openDepartedBarrier } from "./barrier/barrier.js";
+import { countArrived } from "./barrier/migration.js";
 import { moved, unfinished } from "./barrier/migration-notes.js";
 import { type Standing, standingOf } from "./barrier/stored-header.js";
 import { arrive, type Migrated, type MigrationEars, type MigrationEnd, migrateRecords } from "./migrate-records.js";
@@ -133,8 +134,9 @@ async function moveTo(context: AuditContext, { from, storage, standing, target, 
       const replaced = target.is === "departed" ? await putAside(target, context.now()) : undefined;
       const migrated = await inTarget(target, async (to) => {
         if (standing.is === "store") return migrateRecords(context, { from, to }, ears);
+        const records = await countArrived(to.storage);
         await arrive(context, from, to);
-        return { records: (await context.barrier.survey(undefined)).entries, copied: 0, begun: "finished" as const };
+        return { records, copied: 0, begun: "finished" as const };
       });
       return { ...migrated, replaced };
     });

@@ -114,6 +114,9 @@ describe("a migration", () => {
     });
     // Nothing else is changed there: what is left of it is whole.
     expect(records(await dump(from))).toEqual(records(before));
+    // Nor does anybody write there who had it open unseen, as in another container: they have the keys still.
+    await rejectsWith(createInvite(context, { uses: 1, lifetime: 3_600_000 }), "store_moved");
+    expect(records(await dump(from))).toEqual(records(before));
   });
 
   it("cut at any step leaves never two that open, and none only in front of the last; the next run does the rest", async () => {

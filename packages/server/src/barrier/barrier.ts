@@ -154,7 +154,7 @@ export async function openBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  return openByHeader(storage, password, { stretch, header: getHeader });
+  return openByKeys(storage, password, { stretch, keys: storedKeys });
 }
 
 /**
@@ -166,21 +166,31 @@ export async function openDepartedBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  const header = async (tx: ReadTransaction) => (await findDeparture(tx))?.header ?? (await getHeader(tx));
-  return openByHeader(storage, password, { stretch, header });
+  const keys = async (tx: ReadTransaction) => (await findDeparture(tx)) ?? (await storedKeys(tx));
+  return openByKeys(storage, password, { stretch, keys });
 }
 
-async function openByHeader(
+/** What opens a store, as it is stored. */
+interface StoredKeys {
+  readonly header: Buffer;
+  readonly keyring: Buffer | undefined;
+}
+
+async function storedKeys(tx: ReadTransaction): Promise<StoredKeys> {
+  return { header: await getHeader(tx), keyring: await tx.get(KEYRING_KEY) };
+}
+
+async function openByKeys(
   storage: Storage,
   password: Uint8Array,
-  { stretch, header }: { stretch: Stretch; header: (tx: ReadTransaction) => Promise<Buffer> },
+  { stretch, keys }: { stretch: Stretch; keys: (tx: ReadTransaction) => Promise<StoredKeys> },
 ): Promise<Barrier> {
-  const stored = await storage.read(async (tx) => ({ header: await header(tx), sealed: await tx.get(KEYRING_KEY) }));
+  const stored = await storage.read(keys);
   const unwrapped = await withSecret(offeredPassword(password), (secret) =>
     unwrapRootKey(stored.header, secret, floorOf(stretch)),
   );
   return handingOver(unwrapped, async (rootKey) => {
-    const keyring = openKeyring(stored.sealed, rootKey);
+    const keyring = openKeyring(stored.keyring, rootKey);
     return new OpenBarrier(storage, new KeyringStore(rootKey, keyring, floorOf(stretch)), stretch);
   });
 }
