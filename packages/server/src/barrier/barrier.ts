@@ -96,6 +96,11 @@ export interface Barrier {
   arriveAt(target: Storage, also: Also): Promise<void>;
   /** Drops the older terms that seal nothing any more, and gives their numbers. */
   dropUnusedTerms(also?: Also): Promise<number[]>;
+  /**
+   * The root key once more, the caller's to wipe. It is for processes of the same server (`openBarrierByRootKey`), and
+   * goes nowhere else: it opens all that the password opens, whatever the password is later.
+   */
+  copyRootKey(): SecureBuffer;
   /** Refuses new calls with `store_failed`, waits for those under way, and wipes every key. The storage stays open. */
   close(): Promise<void>;
 }
@@ -154,7 +159,7 @@ export async function openBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  return openByKeys(storage, password, { stretch, keys: storedKeys });
+  return openByKeys(storage, stretch, storedKeys, byPassword(password, stretch));
 }
 
 /**
@@ -166,11 +171,36 @@ export async function openDepartedBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  const keys = async (tx: ReadTransaction) => (await findDeparture(tx)) ?? (await storedKeys(tx));
-  return openByKeys(storage, password, { stretch, keys });
+  const keysOf = async (tx: ReadTransaction) => (await findDeparture(tx)) ?? (await storedKeys(tx));
+  return openByKeys(storage, stretch, keysOf, byPassword(password, stretch));
 }
 
-/** What opens a store, as it is stored. */
+/**
+ * The same by a root key that a process of this server has from another one: nothing is stretched. Takes over the key.
+ * @throws PosternError `store_missing`; `store_damaged`, also for the root key of before `replaceRootKey`;
+ *   `store_future`, `store_foreign`
+ */
+export async function openBarrierByRootKey(
+  storage: Storage,
+  rootKey: SecureBuffer,
+  { stretch = ADMIN_STRETCH }: BarrierOptions = {},
+): Promise<Barrier> {
+  return handingOver(rootKey, (key) =>
+    openByKeys(storage, stretch, storedKeys, async (header) => {
+      parseHeader(header, floorOf(stretch));
+      return key;
+    }),
+  );
+}
+
+type RootKeyOf = (header: Buffer) => Promise<SecureBuffer>;
+
+const byPassword =
+  (password: Uint8Array, stretch: Stretch): RootKeyOf =>
+  (header) =>
+    withSecret(offeredPassword(password), (secret) => unwrapRootKey(header, secret, floorOf(stretch)));
+
+/** What opens a store, as it is stored: of one moment. */
 interface StoredKeys {
   readonly header: Buffer;
   readonly keyring: Buffer | undefined;
@@ -182,14 +212,12 @@ async function storedKeys(tx: ReadTransaction): Promise<StoredKeys> {
 
 async function openByKeys(
   storage: Storage,
-  password: Uint8Array,
-  { stretch, keys }: { stretch: Stretch; keys: (tx: ReadTransaction) => Promise<StoredKeys> },
+  stretch: Stretch,
+  keysOf: (tx: ReadTransaction) => Promise<StoredKeys>,
+  rootKeyOf: RootKeyOf,
 ): Promise<Barrier> {
-  const stored = await storage.read(keys);
-  const unwrapped = await withSecret(offeredPassword(password), (secret) =>
-    unwrapRootKey(stored.header, secret, floorOf(stretch)),
-  );
-  return handingOver(unwrapped, async (rootKey) => {
+  const stored = await storage.read(keysOf);
+  return handingOver(await rootKeyOf(stored.header), async (rootKey) => {
     const keyring = openKeyring(stored.keyring, rootKey);
     return new OpenBarrier(storage, new KeyringStore(rootKey, keyring, floorOf(stretch)), stretch);
   });
@@ -332,6 +360,11 @@ class OpenBarrier implements Barrier {
 
   countTerms(): Promise<TermCounts> {
     return this.#admit(() => countTerms(this.#storage, this.#keyrings));
+  }
+
+  copyRootKey(): SecureBuffer {
+    this.#refuseClosed();
+    return this.#keyrings.copyRootKey();
   }
 
   dropUnusedTerms(also?: Also): Promise<number[]> {
