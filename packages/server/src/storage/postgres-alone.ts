@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { PosternError } from "@postern/shared/errors";
 import { asked } from "./postgres-errors.js";
 import type { SessionPool } from "./postgres-pool.js";
@@ -32,9 +33,23 @@ export async function alone<T>(pool: SessionPool, schema: string, work: () => Pr
 }
 
 /** @throws PosternError `store_in_use` when other sessions than these are present */
-export async function refuseOthers(session: Session, schema: string, own: readonly number[]): Promise<void> {
+async function refuseOthers(session: Session, schema: string, own: readonly number[]): Promise<void> {
   const others = await asked(() => othersPresent(session, advisoryKeys(schema).present, own));
   if (others > 0) throw inUse(`other processes have ${others} connections to it`);
+}
+
+/** Who only looks whether it may come in is present for a moment: so often, and so many milliseconds apart, it is looked. */
+const LOOKS = 8;
+const BETWEEN_LOOKS = 25;
+
+/** @throws PosternError `store_in_use` when other processes stay present */
+export async function refuseWhoStays(pool: SessionPool, schema: string): Promise<void> {
+  const session = await pool.writer();
+  for (let look = 1; look < LOOKS; look++) {
+    if ((await asked(() => othersPresent(session, advisoryKeys(schema).present, pool.ids))) === 0) return;
+    await setTimeout(BETWEEN_LOOKS);
+  }
+  await refuseOthers(session, schema, pool.ids);
 }
 
 /** An advisory lock of one number stands in pg_locks as its two halves, of the present database. */

@@ -2,7 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import { isLocal } from "../postgres-url.js";
 import { Calls } from "./calls.js";
 import { runReads } from "./guarded-transaction.js";
-import { alone, refuseOthers } from "./postgres-alone.js";
+import { alone, refuseWhoStays } from "./postgres-alone.js";
 import { asked, storeError } from "./postgres-errors.js";
 import { markLeft } from "./postgres-left.js";
 import { SessionPool } from "./postgres-pool.js";
@@ -100,9 +100,8 @@ async function read<T>(pool: SessionPool, statements: Statements, fn: (tx: ReadT
 }
 
 async function mayLeave(pool: SessionPool, schema: string): Promise<void> {
-  const session = await pool.writer();
-  await refuseUnlessOwner(session, schema);
-  await refuseOthers(session, schema, pool.ids);
+  await refuseUnlessOwner(await pool.writer(), schema);
+  await refuseWhoStays(pool, schema);
 }
 
 /**
@@ -118,9 +117,8 @@ async function refuseUnlessOwner(session: Session, schema: string): Promise<void
 
 /** Who is alone loses that with a connection. So whoever came in before the mark is seen behind it, and nobody after. */
 async function leave(pool: SessionPool, schema: string, where: string): Promise<void> {
-  const session = await pool.writer();
-  await session.command(markLeft(schema, where));
-  await refuseOthers(session, schema, pool.ids);
+  await (await pool.writer()).command(markLeft(schema, where));
+  await refuseWhoStays(pool, schema);
 }
 
 function usageOf(pool: SessionPool, schema: string): Promise<number> {
