@@ -43,6 +43,10 @@ export function guardPipelines(server: Server): void {
 export function guardDoor(server: Server, { exempt = () => false, trusted = () => false }: DoorOptions): void {
   const held = new Map<string, number>();
   server.maxConnections = MAX_CONNECTIONS;
+  // Who has reset the connection by now hears no answer, and is nobody that the log could name.
+  server.prependListener("secureConnection", (socket: Socket) => {
+    if (socket.remoteAddress === undefined) socket.destroy();
+  });
   server.on("connection", (socket) => {
     const address = addressOf(socket);
     if (exempt(address) || (!isTold(socket) && trusted(address))) return;
