@@ -1,16 +1,18 @@
-import type { Socket } from "node:net";
-import { describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { lookAtPort } from "../../packages/server/src/cli/doctor/ports.js";
 import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
 import { AWAITED_OF_ADDRESS, Awaited } from "../../packages/server/src/proxy-protocol/awaited.js";
+import { expectHeaders } from "../../packages/server/src/proxy-protocol/door.js";
 import { localHeader } from "../../packages/server/src/proxy-protocol/header.js";
 import { apiKey, call } from "../support/api.js";
 import { type Delivery, type Says, startBalancer } from "../support/balancer.js";
 import { ask, type HttpTarget } from "../support/https.js";
-import { MINUTE, type ServerOptions, startInProcess, type TestServer } from "../support/in-process.js";
+import { HOUR, MINUTE, type ServerOptions, startInProcess, type TestServer } from "../support/in-process.js";
 import { becomeKnown, guessPassword, logIn, registered, tryPassword } from "../support/person.js";
 import { binaryHeader, binaryHeaderOf, lineHeader } from "../support/proxy-header.js";
-import { clientHello, codeOf, connectRaw, gone, WireClient } from "../support/wire-client.js";
+import { clientHello, codeOf, connectRaw, gone, handshake, WireClient } from "../support/wire-client.js";
 
 /** A server of which 127.0.0.1 is a balancer, and no other address. */
 function behindBalancer(options: ServerOptions = {}): Promise<TestServer> {
@@ -39,7 +41,7 @@ async function saidTo(port: number, bytes: Buffer, localAddress: string): Promis
 }
 
 async function refusals(server: TestServer): Promise<Record<string, number>> {
-  const site = await siteBy(server, () => localHeader);
+  const site = await siteBy(server, () => lineHeader("127.0.0.1"));
   const { text } = await ask(site, "/metrics");
   const found = text.matchAll(/^posternd_proxy_header_refusals_total\{reason="(\w+)"\} (\d+)$/gm);
   return Object.fromEntries([...found].map(([, reason, count]) => [reason, Number(count)]));
@@ -108,6 +110,13 @@ describe("a PROXY header, at either port", () => {
     await server.close();
     await Promise.all(sockets.map(gone));
     expect(server.log.entries).toEqual([]);
+
+    const closing = createServer().listen(0, "127.0.0.1");
+    onTestFinished(() => void closing.close());
+    await once(closing, "listening");
+    const { clock, log } = server;
+    expectHeaders(closing, { covers: () => true, patienceMs: HOUR, now: clock.now, log })();
+    await gone(await connectRaw(closing.address() as AddressInfo));
   });
 });
 
@@ -182,15 +191,37 @@ describe("connections that a balancer passes on", () => {
     expect(await tryPassword(target, alice, device)).toBe("ok");
   });
 
-  it("whose client reads /metrics are judged by the client's address; the balancer's own connections are its own", async () => {
+  it("whose client reads /metrics are judged by the client's address, and refused where there is none", async () => {
     const server = await behindBalancer();
     const site = await siteBy(server, lineHeader);
     expect((await ask(site, "/metrics", { localAddress: "127.0.0.7" })).status).toBe(403);
     for (const header of [localHeader, Buffer.from("PROXY UNKNOWN\r\n"), binaryHeader(0x21, 0, Buffer.alloc(0))]) {
       const own = await siteBy(server, () => header);
       expect((await ask(own, "/readyz")).text).toBe('{"status":"ready"}');
-      expect((await ask(own, "/metrics")).status).toBe(200);
+      expect((await ask(own, "/metrics")).status).toBe(403);
     }
+    const reader = await siteBy(server, () => lineHeader("127.0.0.1"));
+    expect((await ask(reader, "/metrics")).status).toBe(200);
+  });
+
+  it("attack 51: are nobody's when they are reset behind a request: nothing is done that the log has no address of", async () => {
+    const server = await behindBalancer();
+    const { text: key } = await apiKey(server.context, ["admin"]);
+    const body = '{"level":"debug"}';
+    const head = `host: a\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+    for (const [address, header] of [
+      ["127.0.0.1", lineHeader("203.0.113.7")],
+      ["127.0.0.9", ""],
+    ] as const) {
+      const raw = await connectRaw({ port: httpOf(server) }, address);
+      raw.write(header);
+      const client = await handshake(raw, { ALPNProtocols: ["http/1.1"] });
+      client.write(`PUT /v1/admin/log-level HTTP/1.1\r\n${head}\r\n\r\n${body}`, () => raw.resetAndDestroy());
+      await gone(raw);
+      expect((await ask(server, "/livez", { localAddress: "127.0.0.9" })).status).toBe(200);
+    }
+    const rows = (await server.audit()).filter(({ event }) => event === "log-level.set");
+    expect(rows.map(({ personal }) => personal.address)).not.toContain("unknown");
   });
 
   it("attack 51: have no X-Forwarded-For, whoever their client is", async () => {

@@ -21,7 +21,7 @@ export interface BalancerOptions {
   readonly refused?: ((fault: HeaderFault) => void) | undefined;
 }
 
-/** Ends the connections whose header is still awaited: a server that closes would wait for them. */
+/** Ends the connections whose header is still awaited, and those that come yet: a server that closes would wait for them. */
 export type CloseDoor = () => void;
 
 /**
@@ -38,6 +38,7 @@ export function expectHeaders(server: Server, options: BalancerOptions): CloseDo
   const awaited = new Awaited();
   const sources = new Map<string, string | undefined>();
   const report = reporter(options);
+  let closed = false;
 
   const expect = (socket: Socket, address: string) => {
     const end = (outcome: Outcome) => {
@@ -56,15 +57,19 @@ export function expectHeaders(server: Server, options: BalancerOptions): CloseDo
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
     const address = plainAddress(socket.remoteAddress);
-    if (options.covers(address)) expect(socket, address);
-    else handOn(socket);
+    if (!options.covers(address)) handOn(socket);
+    else if (closed) socket.destroy();
+    else expect(socket, address);
   });
   // Before all who ask whose it is.
   server.prependListener("secureConnection", (socket: TLSSocket) => {
-    const source = sources.get(endsOf(socket));
-    if (source !== undefined) tellSource(socket, source);
+    const ends = endsOf(socket);
+    if (sources.has(ends)) tellSource(socket, sources.get(ends));
   });
-  return () => awaited.close();
+  return () => {
+    closed = true;
+    awaited.close();
+  };
 }
 
 type Outcome = Header | HeaderFault | "gone" | "closing";
@@ -101,7 +106,7 @@ function remember(socket: Socket, source: string | undefined, sources: Map<strin
   const ends = endsOf(socket);
   sources.set(ends, source);
   socket.once("close", () => sources.delete(ends));
-  if (source !== undefined) tellSource(socket, source);
+  tellSource(socket, source);
 }
 
 /** How often it is logged: whoever has such an address can be closed as often as they like. */
