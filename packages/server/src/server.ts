@@ -292,7 +292,7 @@ function outageLog(now: () => number, log: Log): HearOutage {
     // Any other failure is in the log by whom it met.
     if (!isOutage(news.why) || (saidAt !== undefined && Math.abs(now() - saidAt) < MINUTE_MS)) return;
     saidAt = now();
-    log.error({ code, why }, "the database answers, but refuses what it is asked: so are requests");
+    log.error({ code, why }, "the database answers, but calls to it fail: requests are refused for it");
   };
 }
 
