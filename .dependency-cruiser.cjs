@@ -20,7 +20,8 @@ Visitor.prototype.visitStatement = function visitAnyStatement(statement) {
 const server = {
   folder: "packages/server/src",
   rooms: {
-    cli: ["services", "records", "barrier", "identity", "mail", "outward", "proxy-protocol"],
+    cli: ["services", "records", "barrier", "identity", "mail", "outward", "proxy-protocol", "workers"],
+    workers: ["wire", "barrier"],
     wire: ["services", "records", "identity", "proxy-protocol"],
     http: ["services", "records", "proxy-protocol"],
     web: ["http", "services", "records"],
@@ -34,7 +35,7 @@ const server = {
     "proxy-protocol": [],
   },
   /** Files beside the rooms that build what the rooms offer: they may import every room, and only cli imports them. */
-  composition: ["main", "https-port", "migrate", "migrate-records", "server", "store", "upkeep"],
+  composition: ["main", "worker", "https-port", "migrate", "migrate-records", "server", "store", "upkeep"],
 };
 
 const client = {

@@ -9,6 +9,7 @@ export default defineConfig({
     // The files of a worker share its process, and what is loaded there: a file leaves nothing behind but that.
     isolate: false,
     restoreMocks: true,
+    setupFiles: ["test/support/watch-nesting.ts"],
     // By default a machine of two cores gets one worker; most of these tests wait for other processes.
     maxWorkers: 2,
   },

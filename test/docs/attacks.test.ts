@@ -7,7 +7,7 @@ import { root } from "./pages.js";
 const list = [...Array.from({ length: 67 }, (_, index) => String(index + 1)), "28a", "28b"];
 
 /** Those that are a figure, with the program that measures it. */
-const measured: Readonly<Record<string, string>> = { 53: "bench/floods.mjs" };
+const measured: Readonly<Record<string, string>> = { 53: "bench/parts/floods.mjs" };
 
 const folders = ["test", ...["shared", "server", "client"].map((name) => `packages/${name}/test`)];
 

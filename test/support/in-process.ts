@@ -6,6 +6,7 @@ import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
 import { onTestFinished } from "vitest";
 import { type Barrier, createBarrier, openBarrier } from "../../packages/server/src/barrier/barrier.js";
+import type { CrewMember } from "../../packages/server/src/crew-member.js";
 import { tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
 import type { OwnCertificate } from "../../packages/server/src/identity/own-certificate.js";
 import type { Log } from "../../packages/server/src/log.js";
@@ -158,6 +159,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Carries callbacks; by default they wait. */
   readonly post?: Post;
+  /** Where it is one of several processes of a server. */
+  readonly crew?: CrewMember;
 }
 
 /** What differs from the limits of the product: places, and seconds. */
@@ -207,6 +210,7 @@ export async function startInProcess(store?: TestStore, options: ServerOptions =
     metricsReaders: options.metricsReaders,
     onLogLevel: options.onLogLevel,
     post: options.post,
+    crew: options.crew,
     logLevelPollMs: options.onLogLevel === undefined ? 2_000 : 1,
     ...limitsOf(options.limits),
   });

@@ -47,6 +47,8 @@ const reversed: readonly Arrow[] = [
   server("services/g.ts", "outward/x.ts"),
   server("outward/a.ts", "services/x.ts"),
   server("http/d.ts", "outward/x.ts"),
+  server("wire/d.ts", "workers/x.ts"),
+  server("workers/a.ts", "services/x.ts"),
   server("cli/a.ts", "wire/x.ts"),
   server("cli/b.ts", "storage/x.ts"),
   server("proxy-protocol/a.ts", "services/x.ts"),

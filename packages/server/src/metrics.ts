@@ -1,5 +1,13 @@
 import { errors } from "@postern/shared/errors";
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import {
+  type Aggregator,
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  type MetricObject,
+  Registry,
+} from "prom-client";
 import { oneAtATime } from "./one-at-a-time.js";
 
 /**
@@ -15,8 +23,13 @@ export interface Metrics {
   headerRefused(fault: string): void;
   /** The text of the exposition format 0.0.4. */
   render(): Promise<string>;
+  /** The same as it goes to another process, to be put together by `mergeFigures`. */
+  figures(): Promise<Figures>;
   readonly contentType: string;
 }
+
+/** Metrics with their values. */
+export type Figures = readonly MetricObject[];
 
 /** What is asked when somebody reads. What fails is left out, and the rest is told. */
 export interface MetricSources {
@@ -25,11 +38,17 @@ export interface MetricSources {
   readonly nodeName?: string | undefined;
   readonly connections: () => Readonly<Record<string, number>>;
   readonly draining: () => boolean;
-  readonly auditLength: () => Promise<number>;
-  readonly challenges: () => Promise<{ readonly open: number; readonly waiting: number; readonly dead: number }>;
-  readonly store: () => Promise<{ readonly bytes: number; readonly free?: number } | undefined>;
+  readonly auditLength?: (() => Promise<number>) | undefined;
+  readonly challenges?: (() => Promise<ChallengeCounts>) | undefined;
+  readonly store?: (() => Promise<{ readonly bytes: number; readonly free?: number } | undefined>) | undefined;
   /** Milliseconds since 1970. */
   readonly leafEnds: () => number;
+}
+
+interface ChallengeCounts {
+  readonly open: number;
+  readonly waiting: number;
+  readonly dead: number;
 }
 
 export const namePrefix = "posternd_";
@@ -78,8 +97,16 @@ export function createMetrics(sources: MetricSources): Metrics {
   collectDefaultMetrics({ register: registry });
   const count = (name: string, help: string, labelNames: string[]) =>
     new Counter({ name: `${namePrefix}${name}`, help, labelNames, registers });
-  const gauge = (name: string, help: string, read: (self: Gauge) => Promise<void> | void, labelNames: string[] = []) =>
+  const gauge = (
+    name: string,
+    help: string,
+    read: (self: Gauge) => Promise<void> | void,
+    labelNames: string[] = [],
+    // What all workers say of the same thing is said once.
+    aggregator: Aggregator = "max",
+  ) =>
     new Gauge({
+      aggregator,
       name: `${namePrefix}${name}`,
       help,
       labelNames,
@@ -115,31 +142,33 @@ export function createMetrics(sources: MetricSources): Metrics {
       for (const [state, open] of Object.entries(sources.connections())) self.set({ state }, open);
     },
     ["state"],
+    "sum",
   );
   gauge("draining", "1 while the server is being stopped", (self) => self.set(Number(sources.draining())));
   gauge("audit_entries", "Length of the audit log, all nodes together", async (self) =>
-    self.set(await sources.auditLength()),
+    setIfKnown(self, await sources.auditLength?.()),
   );
-  const challenges = oneAtATime(sources.challenges);
+  const challenges = oneAtATime(async () => sources.challenges?.());
   gauge("challenges_open", "Pages of challenges that somebody may answer", async (self) =>
-    self.set((await challenges()).open),
+    setIfKnown(self, (await challenges())?.open),
   );
   gauge(
     "callbacks",
     "Messages to applications that wait, and that could not be delivered",
     async (self) => {
-      const { waiting, dead } = await challenges();
-      self.set({ state: "waiting" }, waiting);
-      self.set({ state: "dead" }, dead);
+      const counts = await challenges();
+      if (counts === undefined) return;
+      self.set({ state: "waiting" }, counts.waiting);
+      self.set({ state: "dead" }, counts.dead);
     },
     ["state"],
   );
   gauge("certificate_expiry_timestamp_seconds", "When the leaf of the server's identity ends", (self) =>
     self.set(Math.floor(sources.leafEnds() / 1000)),
   );
-  gauge("store_bytes", "Size of the store", async (self) => setIfKnown(self, (await sources.store())?.bytes));
+  gauge("store_bytes", "Size of the store", async (self) => setIfKnown(self, (await sources.store?.())?.bytes));
   gauge("store_disk_free_bytes", "Free space on the store's disk", async (self) =>
-    setIfKnown(self, (await sources.store())?.free),
+    setIfKnown(self, (await sources.store?.())?.free),
   );
 
   return {
@@ -158,8 +187,29 @@ export function createMetrics(sources: MetricSources): Metrics {
     refused: (code) => refusals.inc({ code: Object.hasOwn(errors, code) ? code : "other" }),
     headerRefused: (reason) => headers.inc({ reason }),
     render: () => registry.metrics(),
+    figures: () => registry.getMetricsAsJSON(),
     contentType: registry.contentType,
   };
+}
+
+/** The figures of a process that serves nobody: its memory, processor and event loop. */
+export function createOwnMetrics(): Pick<Metrics, "figures"> {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return { figures: () => registry.getMetricsAsJSON() };
+}
+
+/** The figures of several processes as those of one server: counts are added, as each metric says of itself. */
+export function mergeFigures(all: readonly Figures[]): Pick<Metrics, "render" | "figures"> {
+  // Of what is merged once more, nobody has kept how: these are counts.
+  const known = all.map((figures) => figures.map((metric) => ({ ...metric, aggregator: metric.aggregator ?? "sum" })));
+  const registry = AggregatorRegistry.aggregate(known.map((figures) => [...figures]));
+  return { render: () => registry.metrics(), figures: () => registry.getMetricsAsJSON() };
+}
+
+/** What has only ever grown: of a process that has ended it still counts, else the sum would fall. */
+export function countsOf(figures: Figures): Figures {
+  return figures.filter(({ type }) => ["counter", "histogram"].includes(String(type)));
 }
 
 /** A wrong password and an unknown name count as one. */

@@ -6,12 +6,13 @@ import type { ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
 import type { Barrier } from "./barrier/barrier.js";
+import { type CrewMember, shareOf } from "./crew-member.js";
 import type { HttpListener, MetricsPage } from "./http/listener.js";
 import type { HttpsPortOptions } from "./https-port.js";
 import { leafExpiresAt, tlsCredentials } from "./identity/leaf-certificate.js";
 import type { OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
-import { createMetrics, type Metrics } from "./metrics.js";
+import { createMetrics, type Figures, type Metrics } from "./metrics.js";
 import type { PageLanguages } from "./page-texts.js";
 import { isOutage } from "./peer-error.js";
 import type { Post } from "./post.js";
@@ -84,6 +85,8 @@ export interface ServerOptions {
   readonly onLogLevel?: ((level: LogLevel | undefined) => void) | undefined;
   /** Milliseconds between two looks at it; shorter in tests. */
   readonly logLevelPollMs?: number;
+  /** Undefined: this process is all of the server. */
+  readonly crew?: CrewMember | undefined;
 }
 
 export interface StoreUsage {
@@ -100,6 +103,8 @@ export interface RunningServer {
   takeUpIdentity(): Promise<void>;
   /** Takes the place of the operator's certificate that the HTTPS port shows, for connections that begin from now on. */
   setHttpCertificate(certificate: OwnCertificate): void;
+  /** What this process has counted, where metrics are read. */
+  figures(): Promise<Figures>;
   /** Logins, registrations and calls that are under way. */
   readonly underWay: number;
   /**
@@ -127,7 +132,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 
 /** @throws PosternError `address_in_use`, `address_unavailable`, `store_damaged` */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { barrier, log, registration } = options;
+  const { barrier, log, registration, crew } = options;
+  const leads = crew?.leads ?? true;
   const tools = { now: options.now ?? Date.now, random: options.random ?? randomBytes };
   warmPower(group2048);
   options.watchStore?.(outageLog(tools.now, log));
@@ -137,7 +143,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const keeper = await IdentityKeeper.open({ barrier, ...tools, hosts });
   const shown = shownBy(keeper);
   let { httpCertificate } = options;
-  const { publicUrl, limits = defaultLimits, exempt = () => false, deliver } = options;
+  const { publicUrl, exempt = () => false, deliver } = options;
+  const limits = limitsOf(options.limits ?? defaultLimits, crew);
   let issuer = publicUrl ?? issuerAt(options.http ?? options.listen);
   const state = { draining: false };
   let wire: WireListener;
@@ -149,21 +156,26 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       connections: () => wire.admission.counts,
       draining: () => state.draining,
       leafEnds: () => leafExpiresAt(keeper.current.leaf),
-      auditLength: () => auditLength(barrier),
-      challenges: () => challengeFigures(barrier),
-      store: async () => options.storeUsage?.(),
+      // Read once for all workers.
+      ...(leads && {
+        auditLength: () => auditLength(barrier),
+        challenges: () => challengeFigures(barrier),
+        store: async () => options.storeUsage?.(),
+      }),
     });
   const heard = metrics?.heard;
   let delivery: Delivery | undefined;
-  const enqueued = () => delivery?.wake();
+  const wake = () => delivery?.wake();
+  crew?.onEnqueued(wake);
+  const enqueued = crew === undefined || leads ? wake : () => crew.enqueued();
   const services: ServiceContext = { barrier, node, ...tools, registration, issuer: () => issuer, heard, enqueued };
 
-  const page = metrics && options.metricsReaders && pageOf(metrics, options.metricsReaders);
+  const page = metrics && options.metricsReaders && pageOf(metrics, options.metricsReaders, crew);
   const draining = () => state.draining;
   const credentials = httpCertificate ?? shown.credentials;
   const about = { name: "posternd", version };
   const { storeUsage } = options;
-  const door = { exempt, trusted: options.trustedProxy };
+  const door = { exempt, trusted: options.trustedProxy, crew };
   const balancers = options.balancers && {
     covers: options.balancers,
     patienceMs: limits.deadlines.handshake * 1000,
@@ -172,16 +184,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     refused: metrics?.headerRefused,
   };
   const { replyToHosts, pageLanguages } = options;
-  const parts = { services, server: about, draining, storeUsage, deliver, replyToHosts, pageLanguages };
+  const startedAt = crew?.server.startedAt;
+  const parts = { services, server: about, startedAt, draining, storeUsage, deliver, replyToHosts, pageLanguages };
   const shared = { ...parts, credentials, door, balancers, log, metrics: page };
   const http = options.http && (await httpsPort({ ...options.http, ...shared }));
   const httpAddress = options.http && http && bound(options.http, http.address.port);
   if (publicUrl === undefined && httpAddress !== undefined) issuer = issuerAt(httpAddress);
   try {
-    await auditService(barrier, node, tools, "server.start");
+    if (leads && crew?.replaces !== true) await auditService(barrier, node, tools, "server.start");
     const context = { services, server: about };
     const refused = metrics?.refused;
-    wire = await listenWire({ ...options.listen, shown, limits, exempt, balancers, context, log, refused });
+    wire = await listenWire({ ...options.listen, shown, limits, exempt, balancers, context, log, refused, crew });
   } catch (thrown) {
     // A start that failed must not go on listening: the process would stay, and serve.
     await http?.close();
@@ -190,7 +203,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   const { auditRetention } = options;
   // Not left to the first full hour: a server that never runs for one looks after its store too.
-  await attempt(() => keepSigningKeys(services), log);
+  if (leads) await attempt(() => keepSigningKeys(services), log);
   const showing = (changed: boolean) => {
     if (!changed) return;
     const now = shownBy(keeper);
@@ -201,16 +214,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const renew = async () => showing(await keeper.renew());
   const takeUpIdentity = async () => showing(await keeper.takeUp());
   const noticeExpiry = expiryWatch(tools.now, log);
-  const expiry = async () => noticeExpiry(httpCertificate);
+  const expiry = async () => {
+    if (leads) noticeExpiry(httpCertificate);
+  };
 
   const listen = bound(options.listen, wire.address.port);
   const presence = {
-    instance: tools.random(16).toString("hex"),
+    ...(crew?.server ?? { instance: tools.random(16).toString("hex"), pid: process.pid, startedAt: tools.now() }),
+    ...(crew !== undefined && { workers: crew.workers }),
     node: options.node ?? OWN_CHAIN,
     host: hostname(),
-    pid: process.pid,
     version,
-    startedAt: tools.now(),
     listen: listen.key,
     ...(httpAddress !== undefined && { http: httpAddress.key }),
   };
@@ -218,17 +232,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const appear = () => attempt(sayPresent, log);
   const followLogLevel = () =>
     attempt(async () => options.onLogLevel?.((await storedLogLevel(barrier, tools.now()))?.level), log);
-  for (const task of [appear, followLogLevel]) await task();
+  for (const task of leads ? [appear, followLogLevel] : [followLogLevel]) await task();
   const background = [
-    repeat(HOUR_MS, () => keepUp(services, [renew, expiry], auditRetention, log)),
-    repeat(MINUTE_MS, () => attempt(() => runErasures(services), log)),
-    repeat(MINUTE_MS, () => attempt(() => expireChallenges(services), log)),
     repeat(IDENTITY_CHECK_MS, attemptQuietly(takeUpIdentity, log)),
-    every(PRESENCE_MS, appear),
     every(options.logLevelPollMs ?? LOG_LEVEL_POLL_MS, followLogLevel),
   ];
-  delivery = options.post && startDelivery({ context: services, post: options.post, log });
-  if (delivery === undefined) await attempt(() => warnOfCallbacks(barrier, log), log);
+  if (leads) {
+    background.push(
+      repeat(HOUR_MS, () => keepUp(services, [renew, expiry], auditRetention, log)),
+      repeat(MINUTE_MS, () => attempt(() => runErasures(services), log)),
+      repeat(MINUTE_MS, () => attempt(() => expireChallenges(services), log)),
+      every(PRESENCE_MS, appear),
+    );
+    delivery = options.post && startDelivery({ context: services, post: options.post, log });
+    if (delivery === undefined) await attempt(() => warnOfCallbacks(barrier, log), log);
+  }
 
   return {
     listen,
@@ -240,8 +258,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     setHttpCertificate: (certificate) => {
       httpCertificate = certificate;
       http?.setCredentials(certificate);
-      noticeExpiry(certificate);
+      if (leads) noticeExpiry(certificate);
     },
+    figures: async () => (await metrics?.figures()) ?? [],
     get underWay() {
       return wire.underWay;
     },
@@ -249,7 +268,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       state.draining = true;
       const drained = Promise.all([wire.drain(), http?.settled(), delivery?.drain()]);
       // What a stop waits for must not wait for the store.
-      void attempt(sayPresent, log);
+      if (leads) void attempt(sayPresent, log);
       await Promise.race([drained, limit]);
       return wire.admission.open;
     },
@@ -257,6 +276,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       state.draining = true;
       await Promise.all([wire.close(), http?.close(), ...background.map((task) => task.stop())]);
       await delivery?.stop();
+      if (!leads) return;
       await attempt(() => endPresence(barrier, presence.instance), log);
       await auditService(barrier, node, tools, "server.stop");
     },
@@ -268,8 +288,18 @@ async function httpsPort(options: HttpsPortOptions): Promise<HttpListener> {
   return openHttpsPort(options);
 }
 
-function pageOf({ contentType, render }: Metrics, readers: (address: string) => boolean): MetricsPage {
-  return { contentType, render, mayRead: readers };
+function pageOf(
+  { contentType, render }: Metrics,
+  readers: (address: string) => boolean,
+  crew: CrewMember | undefined,
+): MetricsPage {
+  return { contentType, render: crew === undefined ? render : () => crew.metrics(), mayRead: readers };
+}
+
+/** What is for all addresses together is dealt out to the workers; what one address or person has, all of them count. */
+function limitsOf(limits: AdmissionLimits, crew: CrewMember | undefined): AdmissionLimits {
+  const { unauthenticated, authenticated } = limits;
+  return { ...limits, unauthenticated: shareOf(unauthenticated, crew), authenticated: shareOf(authenticated, crew) };
 }
 
 /**

@@ -8,8 +8,10 @@ import {
   inspectBarrier,
   type OpenBackup,
   openBarrier,
+  openBarrierByRootKey,
   restoreBarrier,
 } from "./barrier/barrier.js";
+import type { SecureBuffer } from "./barrier/secure-buffer.js";
 import { probeStorage } from "./barrier/stored-header.js";
 import type { PostgresServer } from "./postgres-url.js";
 import { badEntryText } from "./records/audit-chain.js";
@@ -81,6 +83,8 @@ export interface PlacedStorage extends Storage {
 export interface SealedStore {
   /** @throws PosternError `admin_password_wrong`, which leaves everything as it was; `store_damaged` and its kin */
   unseal(password: Uint8Array): Promise<OpenStore>;
+  /** The same by the root key that another process of this server has handed over. Takes over the key. */
+  unsealByRootKey(rootKey: SecureBuffer): Promise<OpenStore>;
   /** Writes a transaction that leaves nothing. @throws PosternError `store_failed` when it cannot be made durable */
   probe(): Promise<void>;
   usage(): Promise<StoreUsage>;
@@ -239,6 +243,7 @@ export async function openPlaced(
 function sealedStore(storage: PlacedStorage): SealedStore {
   return {
     unseal: async (password) => opened(storage, await openBarrier(storage, password)),
+    unsealByRootKey: async (rootKey) => opened(storage, await openBarrierByRootKey(storage, rootKey)),
     probe: () => probeStorage(storage),
     usage: () => storage.usage(),
     close: () => storage.close(),

@@ -743,6 +743,13 @@ export const errors = {
     message: "the database does not let posternd in",
     hint: "check user, database and schema in --store, and --store-password-file; see docs/operations.md",
   },
+  workers_failed: {
+    rpc: -32200,
+    http: 500,
+    exit: unreachable,
+    message: "the processes that serve end again and again",
+    hint: "the log says of each why it ended; --workers 1 serves by one process, which says more",
+  },
   store_in_use: {
     rpc: -32084,
     http: 503,

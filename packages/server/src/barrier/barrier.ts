@@ -96,6 +96,11 @@ export interface Barrier {
   arriveAt(target: Storage, also: Also): Promise<void>;
   /** Drops the older terms that seal nothing any more, and gives their numbers. */
   dropUnusedTerms(also?: Also): Promise<number[]>;
+  /**
+   * The root key once more, the caller's to wipe. It is for processes of the same server (`openBarrierByRootKey`), and
+   * goes nowhere else: it opens all that the password opens, whatever the password is later.
+   */
+  copyRootKey(): SecureBuffer;
   /** Refuses new calls with `store_failed`, waits for those under way, and wipes every key. The storage stays open. */
   close(): Promise<void>;
 }
@@ -154,7 +159,7 @@ export async function openBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  return openByHeader(storage, password, { stretch, header: getHeader });
+  return openByHeader(storage, stretch, getHeader, byPassword(password, stretch));
 }
 
 /**
@@ -166,20 +171,44 @@ export async function openDepartedBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  const header = async (tx: ReadTransaction) => (await findDeparture(tx))?.header ?? (await getHeader(tx));
-  return openByHeader(storage, password, { stretch, header });
+  const headerOf = async (tx: ReadTransaction) => (await findDeparture(tx))?.header ?? (await getHeader(tx));
+  return openByHeader(storage, stretch, headerOf, byPassword(password, stretch));
 }
 
+/**
+ * The same by a root key that a process of this server has from another one: nothing is stretched. Takes over the key.
+ * @throws PosternError `store_missing`; `store_damaged`, also for the root key of before `replaceRootKey`;
+ *   `store_future`, `store_foreign`
+ */
+export async function openBarrierByRootKey(
+  storage: Storage,
+  rootKey: SecureBuffer,
+  { stretch = ADMIN_STRETCH }: BarrierOptions = {},
+): Promise<Barrier> {
+  return handingOver(rootKey, (key) =>
+    openByHeader(storage, stretch, getHeader, async (header) => {
+      parseHeader(header, floorOf(stretch));
+      return key;
+    }),
+  );
+}
+
+type RootKeyOf = (header: Buffer) => Promise<SecureBuffer>;
+
+const byPassword =
+  (password: Uint8Array, stretch: Stretch): RootKeyOf =>
+  (header) =>
+    withSecret(offeredPassword(password), (secret) => unwrapRootKey(header, secret, floorOf(stretch)));
+
+/** Header and keyring are those of one moment. */
 async function openByHeader(
   storage: Storage,
-  password: Uint8Array,
-  { stretch, header }: { stretch: Stretch; header: (tx: ReadTransaction) => Promise<Buffer> },
+  stretch: Stretch,
+  headerOf: (tx: ReadTransaction) => Promise<Buffer>,
+  rootKeyOf: RootKeyOf,
 ): Promise<Barrier> {
-  const stored = await storage.read(async (tx) => ({ header: await header(tx), sealed: await tx.get(KEYRING_KEY) }));
-  const unwrapped = await withSecret(offeredPassword(password), (secret) =>
-    unwrapRootKey(stored.header, secret, floorOf(stretch)),
-  );
-  return handingOver(unwrapped, async (rootKey) => {
+  const stored = await storage.read(async (tx) => ({ header: await headerOf(tx), sealed: await tx.get(KEYRING_KEY) }));
+  return handingOver(await rootKeyOf(stored.header), async (rootKey) => {
     const keyring = openKeyring(stored.sealed, rootKey);
     return new OpenBarrier(storage, new KeyringStore(rootKey, keyring, floorOf(stretch)), stretch);
   });
@@ -322,6 +351,11 @@ class OpenBarrier implements Barrier {
 
   countTerms(): Promise<TermCounts> {
     return this.#admit(() => countTerms(this.#storage, this.#keyrings));
+  }
+
+  copyRootKey(): SecureBuffer {
+    this.#refuseClosed();
+    return this.#keyrings.copyRootKey();
   }
 
   dropUnusedTerms(also?: Also): Promise<number[]> {

@@ -77,6 +77,10 @@ export class KeyringStore {
     return deriveBackupKey(this.#rootKey, storeId, salt);
   }
 
+  copyRootKey(): SecureBuffer {
+    return this.#rootKey.use((bytes) => SecureBuffer.copyOf(bytes, "noaccess"));
+  }
+
   isRootKey(other: SecureBuffer): boolean {
     return this.#rootKey.equals(other);
   }

@@ -60,6 +60,8 @@ export class SealedWrites extends SealedReads implements SealedWriteTransaction 
   readonly #tx: WriteTransaction;
   readonly #keyrings: KeyringStore;
   readonly #afterCommit: (() => void)[] = [];
+  /** What seals in this transaction: the stored keyring, which nobody else changes before its end. */
+  #ring: Keyring | undefined;
 
   constructor(tx: WriteTransaction, keyrings: KeyringStore) {
     super(tx, keyrings);
@@ -78,8 +80,8 @@ export class SealedWrites extends SealedReads implements SealedWriteTransaction 
 
   async put(key: Uint8Array, plaintext: Uint8Array): Promise<void> {
     const storageKey = recordKey(key);
-    const ring = await this.#keyrings.current(this.#tx);
-    await this.#tx.put(storageKey, sealEnvelope(ring.active, placeOf(storageKey), plaintext));
+    this.#ring ??= await this.#keyrings.current(this.#tx);
+    await this.#tx.put(storageKey, sealEnvelope(this.#ring.active, placeOf(storageKey), plaintext));
   }
 
   delete(key: Uint8Array): Promise<void> {

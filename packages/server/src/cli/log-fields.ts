@@ -7,6 +7,9 @@
 export const logFields = {
   node: "which node this is, where it has a name",
   code: "an error's code, of the protocol's table or a `store_…` one",
+  worker: "with `--workers`: who wrote the line, or whom it is about where the first process wrote it",
+  pid: "the process id of that worker",
+  end: "by which signal or exit code it ended",
   awaits: "the state of the connection",
   err: "what was thrown: `type`, `code`, `message`, `stack`, and its `cause` in the same form",
   exempt: "`--address-limits`, of which addresses it speaks",
@@ -16,7 +19,7 @@ export const logFields = {
   connections: "how many connections were waited for, or were cut off",
   seconds: "for how long they may go on; how long the database was away",
   fingerprint: "of the identity that is shown from now on",
-  why: "why a mail was not sent: the mail server's reply code and to which command, or what became of the connection; of the database, why it is away",
+  why: "why a worker could not start; why a mail was not sent: the mail server's reply code and to which command, or what became of the connection; of the database, why it is away",
   expires: "when your own certificate ends",
   callback: "`cbk_…`, the callback that a message is for",
   challenge: "`chl_…`, the challenge that the message tells of",

@@ -17,32 +17,39 @@ export interface LevelledLog extends Log {
   setStoreLevel(level: LogLevel | undefined): void;
 }
 
-export interface LogOptions {
+/** Who writes a log, on each line. */
+export interface Writer {
+  /** Which node this is; undefined where there is one. */
+  readonly node?: string | undefined;
+  /** Which process of several. */
+  readonly worker?: number | undefined;
+}
+
+export interface LogOptions extends Writer {
   readonly level: LogLevel;
   readonly format: LogFormat | undefined;
-  /** Which node this is, on each line; undefined where there is one. */
-  readonly node: string | undefined;
 }
 
 /** A log on stderr. What goes in are codes and states; names, addresses and secrets never reach it. */
-export function createLog({ level, format, node }: LogOptions): LevelledLog {
+export function createLog({ level, format, ...writer }: LogOptions): LevelledLog {
   const chosen = format ?? (process.stderr.isTTY === true ? "pretty" : "json");
   const colorize = process.stderr.isTTY === true && !process.env.NO_COLOR;
   const stream =
     chosen === "pretty"
       ? pretty({ destination: 2, sync: true, colorize, ignore: "pid,hostname,node", messageFormat: MESSAGE })
       : pino.destination({ dest: 2, sync: true });
-  return logOn(stream, level, node);
+  return logOn(stream, level, writer);
 }
 
 /** For people the node's name stands in front of what is said. */
 const MESSAGE = "{if node}{node}: {end}{msg}";
 
 /** The same log on any stream. */
-export function logOn(stream: pino.DestinationStream, level: LogLevel, node?: string): LevelledLog {
+export function logOn(stream: pino.DestinationStream, level: LogLevel, { node, worker }: Writer = {}): LevelledLog {
   // pino's own serializer of errors would go over what the formatter has made of them once more.
   const serializers = { err: (shown: unknown) => shown };
-  const base = node === undefined ? null : { node };
+  const ofWriter = { ...(node !== undefined && { node }), ...(worker !== undefined && { worker }) };
+  const base = Object.keys(ofWriter).length === 0 ? null : ofWriter;
   const logger = pino({ level, base, formatters: { log: onlyKnownFields }, serializers }, stream);
   let own = level;
   let ofStore: LogLevel | undefined;

@@ -58,7 +58,7 @@ export function untilStoppedAgain(source: Pick<NodeJS.EventEmitter, "on"> = proc
 }
 
 /** Runs all tasks; asked again meanwhile, once more when they are done: what was asked for last is what holds. */
-function reloading({ reload, log }: Pick<SignalOptions, "reload" | "log">): () => Promise<void> {
+export function reloading({ reload, log }: Pick<SignalOptions, "reload" | "log">): () => Promise<void> {
   let running = false;
   let again = false;
   return async () => {

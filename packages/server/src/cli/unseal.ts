@@ -6,6 +6,7 @@ import { createPrompter } from "@postern/shared/terminal/prompts";
 import { readSecretFile } from "@postern/shared/terminal/secret-file";
 import { StdinLines } from "@postern/shared/terminal/stdin-lines";
 import { say } from "@postern/shared/terminal/terminal-text";
+import { handingOver, type SecureBuffer } from "../barrier/secure-buffer.js";
 import { isPostgresUrl, parsePostgresUrl } from "../postgres-url.js";
 import { createStore, findStore, type OpenStore, type SealedStore, type StoreLocation, shownPlace } from "../store.js";
 import { dataDirectory } from "./data-directory.js";
@@ -48,6 +49,21 @@ export async function unsealStore(output: Output, options: StoreOptions): Promis
   const sealed = await findStore(location);
   if (sealed === undefined) throw new PosternError("store_missing", { detail: shownPlace(location) });
   return unsealSealed(output, options, sealed);
+}
+
+/** The same by the root key that another process of this server has handed over, which goes with the store. */
+export async function openByRootKey(output: Output, options: StoreOptions, rootKey: SecureBuffer): Promise<OpenStore> {
+  return handingOver(rootKey, async (key) => {
+    const location = locationOf(output, options);
+    const sealed = await findStore(location);
+    if (sealed === undefined) throw new PosternError("store_missing", { detail: shownPlace(location) });
+    try {
+      return await sealed.unsealByRootKey(key);
+    } catch (thrown) {
+      await sealed.close();
+      throw thrown;
+    }
+  });
 }
 
 /** The same for a store that was found. It is closed when it does not open. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
 import { addressKey } from "../address-key.js";
+import { type CrewMember, shareOf } from "../crew-member.js";
 import { addressOf, isTold } from "../proxy-protocol/source.js";
 
 /** Whether an address, in the spelling of `plainAddress`, is one of a kind. */
@@ -11,6 +12,8 @@ export interface DoorOptions {
   readonly exempt?: Covers | undefined;
   /** Proxies: who they say is behind them is believed, and they hold the connections of many. */
   readonly trusted?: Covers | undefined;
+  /** Where this process is one of several: what an address holds open is counted for all of them. */
+  readonly crew?: CrewMember | undefined;
 }
 
 /** Silent sockets must not take the file descriptors that logins need. */
@@ -36,28 +39,40 @@ export function guardPipelines(server: Server): void {
   });
 }
 
+/** Of those that are not being closed already. */
+function newestOf(sockets: ReadonlySet<Socket> = new Set()): Socket | undefined {
+  return [...sockets].reverse().find(({ destroyed }) => !destroyed);
+}
+
 /**
  * Bounds what is held open at a port, in all and by one address (an IPv6 /64): who opens more than that, and says
  * nothing, is turned away at the next one, and keeps nobody else out.
  */
-export function guardDoor(server: Server, { exempt = () => false, trusted = () => false }: DoorOptions): void {
-  const held = new Map<string, number>();
-  server.maxConnections = MAX_CONNECTIONS;
+export function guardDoor(server: Server, { exempt = () => false, trusted = () => false, crew }: DoorOptions): void {
+  const held = new Map<string, Set<Socket>>();
+  const most = shareOf(MAX_CONNECTIONS, crew);
+  let open = 0;
+  crew?.places.onExcess("http", (key) => newestOf(held.get(key))?.destroy());
   // Who has reset the connection by now hears no answer, and is nobody that the log could name.
   server.prependListener("secureConnection", (socket: Socket) => {
     if (socket.remoteAddress === undefined) socket.destroy();
   });
   server.on("connection", (socket) => {
+    // Not by `maxConnections`: what a full process of a cluster refuses goes round and round among the others.
+    if (open >= most) return void socket.destroy();
+    open++;
+    socket.once("close", () => open--);
     const address = addressOf(socket);
     if (exempt(address) || (!isTold(socket) && trusted(address))) return;
     const key = addressKey(address);
-    const count = (held.get(key) ?? 0) + 1;
-    if (count > CONNECTIONS_AN_ADDRESS) return void socket.destroy();
-    held.set(key, count);
+    const own = held.get(key) ?? new Set();
+    if (own.size >= CONNECTIONS_AN_ADDRESS) return void socket.destroy();
+    held.set(key, own.add(socket));
+    crew?.places.taken("http", key, CONNECTIONS_AN_ADDRESS);
     socket.once("close", () => {
-      const left = (held.get(key) ?? 0) - 1;
-      if (left > 0) held.set(key, left);
-      else held.delete(key);
+      own.delete(socket);
+      if (own.size === 0) held.delete(key);
+      crew?.places.left("http", key);
     });
   });
 }

@@ -16,6 +16,8 @@ const schema = z.object({
   node: z.string().optional(),
   host: z.string().optional(),
   pid: z.number().int().positive(),
+  /** How many processes it has, where they are several; `pid` is that of the first, which started them. */
+  workers: z.number().int().positive().optional(),
   version: z.string(),
   startedAt: instant,
   seenAt: instant,

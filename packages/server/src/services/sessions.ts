@@ -79,7 +79,7 @@ async function makeRoom(
 }
 
 /** Counts a record that an account's session goes on from another address: 0 when there is room for it. */
-export type MoveWait = (account: AccountId) => number;
+export type MoveWait = (account: AccountId) => number | Promise<number>;
 
 /** How a client shows that it has the secret of a session, over the connection whose exporter is given. */
 export interface SessionProof extends SessionName {
@@ -123,7 +123,7 @@ export async function useSession(
  * the address is left as it was, and noted by a later use.
  */
 async function noteUseBy(context: ServiceContext, peer: Peer, session: Session, moveWait: MoveWait): Promise<Session> {
-  const moved = peer.address !== session.address && moveWait(session.account) === 0;
+  const moved = peer.address !== session.address && (await moveWait(session.account)) === 0;
   const recent = context.now() - session.lastSeenAt < sessionLimits.touchMs;
   return recent && !moved ? session : touch(context, peer, session, moved);
 }

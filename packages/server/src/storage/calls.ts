@@ -10,22 +10,27 @@ interface Running {
 
 /**
  * One for all storages, for ever: Node hands each of them on with every promise of the process, also one whose storage
- * was closed long ago.
+ * was closed long ago. There is none until `watchNesting`.
  */
-const running = new AsyncLocalStorage<Running>();
+let running: AsyncLocalStorage<Running> | undefined;
 
 /**
- * What every storage does around its calls: refuse them inside of a running `fn` and after `close`, and let `close`
- * wait for those under way.
+ * From now on a call that is made from inside of a running `fn` of the same storage is a `bug`, in this whole process.
  *
- * A nested call would wait for its own transaction for ever, silently. Only the asynchronous context tells it apart
- * from a call that someone else makes meanwhile; keeping that context costs less than can be measured beside a commit.
+ * Such a call would wait for its own transaction for ever, silently, and only the asynchronous context tells it apart
+ * from a call that someone else makes meanwhile. To keep that context, Node up to 22 runs code for each promise, an
+ * eighth of what a login costs; so the tests keep it, all of them, and a server does not.
  */
+export function watchNesting(): void {
+  running ??= new AsyncLocalStorage();
+}
+
+/** What every storage does around its calls: refuse them after `close`, and let `close` wait for those under way. */
 export class Calls {
   readonly #underWay = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  /** Runs one whole call. Errors: `bug` when nested, `store_failed` after `close`. */
+  /** Runs one whole call. Errors: `store_failed` after `close`; `bug` when nested, where that is watched. */
   async admit<T>(call: () => Promise<T>): Promise<T> {
     this.#refuseNested();
     if (this.#closing !== undefined) throw new PosternError("store_failed", { detail: "it is closed" });
@@ -40,6 +45,7 @@ export class Calls {
 
   /** Runs a caller's `fn`, so that calls made from inside of it are known as nested until it ends. */
   async within<T>(fn: () => Promise<T>): Promise<T> {
+    if (running === undefined) return fn();
     const context: Running = { of: this, outer: stillRunning(running.getStore()), over: false };
     try {
       return await running.run(context, fn);
@@ -48,7 +54,7 @@ export class Calls {
     }
   }
 
-  /** Once everything under way has ended, `release` runs, one time only. Errors: `bug` when nested. */
+  /** Once everything under way has ended, `release` runs, one time only. Errors: `bug` when nested, as above. */
   async close(release: () => Promise<void>): Promise<void> {
     this.#refuseNested();
     this.#closing ??= Promise.allSettled(this.#underWay).then(release);
@@ -56,7 +62,7 @@ export class Calls {
   }
 
   #refuseNested(): void {
-    for (let at = running.getStore(); at !== undefined; at = at.outer) {
+    for (let at = running?.getStore(); at !== undefined; at = at.outer) {
       if (at.of === this && !at.over)
         throw new PosternError("bug", { detail: "a storage call inside of a transaction" });
     }

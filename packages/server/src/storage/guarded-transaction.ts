@@ -68,14 +68,27 @@ class Life {
     }
   }
 
-  async operation<T>(run: () => Awaitable<T>): Promise<T> {
-    if (this.#ended) throw new PosternError("bug", { detail: "a transaction was used after its end" });
+  #remember(error: unknown): void {
+    if (!this.#failed) this.#failure = error;
+    this.#failed = true;
+  }
+
+  /** Not `async`: most backends answer at once, and each promise more is a turn of the queue of microtasks. */
+  operation<T>(run: () => Awaitable<T>): Promise<T> {
+    if (this.#ended) {
+      return Promise.reject(new PosternError("bug", { detail: "a transaction was used after its end" }));
+    }
     try {
-      return await run();
+      const done = run();
+      return done instanceof Promise
+        ? done.catch((error) => {
+            this.#remember(error);
+            throw error;
+          })
+        : Promise.resolve(done);
     } catch (error) {
-      if (!this.#failed) this.#failure = error;
-      this.#failed = true;
-      throw error;
+      this.#remember(error);
+      return Promise.reject(error);
     }
   }
 }

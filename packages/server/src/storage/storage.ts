@@ -11,7 +11,7 @@
  *   transaction's unfinished writes. Here `fn` may await other things too, and for long: the snapshot stays. Other
  *   processes go on meanwhile; calls of this one may have to wait.
  * - Any number of calls may be made at once; they take effect as if one after another. A `transact`, `read` or
- *   `close` inside of `fn` is a bug (it would wait for itself) and throws.
+ *   `close` inside of `fn` is a bug: it would wait for itself, and throws where that is watched (`watchNesting`).
  * - A `tx` is dead once its `fn` has ended: using it then throws.
  * - When the store itself fails, the call is refused with `store_failed` and nothing of it remains, even if `fn`
  *   caught the error of its `tx`. Later calls succeed again when the cause is gone.

@@ -50,19 +50,25 @@ export class AddressLimits {
 
   /** Counts a start: 0 when it is allowed, else the whole seconds to wait; one that is refused costs nothing. */
   takeStart(address: string | undefined): number {
-    const key = this.keyOf(address);
-    return key === undefined ? 0 : this.#take(key);
+    return this.take(this.keyOf(address));
   }
 
   /**
-   * The same for what is counted by itself, wherever it comes from: a known device, the calls of an account that leave a record. Only who is known has
-   * such a count, so nobody can fill the table with them. An exempt address has none.
+   * The same for what is counted by itself, wherever it comes from: a known device, the calls of an account that leave a
+   * record. Only who is known has such a count, so nobody can fill the table with them. An exempt address has none.
    */
   takeFor(owner: string, address: string | undefined): number {
-    return this.keyOf(address) === undefined ? 0 : this.#take(`for ${owner}`);
+    return this.take(this.ownKeyOf(owner, address));
   }
 
-  #take(key: string): number {
+  /** What `takeFor` counts by. */
+  ownKeyOf(owner: string, address: string | undefined): string | undefined {
+    return this.keyOf(address) === undefined ? undefined : `for ${owner}`;
+  }
+
+  /** Counts by a key of the two functions above; what has none is not limited. */
+  take(key: string | undefined): number {
+    if (key === undefined) return 0;
     const time = this.#elapsed();
     const full = Math.max(this.#younger.get(key) ?? this.#older.get(key) ?? 0, time);
     const wait = full + INTERVAL_MS - (time + MINUTE_MS);

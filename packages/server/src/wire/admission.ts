@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { CrewPlaces } from "../crew-member.js";
 
 /**
  * Which sockets may be open. A stranger's socket costs memory and a place; so there are only so many places for those
@@ -40,8 +41,12 @@ export class Admission {
   /** The same places as `#waiting` has, by their address; those without a limit of their own are under undefined. */
   readonly #ofAddress = new Map<string | undefined, Waiting>();
 
-  constructor(limits: AdmissionLimits) {
+  /** What the other processes of this server count with. */
+  readonly #crew: CrewPlaces | undefined;
+
+  constructor(limits: AdmissionLimits, crew?: CrewPlaces) {
     this.#limits = limits;
+    this.#crew = crew;
   }
 
   get open(): number {
@@ -86,6 +91,7 @@ export class Admission {
     if (this.#sessions.size >= this.#limits.authenticated) evictFirst(this.#sessions);
     this.#sessions.add(place);
     this.#ofPerson.set(place.person, own.add(place));
+    this.#crew?.taken("wire", personGroup(place), this.#limits.perPerson);
   }
 
   #seatWaiting(place: Place, rank: WaitingRank): void {
@@ -102,6 +108,14 @@ export class Admission {
     const own = this.#ofAddress.get(place.address) ?? new Waiting();
     own.places[rank].add(place);
     this.#ofAddress.set(place.address, own);
+    if (place.address !== undefined) this.#crew?.taken("wire", addressGroup(place), this.#limits.perAddress);
+  }
+
+  /** Has a place of this group, of those that are not busy, give way to what another process has let in. */
+  evictOneOf(group: string): void {
+    const [kind, key] = [group.slice(0, 2), group.slice(2)];
+    if (kind === "a ") this.#ofAddress.get(key)?.evictOne();
+    else evictFirst(this.#ofPerson.get(key) ?? new Set());
   }
 
   /** False when a newcomer has to go. One that logs out, busy as it is, is never sent away: then one more has a place. */
@@ -116,7 +130,9 @@ export class Admission {
     const own = this.#ofPerson.get(place.person);
     own?.delete(place);
     if (own?.size === 0) this.#ofPerson.delete(place.person);
-    return this.#sessions.delete(place);
+    const seated = this.#sessions.delete(place);
+    if (seated) this.#crew?.left("wire", personGroup(place));
+    return seated;
   }
 
   /** Whether it had a place. */
@@ -125,9 +141,14 @@ export class Admission {
     const own = this.#ofAddress.get(place.address);
     own?.places[rank].delete(place);
     if (own?.size === 0) this.#ofAddress.delete(place.address);
-    return this.#waiting.places[rank].delete(place);
+    const seated = this.#waiting.places[rank].delete(place);
+    if (seated && place.address !== undefined) this.#crew?.left("wire", addressGroup(place));
+    return seated;
   }
 }
+
+const addressGroup = ({ address }: Place) => `a ${address}`;
+const personGroup = ({ person }: Place) => `p ${person}`;
 
 type WaitingRank = Exclude<Rank, "session">;
 

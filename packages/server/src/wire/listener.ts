@@ -5,6 +5,7 @@ import type { ErrorCode } from "@postern/shared/errors";
 import type { AccountId, DeviceId } from "@postern/shared/ids";
 import { PROTOCOL } from "@postern/shared/messages";
 import type { SuccessorStatement } from "@postern/shared/successor";
+import type { CrewMember } from "../crew-member.js";
 import { listenError } from "../listen-error.js";
 import type { Log } from "../log.js";
 import { type BalancerOptions, expectHeaders } from "../proxy-protocol/door.js";
@@ -40,6 +41,8 @@ export interface WireOptions {
   readonly log: Log;
   /** Counts what peers are refused with. */
   readonly refused?: ((code: ErrorCode) => void) | undefined;
+  /** Where this process is one of several: what an address and a person may do is counted for all of them. */
+  readonly crew?: CrewMember | undefined;
 }
 
 export interface WireListener {
@@ -64,9 +67,12 @@ const tlsSettings = {
 
 /** @throws PosternError `address_in_use`, `address_unavailable` */
 export async function listenWire(options: WireOptions): Promise<WireListener> {
-  const { limits, context, log } = options;
-  const admission = new Admission(limits);
+  const { limits, context, log, crew } = options;
+  const admission = new Admission(limits, crew?.places);
+  crew?.places.onExcess("wire", (group) => admission.evictOneOf(group));
   const addresses = new AddressLimits({ now: context.services.now, exempt: options.exempt });
+  const take = (key: string | undefined) =>
+    crew === undefined || key === undefined ? addresses.take(key) : crew.takeStart(key);
   let { shown } = options;
   const handshaking = new Map<string, { place: Place; successors: ShownIdentity["successors"] }>();
   const connections = new Set<Connection>();
@@ -96,9 +102,9 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     const address = addressOf(socket);
     const { registration: registrationSeconds } = limits.deadlines;
     const startWait = (device?: DeviceId) =>
-      device === undefined ? addresses.takeStart(address) : addresses.takeFor(device, address);
-    const recordWait = (account: AccountId) => addresses.takeFor(account, address);
-    const moveWait = (account: AccountId) => addresses.takeFor(`moves of ${account}`, address);
+      take(device === undefined ? addresses.keyOf(address) : addresses.ownKeyOf(device, address));
+    const recordWait = (account: AccountId) => take(addresses.ownKeyOf(account, address));
+    const moveWait = (account: AccountId) => take(addresses.ownKeyOf(`moves of ${account}`, address));
     const connection = new Connection(socket, {
       place,
       context: { ...context, successors, startWait, recordWait, moveWait },

@@ -20,10 +20,13 @@ import { listSessions, revokeOtherSessions, revokeSession } from "../services/ow
 import { beginPasswordReset, resetPassword } from "../services/password-reset.js";
 import { recoveryStatus, regenerateRecovery } from "../services/recovery.js";
 import { beginRegistration, confirmRegistration, offerFactor, type Registered } from "../services/registration.js";
-import { endSession, resumeSession, useSession } from "../services/sessions.js";
+import { endSession, type MoveWait, resumeSession, useSession } from "../services/sessions.js";
 import { freshUntil, verifySession } from "../services/step-up.js";
 import { mintToken } from "../services/tokens.js";
 import { type Awaits, awaitStart, type State, type StateOf } from "./states.js";
+
+/** Whole seconds to wait, 0 for none; for a process that is one of several, it is another one that counts. */
+type Wait = number | Promise<number>;
 
 /** What a step can see of its connection. */
 export interface StepContext {
@@ -43,11 +46,11 @@ export interface StepContext {
    * Counts a start of this connection's address, or of the known device that makes it: 0 when it may go on, else the
    * whole seconds to wait.
    */
-  readonly startWait: (device?: DeviceId) => number;
+  readonly startWait: (device?: DeviceId) => Wait;
   /** The same for a call of a session that leaves a record, counted by its account: ten sessions have no more than one. */
-  readonly recordWait: (account: AccountId) => number;
+  readonly recordWait: (account: AccountId) => Wait;
   /** The same for the records of its sessions that go on from another address. */
-  readonly moveWait: (account: AccountId) => number;
+  readonly moveWait: MoveWait;
 }
 
 interface Done<M extends Method> {
@@ -85,7 +88,7 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
 
   start: {
     "register.start": async (_state, { name, invite }, context) => {
-      refuseWhile(context.startWait());
+      refuseWhile(await context.startWait());
       const { services, peer } = context;
       const free = await beginRegistration(services, peer, name, invite);
       const { identity, salt, stretch } = free;
@@ -100,7 +103,7 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       const guesser =
         device === undefined ? stranger : await recogniseDevice(services, named, deviceProof(device, context));
       // Whoever shares an address with strangers is not to be kept out by them: a known device has a count of its own.
-      refuseWhile(context.startWait(guesser.kind === "device" ? guesser.id : undefined));
+      refuseWhile(await context.startWait(guesser.kind === "device" ? guesser.id : undefined));
       const challenge = await beginLogin(services, named, guesser);
       const { identity, salt, stretch, ephemeral } = challenge;
       return {
@@ -109,7 +112,7 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       };
     },
     "reset.start": async (_state, { name, mac }, context) => {
-      refuseWhile(context.startWait());
+      refuseWhile(await context.startWait());
       const { services, peer, exporter } = context;
       const proof = { mac: Buffer.from(mac, "hex"), exporter: exporter() };
       const { shown, salt, stretch, factors, period, mac: own } = await beginPasswordReset(services, peer, name, proof);
@@ -186,12 +189,12 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   "session-call": {
     "session.whoami": (state) => ({ next: state, result: sessionFacts(state.session) }),
     "session.token": async (state, { audience }, { services, peer, recordWait }) => {
-      refuseWhile(recordWait(state.session.account));
+      refuseWhile(await recordWait(state.session.account));
       const { token, expiresIn } = await mintToken(services, peer, state.session, audience);
       return { next: state, result: { token, expires_in: expiresIn } };
     },
     "session.verify": async (state, given, { services, peer, recordWait }) => {
-      refuseWhile(recordWait(state.session.account));
+      refuseWhile(await recordWait(state.session.account));
       const session = await verifySession(services, peer, state.session, guessOf(given));
       return { next: { awaits: "session-call", session }, result: sessionFacts(session) };
     },
@@ -228,7 +231,7 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       return { next: state, result: { factors: factors.map((factor) => listedFactor(factor)) } };
     },
     "factor.add": async ({ session }, wish, { services, enrolmentSeconds, recordWait }) => {
-      refuseWhile(recordWait(session.account));
+      refuseWhile(await recordWait(session.account));
       const enrolment = await offerNewFactor(services, session, wish);
       const { factor, uri, secretText } = enrolment;
       const { label, algorithm, digits } = factor;
@@ -247,12 +250,12 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
       return { next: state, result: await recoveryStatus(services, state.session) };
     },
     "recovery.regenerate": async (state, _params, { services, peer, recordWait }) => {
-      refuseWhile(recordWait(state.session.account));
+      refuseWhile(await recordWait(state.session.account));
       return { next: state, result: { recovery_codes: await regenerateRecovery(services, peer, state.session) } };
     },
 
     "account.delete": async (state, given, { services, peer, recordWait }) => {
-      refuseWhile(recordWait(state.session.account));
+      refuseWhile(await recordWait(state.session.account));
       await removeOwnAccount(services, peer, state.session, guessOf(given));
       return { next: awaitStart, result: {} };
     },

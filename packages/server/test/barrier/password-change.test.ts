@@ -1,9 +1,43 @@
 import { describe, expect, it } from "vitest";
+import { openBarrierByRootKey } from "../../src/barrier/barrier.js";
 import { HEADER_KEY } from "../../src/barrier/storage-keys.js";
-import { Cut, codeOf, cuttable, dump, newStore, open, password, rejectsWith, rerunning, storageOf } from "./support.js";
+import {
+  Cut,
+  cheap,
+  codeOf,
+  cuttable,
+  dump,
+  newStore,
+  open,
+  password,
+  rejectsWith,
+  rerunning,
+  storageOf,
+} from "./support.js";
 
 const next = Buffer.from("staple of another kind");
 const record = Buffer.from("record");
+
+describe("a root key that was handed to another process", () => {
+  it("opens the store without a password, also after the password is another one", async () => {
+    const { storage, barrier } = await newStore();
+    await barrier.transact((tx) => tx.put(Buffer.from("a"), Buffer.from("one")));
+    const key = barrier.copyRootKey();
+    await barrier.changePassword(password, Buffer.from("another password"));
+    await barrier.close();
+    const again = await openBarrierByRootKey(storage, key, cheap);
+    expect(await again.read((tx) => tx.get(Buffer.from("a")))).toEqual(Buffer.from("one"));
+    await again.close();
+    expect(() => key.use(() => undefined)).toThrow("a wiped secret was used");
+  });
+
+  it("opens no other store, and is wiped", async () => {
+    const [{ storage }, other] = [await newStore(), await newStore()];
+    const key = other.barrier.copyRootKey();
+    await rejectsWith(openBarrierByRootKey(storage, key, cheap), "store_damaged");
+    expect(() => key.use(() => undefined)).toThrow("a wiped secret was used");
+  });
+});
 
 describe("changing the admin password", () => {
   it("lets the new one open and the old one not, with all that is stored", async () => {

@@ -5,7 +5,7 @@ import { logOn } from "../../src/cli/logger.js";
 
 function captured(level: "error" | "warn" | "info" | "debug" = "debug", node?: string) {
   const lines: string[] = [];
-  const log = logOn({ write: (line: string) => void lines.push(line) }, level, node);
+  const log = logOn({ write: (line: string) => void lines.push(line) }, level, { node });
   return { log, text: () => lines.join(""), rows: () => lines.map((line) => JSON.parse(line)) };
 }
 
@@ -80,6 +80,12 @@ describe("the program's log", () => {
       connections: 3,
       err: { message: "the store failed: /var/lib/postern/store.mdb: ENOSPC", stack: expect.stringMatching(/^\s+at /) },
     });
+  });
+
+  it("says which of several processes wrote a line", () => {
+    const lines: string[] = [];
+    logOn({ write: (line: string) => void lines.push(line) }, "info", { worker: 2 }).info({}, "served");
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ worker: 2, msg: "served" }]);
   });
 
   it("follows an error that is its own cause to an end", () => {

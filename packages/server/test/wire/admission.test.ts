@@ -37,6 +37,52 @@ beforeEach(() => {
   });
 });
 
+describe("attack 52: places that several processes count together", () => {
+  const limits = { unauthenticated: 64, perAddress: 8, perPerson: 2, authenticated: 64, deadlines };
+
+  function counted() {
+    const held = new Map<string, number>();
+    const change = (group: string, by: number) => held.set(group, (held.get(group) ?? 0) + by);
+    const places = {
+      taken: (_port: "wire" | "http", group: string) => void change(group, 1),
+      left: (_port: "wire" | "http", group: string) => void change(group, -1),
+      onExcess: () => undefined,
+    };
+    return { held, admission: new Admission(limits, places) };
+  }
+
+  it("are told of as they are taken and left, by address and then by person; an exempt address has none", () => {
+    const { held, admission } = counted();
+    const seats = [seat(admission, "stranger", "a"), seat(admission, "proved", "a"), seat(admission, "stranger")];
+    expect([...held]).toEqual([["a a", 2]]);
+    seats[1]?.place.step("idle", "session", "acc_1");
+    expect([...held]).toEqual([
+      ["a a", 1],
+      ["p acc_1", 1],
+    ]);
+    for (const { socket } of seats) socket.destroy();
+    expect([...held]).toEqual([
+      ["a a", 0],
+      ["p acc_1", 0],
+    ]);
+  });
+
+  it("are given up as when one process counts: the stranger longest in its step, and nobody who is busy", () => {
+    const { admission } = counted();
+    const seats = [seat(admission, "proved", "a"), seat(admission, "stranger", "a"), seat(admission, "stranger", "a")];
+    admission.evictOneOf("a a");
+    expect(gone(seats)).toEqual([1]);
+    for (const { place } of seats) place.busy = true;
+    admission.evictOneOf("a a");
+    admission.evictOneOf("a b");
+    expect(gone(seats)).toEqual([1]);
+    const ours = seat(admission, "stranger", "c");
+    ours.place.step("idle", "session", "acc_1");
+    admission.evictOneOf("p acc_1");
+    expect(ours.socket.destroyed).toBe(true);
+  });
+});
+
 describe("attack 52: when all places are taken", () => {
   const limits = { unauthenticated: 3, perAddress: 8, perPerson: 32, authenticated: 2, deadlines };
 

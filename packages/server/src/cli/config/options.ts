@@ -73,6 +73,13 @@ export const serverOptions: readonly OptionFacts[] = [
     check: address,
   },
   {
+    key: "workers",
+    value: "<number|auto>",
+    what: "how many processes serve; auto: as many as there are cores",
+    fallback: "1",
+    check: async (value) => (await import("../workers-option.js")).parseWorkers(value),
+  },
+  {
     key: "http",
     value: "<host:port|off>",
     what: "where the HTTPS port listens",

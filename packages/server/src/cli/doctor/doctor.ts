@@ -7,7 +7,7 @@ import type { OpenStore, SealedStore, StoreLocation } from "../../store.js";
 import { version } from "../../version.js";
 import { parseForwarders } from "../address-limits.js";
 import { resolutionOf, resolveOptions } from "../config/resolve.js";
-import type { StartOptions } from "../start.js";
+import type { StartOptions } from "../serving.js";
 import { locationOf, unsealSealed } from "../unseal.js";
 import { type Finding, ok, warn } from "./finding.js";
 import { lookAtHttpCertificate } from "./http-certificate.js";

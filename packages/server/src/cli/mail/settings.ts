@@ -2,6 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import { domainOf, type MailAddress, parseMailAddress } from "@postern/shared/mail-address";
 import { parseHost } from "@postern/shared/server-address";
 import { readSecretFile } from "@postern/shared/terminal/secret-file";
+import { type CrewMember, shareOf } from "../../crew-member.js";
 import type { Log } from "../../log.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { isLoopback, parseSmtpUrl, type SmtpServer } from "../../mail/smtp-url.js";
@@ -70,9 +71,12 @@ export async function readMailSettings(
   return { ...settings, password: secret };
 }
 
-export async function openMailerOf(settings: ReadMailSettings, log: Log): Promise<Mailer> {
-  const { openMailer } = await import("../../mail/mailer.js");
-  return openMailer({ ...settings, log });
+/** What goes to the mail server at a time is dealt out to the workers. */
+export async function openMailerOf(settings: ReadMailSettings, log: Log, crew?: CrewMember): Promise<Mailer> {
+  const { defaultLimits, openMailer } = await import("../../mail/mailer.js");
+  const { connections, mails } = defaultLimits;
+  const shares = { connections: shareOf(connections, crew), mails: shareOf(mails, crew) };
+  return openMailer({ ...settings, log, limits: { ...defaultLimits, ...shares } });
 }
 
 /** The host of a public URL, where it has a name that an address can end in. */

@@ -63,9 +63,9 @@ function nodeFields({ node, length, hash, lastEntry }: NodeView): JsonObject {
 }
 
 function serverFields({ startedAt, seenAt, http, ...server }: Presence): JsonObject {
-  const { node = null, host = null, pid, version, listen, draining } = server;
+  const { node = null, host = null, pid, workers = 1, version, listen, draining } = server;
   const times = { started: isoTime(startedAt), seen: isoTime(seenAt) };
-  return { node, host, pid, version, ...times, listen, http: http ?? "off", draining };
+  return { node, host, pid, workers, version, ...times, listen, http: http ?? "off", draining };
 }
 
 export function linesOf(status: StoreStatus, { where, bytes, free }: Place): TerminalText[] {
@@ -128,7 +128,7 @@ function auditLines({ audit, nodes }: StoreStatus): string[] {
 /** `several`: whether the nodes have to be told apart. */
 function serverLines(servers: readonly Presence[], several: boolean): string[] {
   return servers.flatMap((server) => [
-    `${placeLine(server, several)}${server.draining ? ", stopping" : ""}`,
+    `${placeLine(server, several)}${workersOf(server)}${server.draining ? ", stopping" : ""}`,
     `  since ${shownTime(server.startedAt)}, version ${server.version}, pid ${server.pid}`,
     ...hostLine(server, several),
   ]);
@@ -147,5 +147,7 @@ function silentLines(server: Presence, several: boolean): string[] {
 function placeLine({ node = "?", listen, http = "off" }: Presence, several: boolean): string {
   return `${several ? `${node}: ` : ""}${listen}, https ${http}`;
 }
+
+const workersOf = ({ workers }: Presence) => (workers === undefined ? "" : `, ${workers} workers`);
 
 const hostLine = ({ host }: Presence, several: boolean) => (several && host !== undefined ? [`  on ${host}`] : []);

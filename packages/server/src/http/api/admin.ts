@@ -34,9 +34,9 @@ export function addAdminRoutes(app: App, parts: ApiParts): void {
   addLogLevel(app, parts);
 }
 
-function addStatus(app: App, { services, server, draining = () => false, storeUsage }: ApiParts): void {
+function addStatus(app: App, { services, server, draining = () => false, storeUsage, ...parts }: ApiParts): void {
   const { barrier, now } = services;
-  const startedAt = now();
+  const { startedAt = now() } = parts;
   const look = oneAtATime(async () => ({
     status: await readStatus(barrier, now()),
     commits: await probeStore(barrier).then(

@@ -16,4 +16,6 @@ export interface ApiParts {
   readonly locales: readonly string[];
   /** What the store's file takes, and what its disk has left, in bytes. */
   readonly storeUsage?: (() => Promise<{ readonly bytes: number; readonly free?: number }>) | undefined;
+  /** When the server was started, in milliseconds since 1970. Undefined: when these routes were made. */
+  readonly startedAt?: number | undefined;
 }

