@@ -1,13 +1,16 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer, Server, type Socket } from "node:net";
+import { PassThrough } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { lookAtPort } from "../../packages/server/src/cli/doctor/ports.js";
 import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
 import { AWAITED_OF_ADDRESS, Awaited } from "../../packages/server/src/proxy-protocol/awaited.js";
 import { expectHeaders } from "../../packages/server/src/proxy-protocol/door.js";
 import { localHeader } from "../../packages/server/src/proxy-protocol/header.js";
+import { addressOf, isTold } from "../../packages/server/src/proxy-protocol/source.js";
 import { apiKey, call } from "../support/api.js";
 import { type Delivery, type Says, startBalancer } from "../support/balancer.js";
+import { eventually } from "../support/eventually.js";
 import { ask, type HttpTarget } from "../support/https.js";
 import { HOUR, MINUTE, type ServerOptions, startInProcess, type TestServer } from "../support/in-process.js";
 import { becomeKnown, guessPassword, logIn, registered, tryPassword } from "../support/person.js";
@@ -235,6 +238,29 @@ describe("connections that a balancer passes on", () => {
     }
     const rows = (await server.audit()).filter(({ event }) => event === "log-level.set");
     expect(rows.map(({ personal }) => personal.address)).toEqual(["127.0.0.9", "198.51.100.1"]);
+  });
+});
+
+describe("a connection with the ends of one that was reset just before", () => {
+  it("is whose its own header says, though the other one is seen to close only then", async () => {
+    const server = new Server();
+    const { clock, log } = await behindBalancer();
+    expectHeaders(server, { covers: () => true, patienceMs: MINUTE, now: clock.now, log });
+    const ends = { remoteAddress: "127.0.0.1", remotePort: 50_000, localAddress: "127.0.0.1", localPort: 7465 };
+    const socketWith = () => Object.assign(new PassThrough(), ends) as unknown as Socket;
+    const connected = async (source: string) => {
+      const socket = socketWith();
+      server.emit("connection", socket);
+      (socket as unknown as PassThrough).write(lineHeader(source));
+      await eventually(() => isTold(socket));
+      return socket;
+    };
+    const first = await connected("192.0.2.1");
+    await connected("192.0.2.2");
+    first.emit("close");
+    const secured = socketWith();
+    server.emit("secureConnection", secured);
+    expect(addressOf(secured)).toBe("192.0.2.2");
   });
 });
 

@@ -36,7 +36,7 @@ export function expectHeaders(server: Server, options: BalancerOptions): CloseDo
     for (const take of takers) take.call(server, socket);
   };
   const awaited = new Awaited();
-  const sources = new Map<string, string | undefined>();
+  const sources: Sources = new Map();
   const report = reporter(options);
   let closed = false;
 
@@ -63,8 +63,8 @@ export function expectHeaders(server: Server, options: BalancerOptions): CloseDo
   });
   // Before all who ask whose it is.
   server.prependListener("secureConnection", (socket: TLSSocket) => {
-    const ends = endsOf(socket);
-    if (sources.has(ends)) tellSource(socket, sources.get(ends));
+    const known = sources.get(endsOf(socket));
+    if (known !== undefined) tellSource(socket, known.source);
   });
   return () => {
     closed = true;
@@ -101,11 +101,20 @@ function putBack(socket: Socket, rest: Buffer): void {
   if (rest.length > 0) socket.unshift(rest);
 }
 
-/** The TLS socket that will stand for this one has the same ends. */
-function remember(socket: Socket, source: string | undefined, sources: Map<string, string | undefined>): void {
+/** By both ends of a connection, what its header said. */
+type Sources = Map<string, { readonly source: string | undefined }>;
+
+/**
+ * The TLS socket that will stand for this one has the same ends. So has the next connection, where this one was reset and
+ * the balancer took the port again at once: that this one is closed may be seen only then.
+ */
+function remember(socket: Socket, source: string | undefined, sources: Sources): void {
   const ends = endsOf(socket);
-  sources.set(ends, source);
-  socket.once("close", () => sources.delete(ends));
+  const said = { source };
+  sources.set(ends, said);
+  socket.once("close", () => {
+    if (sources.get(ends) === said) sources.delete(ends);
+  });
   tellSource(socket, source);
 }
 
