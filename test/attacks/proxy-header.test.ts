@@ -7,7 +7,7 @@ import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
 import { AWAITED_OF_ADDRESS, Awaited } from "../../packages/server/src/proxy-protocol/awaited.js";
 import { expectHeaders } from "../../packages/server/src/proxy-protocol/door.js";
 import { localHeader } from "../../packages/server/src/proxy-protocol/header.js";
-import { addressOf, isTold } from "../../packages/server/src/proxy-protocol/source.js";
+import { addressOf, isTold, isUnnamed } from "../../packages/server/src/proxy-protocol/source.js";
 import { apiKey, call } from "../support/api.js";
 import { type Delivery, type Says, startBalancer } from "../support/balancer.js";
 import { eventually } from "../support/eventually.js";
@@ -241,8 +241,22 @@ describe("connections that a balancer passes on", () => {
   });
 });
 
-describe("a connection with the ends of one that was reset just before", () => {
-  it("is whose its own header says, though the other one is seen to close only then", async () => {
+describe("a connection whose sockets say", () => {
+  it("that its balancer is another machine is nobody's of this machine, whatever its header says", async () => {
+    const server = new Server();
+    const { clock, log } = await behindBalancer();
+    expectHeaders(server, { covers: () => true, patienceMs: MINUTE, now: clock.now, log });
+    for (const source of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
+      const socket = new PassThrough();
+      const raw = Object.assign(socket, { remoteAddress: "192.0.2.64" }) as unknown as Socket;
+      server.emit("connection", raw);
+      socket.write(lineHeader(source));
+      await eventually(() => isTold(raw) || isUnnamed(raw));
+      expect(addressOf(raw)).toBe("192.0.2.64");
+    }
+  });
+
+  it("that it has the ends of one that was reset just before is whose its own header says, though the other one is seen to close only then", async () => {
     const server = new Server();
     const { clock, log } = await behindBalancer();
     expectHeaders(server, { covers: () => true, patienceMs: MINUTE, now: clock.now, log });

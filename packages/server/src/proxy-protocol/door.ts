@@ -45,7 +45,7 @@ export function expectHeaders(server: Server, options: BalancerOptions): CloseDo
       leave();
       stop();
       if (typeof outcome === "object") {
-        remember(socket, outcome.source, sources);
+        remember(socket, namedBy(address, outcome.source), sources);
         return handOn(socket);
       }
       socket.destroy();
@@ -99,6 +99,13 @@ function awaitHeader(socket: Socket, patienceMs: number, end: (outcome: Outcome)
 function putBack(socket: Socket, rest: Buffer): void {
   socket.pause();
   if (rest.length > 0) socket.unshift(rest);
+}
+
+const isLoopback = (address: string) => address.startsWith("127.") || address === "::1";
+
+/** A loopback address is of the balancer's machine: of another one than this it names nobody whom this one could know. */
+function namedBy(balancer: string, source: string | undefined): string | undefined {
+  return source !== undefined && isLoopback(source) && !isLoopback(balancer) ? undefined : source;
 }
 
 /** By both ends of a connection, what its header said. */
