@@ -26,6 +26,8 @@ export interface MigrationEars {
 export interface MigrationEnd {
   readonly storage: Storage;
   readonly shown: string;
+  /** Whether `leave` can be done: asked before anything departs. */
+  readonly mayLeave?: () => Promise<void>;
   /** Keeps out who has the keys of what departed from here; before it arrives anywhere. */
   readonly leave?: (where: string) => Promise<void>;
 }
@@ -43,7 +45,8 @@ export interface Migrated {
  * Moves the store of `context.barrier` into another storage, which is empty or has what an earlier run has left. Nobody
  * else may have either of them open. Up to the last two commits the store is where it was.
  * @throws PosternError `store_damaged` naming a record; `migration_differs`; `store_unfinished`, `store_exists` for what
- *   the target holds; `store_in_use` when the store was changed meanwhile
+ *   the target holds; `store_in_use` when the store was changed meanwhile, or is
+ *   open to somebody; `store_denied` when nobody could be kept out where it was
  */
 export async function migrateRecords(
   context: AuditContext,
@@ -51,6 +54,7 @@ export async function migrateRecords(
   { onProgress, onBegun, page }: MigrationEars & { readonly page?: number } = {},
 ): Promise<Migrated> {
   const { barrier, now, random } = context;
+  await from.mayLeave?.();
   const log = await barrier.read(logState);
   const last = await lastArrived(to.storage);
   const { digest, entries, before } = await barrier.survey(last, (done) => onProgress?.("reading", done));
@@ -65,6 +69,7 @@ export async function migrateRecords(
   });
   await compareOrBeginAnew(from.storage, to.storage, (done) => onProgress?.("comparing", done, entries));
   onProgress?.("moving", entries, entries);
+  await from.mayLeave?.();
   await barrier.depart({ run, to: to.shown, time: now(), unchanged: (tx) => refuseChanged(tx, log) });
   await arrive(context, from, to);
   return { records: entries, copied, begun };

@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { PosternError } from "@postern/shared/errors";
 import { type Barrier, openDepartedBarrier } from "./barrier/barrier.js";
+import { countArrived } from "./barrier/migration.js";
 import { moved, unfinished } from "./barrier/migration-notes.js";
 import { type Standing, standingOf } from "./barrier/stored-header.js";
 import { arrive, type Migrated, type MigrationEars, type MigrationEnd, migrateRecords } from "./migrate-records.js";
@@ -51,7 +52,12 @@ export interface MigrationTarget {
 export async function findMoving(location: StoreLocation, shown: string): Promise<MovingStore> {
   const storage = await openExisting(evenLeft(location));
   if (storage === undefined) throw new PosternError("store_missing", { detail: shown });
-  const from = { storage, shown, leave: (where: string) => storage.leave(where) };
+  const from = {
+    storage,
+    shown,
+    mayLeave: () => storage.mayLeave(),
+    leave: (where: string) => storage.leave(where),
+  };
   let barrier: Barrier | undefined;
   const close = async () => {
     await barrier?.close();
@@ -87,8 +93,7 @@ export async function findTarget(
   shown: string,
   { standing: source }: MovingStore,
 ): Promise<MigrationTarget | "done"> {
-  const storage = await openExisting(evenLeft(location));
-  const standing: Standing = storage === undefined ? { is: "empty" } : await standingOn(storage);
+  const standing = await standingAt(location);
   if (source.is === "departed") {
     const { departure } = source;
     if (standing.is === "store" && standing.header.equals(departure.header)) return "done";
@@ -103,7 +108,9 @@ function evenLeft(location: StoreLocation): StoreLocation {
   return database === undefined ? location : { database: { ...database, evenLeft: true }, warn };
 }
 
-async function standingOn(storage: PlacedStorage): Promise<Standing> {
+async function standingAt(location: StoreLocation): Promise<Standing> {
+  const storage = await openExisting(evenLeft(location));
+  if (storage === undefined) return { is: "empty" };
   try {
     return await storage.read(standingOf);
   } finally {
@@ -124,11 +131,12 @@ async function moveTo(context: AuditContext, { from, storage, standing, target, 
   try {
     return await storage.alone(async () => {
       alone = true;
-      const replaced = target.is === "departed" ? await putAside(target.location, context.now()) : undefined;
+      const replaced = target.is === "departed" ? await putAside(target, context.now()) : undefined;
       const migrated = await inTarget(target, async (to) => {
         if (standing.is === "store") return migrateRecords(context, { from, to }, ears);
+        const records = await countArrived(to.storage);
         await arrive(context, from, to);
-        return { records: (await context.barrier.survey(undefined)).entries, copied: 0, begun: "finished" as const };
+        return { records, copied: 0, begun: "finished" as const };
       });
       return { ...migrated, replaced };
     });
@@ -140,8 +148,9 @@ async function moveTo(context: AuditContext, { from, storage, standing, target, 
   }
 }
 
-/** A store that went away from a place is kept beside it, and the place is empty. */
-async function putAside(location: StoreLocation, time: number): Promise<string | undefined> {
+/** A store that went away from a place is kept beside it, and the place is empty. One that came there since stays. */
+async function putAside({ location, shown }: MigrationTarget, time: number): Promise<string | undefined> {
+  if ((await standingAt(location)).is === "store") throw new PosternError("store_exists", { detail: shown });
   return (await replaceStore(location, { replace: true, time }, (storage) => storage.close())).replaced;
 }
 

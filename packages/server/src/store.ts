@@ -74,7 +74,9 @@ export const shownPlace = ({ directory, database }: StorePlace): string => direc
 export interface PlacedStorage extends Storage {
   alone: OpenStore["alone"];
   usage: OpenStore["usage"];
-  /** Keeps out who has the keys still, where there may be somebody. `where` the store is now. */
+  /** Whether `leave` can be done. @throws PosternError `store_denied`, `store_in_use` */
+  mayLeave(): Promise<void>;
+  /** Keeps out who has the keys still, where there may be somebody. `where` the store is now. @throws `store_in_use` */
   leave(where: string): Promise<void>;
   watch: OpenStore["watch"];
 }
@@ -232,7 +234,9 @@ export async function openPlaced(
 ): Promise<PlacedStorage> {
   if (database === undefined) {
     const storage = await openLmdbStorage({ directory, create, warn });
-    return { ...storage, usage: () => storeUsage(directory), leave: async () => undefined, watch: () => undefined };
+    const nobody = async () => undefined;
+    const usage = () => storeUsage(directory);
+    return { ...storage, usage, mayLeave: nobody, leave: nobody, watch: () => undefined };
   }
   // What talks to a database takes a while to load: nobody waits for it whose store is in a file.
   const { openPostgresStorage } = await import("./storage/postgres.js");

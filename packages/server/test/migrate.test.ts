@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { PosternError } from "@postern/shared/errors";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Clock, contextOf, newStore, temporaryDirectory } from "../../../test/support/in-process.js";
 import { testDatabase } from "../../../test/support/postgres.js";
@@ -112,6 +113,9 @@ describe("a migration", () => {
       message: expect.stringMatching(/to postgres:\/\/new, on 2026-11-21 12:00 UTC$/),
     });
     // Nothing else is changed there: what is left of it is whole.
+    expect(records(await dump(from))).toEqual(records(before));
+    // Nor does anybody write there who had it open unseen, as in another container: they have the keys still.
+    await rejectsWith(createInvite(context, { uses: 1, lifetime: 3_600_000 }), "store_moved");
     expect(records(await dump(from))).toEqual(records(before));
   });
 
@@ -291,6 +295,20 @@ describe("a migration", () => {
     expect((await move(context, from, to)).begun).toBe("anew");
   });
 
+  it("departs from nowhere while somebody is in, nor where nobody could be kept out: asked first of all, and last", async () => {
+    for (const asked of [1, 2]) {
+      const [from, to] = [createMemoryStorage(), createMemoryStorage()];
+      const { context } = await storeOn(from);
+      let asking = 0;
+      const mayLeave = async () => {
+        if (++asking === asked) throw new PosternError("store_in_use");
+      };
+      const ends = { from: { ...end(from, "old"), mayLeave }, to: end(to, "new") };
+      await rejectsWith(migrateRecords(context, ends), "store_in_use");
+      expect([await opens(from), (await to.read(standingOf)).is]).toEqual([true, asked === 1 ? "empty" : "arriving"]);
+    }
+  });
+
   it("leaves no way in by a storage that it has left, or has not come into whole: nobody makes a store there", async () => {
     const [from, to] = [createMemoryStorage(), createMemoryStorage()];
     const { context } = await storeOn(from);
@@ -333,6 +351,17 @@ describe("the places of a migration", () => {
     await moving.close();
     await rejectsWith(findStore(old), "store_moved");
     await (await findStore(fresh))?.close();
+
+    // Another one is to go to where the first had been, and meanwhile that one comes back.
+    const other = { directory: join(home, "other"), warn };
+    await makeReadyStore(other.directory, password.toString());
+    const late = await findMoving(other, "other");
+    const leftBehind = await findTarget(old, "old", late);
+    if (leftBehind === "done") throw new Error("it is not");
+    expect((await moveBetween(fresh, old)).replaced).toContain("store.mdb.replaced-");
+    await rejectsWith((await late.unseal(password)).moveTo(leftBehind), "store_exists");
+    await late.close();
+    for (const place of [old, other]) await (await findStore(place))?.close();
   });
 
   it("keep a node out that was cut off from the database while the store moved: it has the keys still", async () => {
@@ -357,6 +386,37 @@ describe("the places of a migration", () => {
     const { replaced } = await moveBetween(file, database);
     onTestFinished(async () => void (await sql(`DROP SCHEMA ${replaced} CASCADE`)));
     expect(await knows()).toBe("resolved");
+  });
+});
+
+describe("a move out of a database", () => {
+  it("is refused to who does not own the tables: nobody would be kept out of what is left there", async () => {
+    const { url, schema, sql } = await testDatabase();
+    await makeReadyDatabase(url, password.toString());
+    const role = `${schema}_runs`;
+    await sql(`CREATE ROLE ${role} LOGIN`);
+    onTestFinished(async () => void (await sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`)));
+    await sql(`GRANT USAGE ON SCHEMA ${schema} TO ${role}; GRANT ALL ON ALL TABLES IN SCHEMA ${schema} TO ${role}`);
+    const server = { ...parsePostgresUrl(url), user: role };
+    const database: StoreLocation = { database: { server, password: async () => undefined }, warn };
+    const file: StoreLocation = { directory: await temporaryDirectory(), warn };
+    await expect(moveBetween(database, file)).rejects.toMatchObject({
+      code: "store_denied",
+      detail: `a store moves as the owner of ${schema}.records`,
+    });
+    expect(await findStore(file)).toBeUndefined();
+    await (await findStore(database))?.close();
+  });
+
+  it("goes on only when nobody is in: who came in before it was marked is seen, and nobody comes behind that", async () => {
+    const { url, storage } = await newPostgres();
+    await storage.mayLeave();
+    const node = await openOn(url);
+    await rejectsWith(storage.mayLeave(), "store_in_use");
+    await rejectsWith(storage.leave("to there"), "store_in_use");
+    await node.close();
+    await rejectsWith(openOn(url), "store_moved");
+    await storage.leave("to there");
   });
 });
 

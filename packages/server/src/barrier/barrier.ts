@@ -159,7 +159,7 @@ export async function openBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  return openByHeader(storage, stretch, getHeader, byPassword(password, stretch));
+  return openByKeys(storage, stretch, storedKeys, byPassword(password, stretch));
 }
 
 /**
@@ -171,8 +171,8 @@ export async function openDepartedBarrier(
   password: Uint8Array,
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
-  const headerOf = async (tx: ReadTransaction) => (await findDeparture(tx))?.header ?? (await getHeader(tx));
-  return openByHeader(storage, stretch, headerOf, byPassword(password, stretch));
+  const keysOf = async (tx: ReadTransaction) => (await findDeparture(tx)) ?? (await storedKeys(tx));
+  return openByKeys(storage, stretch, keysOf, byPassword(password, stretch));
 }
 
 /**
@@ -186,7 +186,7 @@ export async function openBarrierByRootKey(
   { stretch = ADMIN_STRETCH }: BarrierOptions = {},
 ): Promise<Barrier> {
   return handingOver(rootKey, (key) =>
-    openByHeader(storage, stretch, getHeader, async (header) => {
+    openByKeys(storage, stretch, storedKeys, async (header) => {
       parseHeader(header, floorOf(stretch));
       return key;
     }),
@@ -200,16 +200,25 @@ const byPassword =
   (header) =>
     withSecret(offeredPassword(password), (secret) => unwrapRootKey(header, secret, floorOf(stretch)));
 
-/** Header and keyring are those of one moment. */
-async function openByHeader(
+/** What opens a store, as it is stored: of one moment. */
+interface StoredKeys {
+  readonly header: Buffer;
+  readonly keyring: Buffer | undefined;
+}
+
+async function storedKeys(tx: ReadTransaction): Promise<StoredKeys> {
+  return { header: await getHeader(tx), keyring: await tx.get(KEYRING_KEY) };
+}
+
+async function openByKeys(
   storage: Storage,
   stretch: Stretch,
-  headerOf: (tx: ReadTransaction) => Promise<Buffer>,
+  keysOf: (tx: ReadTransaction) => Promise<StoredKeys>,
   rootKeyOf: RootKeyOf,
 ): Promise<Barrier> {
-  const stored = await storage.read(async (tx) => ({ header: await headerOf(tx), sealed: await tx.get(KEYRING_KEY) }));
+  const stored = await storage.read(keysOf);
   return handingOver(await rootKeyOf(stored.header), async (rootKey) => {
-    const keyring = openKeyring(stored.sealed, rootKey);
+    const keyring = openKeyring(stored.keyring, rootKey);
     return new OpenBarrier(storage, new KeyringStore(rootKey, keyring, floorOf(stretch)), stretch);
   });
 }

@@ -4,6 +4,7 @@ import type { Stretch } from "./admin-password.js";
 import { deriveBackupKey } from "./derive.js";
 import { doesNotOpen, openEnvelopeInto, type Place, plaintextLength, sealEnvelope } from "./envelope.js";
 import { Keyring } from "./keyring.js";
+import { refusalOf } from "./migration-notes.js";
 import { SecureBuffer } from "./secure-buffer.js";
 import { KEYRING_KEY } from "./storage-keys.js";
 
@@ -41,15 +42,17 @@ export class KeyringStore {
 
   /**
    * The keyring as this transaction sees it.
-   * @throws PosternError `store_damaged`
+   * @throws PosternError `store_moved` where it has gone with the store; `store_damaged`
    */
   async current(tx: ReadTransaction): Promise<Keyring> {
     return (await this.currentSealed(tx)).ring;
   }
 
-  /** The same, with the value that holds it. @throws PosternError `store_damaged` */
+  /** The same, with the value that holds it. @throws PosternError as `current` */
   async currentSealed(tx: ReadTransaction): Promise<SealedKeyring> {
     const sealed = await tx.get(KEYRING_KEY);
+    const gone = sealed === undefined ? await refusalOf(tx) : undefined;
+    if (gone !== undefined) throw gone;
     if (sealed === undefined || !sealed.equals(this.#remembered.sealed)) {
       this.#remembered = openKeyring(sealed, this.#rootKey);
     }

@@ -9,8 +9,10 @@ import { ARRIVAL_KEY, DEPARTURE_KEY } from "./storage-keys.js";
  * - The arrival stands where a migration comes in, from before the first record until the header is put there, which
  *   takes it away. There is no header beside it: what is copied by half, or is whole and not yet the store, opens for
  *   nobody.
- * - The departure takes the place of the header where the store went away from, and has that header within. So the
- *   records that stay there open for nobody, also for an older Postern, which misses the header and knows no more.
+ * - The departure takes the place of the header and of the keyring where the store went away from, and has both within.
+ *   So the records that stay there open for nobody, also for an older Postern, which misses the header and knows no more;
+ *   and who had it open and was not seen, as in another container, writes no more: each transaction that does looks for
+ *   the keyring first.
  *
  * The departure is written before the header arrives. At no moment do two open, which would take each code twice; for
  * the moment between the two commits none does, and who runs the migration again has the header arrive.
@@ -43,15 +45,20 @@ const departureSchema = z.strictObject({
   to: place,
   time,
   header: z.base64().max(4_096),
+  keyring: z.base64().max(48_000),
 });
-export type Departure = Omit<z.infer<typeof departureSchema>, "format" | "header"> & { readonly header: Buffer };
+export interface Departure extends Omit<z.infer<typeof departureSchema>, "format" | "header" | "keyring"> {
+  readonly header: Buffer;
+  readonly keyring: Buffer;
+}
 
 export function encodeArrival(arrival: Arrival): Buffer {
   return Buffer.from(JSON.stringify({ format: 1, ...arrival }), "utf8");
 }
 
-export function encodeDeparture({ header, ...departure }: Departure): Buffer {
-  return Buffer.from(JSON.stringify({ format: 1, ...departure, header: header.toString("base64") }), "utf8");
+export function encodeDeparture({ header, keyring, ...departure }: Departure): Buffer {
+  const keys = { header: header.toString("base64"), keyring: keyring.toString("base64") };
+  return Buffer.from(JSON.stringify({ format: 1, ...departure, ...keys }), "utf8");
 }
 
 /** @throws PosternError `store_damaged` */
@@ -74,8 +81,8 @@ export function parseArrival(bytes: Buffer): Arrival {
 
 /** @throws PosternError `store_damaged` */
 export function parseDeparture(bytes: Buffer): Departure {
-  const { format, header, ...departure } = parse(departureSchema, bytes);
-  return { ...departure, header: Buffer.from(header, "base64") };
+  const { format, header, keyring, ...departure } = parse(departureSchema, bytes);
+  return { ...departure, header: Buffer.from(header, "base64"), keyring: Buffer.from(keyring, "base64") };
 }
 
 /** Why a storage with a note does not open: undefined when it has none. */

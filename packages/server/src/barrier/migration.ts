@@ -2,9 +2,16 @@ import { createHash } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
 import type { Entry, KeyRange, ReadTransaction, Storage, WriteTransaction } from "../storage/storage.js";
 import type { KeyringStore } from "./keyring-store.js";
-import { type Arrival, type Departure, encodeArrival, encodeDeparture, moved } from "./migration-notes.js";
+import {
+  type Arrival,
+  type Departure,
+  encodeArrival,
+  encodeDeparture,
+  moved,
+  parseDeparture,
+} from "./migration-notes.js";
 import { openRecord, SealedReads, type SealedReadTransaction } from "./sealed-transaction.js";
-import { ARRIVAL_KEY, DEPARTURE_KEY, HEADER_KEY, isRecordKey, migrated } from "./storage-keys.js";
+import { ARRIVAL_KEY, DEPARTURE_KEY, HEADER_KEY, isRecordKey, KEYRING_KEY, migrated } from "./storage-keys.js";
 import { getHeader, standingOf } from "./stored-header.js";
 
 /**
@@ -51,6 +58,15 @@ export function survey(
       onRecords?.(entries);
     }
     return { digest: hash.digest("hex"), entries, before };
+  });
+}
+
+/** How many entries have arrived in a storage. */
+export function countArrived(storage: Storage): Promise<number> {
+  return storage.read(async (tx) => {
+    let entries = 0;
+    for await (const page of pagesOf(tx, migrated)) entries += page.length;
+    return entries;
   });
 }
 
@@ -160,7 +176,7 @@ export interface Departing {
   readonly unchanged: (tx: SealedReadTransaction) => Promise<void>;
 }
 
-/** From then on the store opens here no more. */
+/** From then on the store opens here no more, and who had it open writes no more. */
 export async function depart(
   storage: Storage,
   keyrings: KeyringStore,
@@ -168,9 +184,14 @@ export async function depart(
 ): Promise<void> {
   await storage.transact(async (tx) => {
     const header = await getHeader(tx);
+    const { sealed: keyring } = await keyrings.currentSealed(tx);
     await unchanged(new SealedReads(tx, keyrings));
-    await tx.put(DEPARTURE_KEY, encodeDeparture({ ...departing, header }));
+    const note = encodeDeparture({ ...departing, header, keyring });
+    // What could not be read again would be lost.
+    parseDeparture(note);
+    await tx.put(DEPARTURE_KEY, note);
     await tx.delete(HEADER_KEY);
+    await tx.delete(KEYRING_KEY);
   });
 }
 

@@ -25,9 +25,9 @@ type Row = AuditRow | DamagedRow;
 type Passes = (row: AuditRow) => boolean;
 
 /**
- * The filter as a predicate, but for the node, which is a chain of its own; undefined when all pass. A person who is asked for by name is the name in the entries, and
- * the account that has it: where no account has it (any more), those of the entries with that name, which are looked
- * for in `all`.
+ * The filter as a predicate, but for the node, which is a chain of its own; undefined when all pass. A person who is
+ * asked for by name is the name in the entries, and the account that has it: where no account has it (any more), those
+ * of the entries with that name, which are looked for in `all`.
  */
 export async function auditMatcher(
   barrier: Barrier,

@@ -90,3 +90,33 @@ class Tail {
     return row;
   }
 }
+
+/**
+ * A chain that is read from its beginning on. Where nodes write by turns, the entries of one stand alone in the log: a
+ * page is read once for all of them.
+ */
+export class Forward {
+  readonly #read: ReadRows;
+  readonly #chain: SizedChain;
+  #rows: readonly Row[] = [];
+  /** Behind what was read. */
+  #end = 0;
+
+  constructor(read: ReadRows, chain: SizedChain) {
+    this.#read = read;
+    this.#chain = chain;
+  }
+
+  /** The rows of a span, a page at a time; each span stands behind the one before. */
+  async *rows({ from, to }: Span): AsyncGenerator<Row[]> {
+    for (let at = from; at < to; ) {
+      if (at >= this.#end) {
+        this.#end = Math.min(at + AUDIT_PAGE, this.#chain.length);
+        this.#rows = await this.#read(this.#chain.node, { from: at, to: this.#end });
+      }
+      const span = { from: at, to: Math.min(to, this.#end) };
+      yield this.#rows.filter(({ index }) => index >= span.from && index < span.to);
+      at = span.to;
+    }
+  }
+}

@@ -9,7 +9,7 @@ import { readTexts } from "../records/audit-stored.js";
 import { chainEnds, verifyAudit } from "../records/audit-verify.js";
 import { type AuditFilter, auditMatcher } from "./audit-filter.js";
 import { storedPublicKey } from "./audit-key.js";
-import { lastRuns, type ReadRows, type Row, type Run, type SizedChain } from "./audit-merge.js";
+import { Forward, lastRuns, type ReadRows, type Row, type SizedChain } from "./audit-merge.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
 import { addedNode, chainsOf, labelOf, ofChain } from "./nodes.js";
 
@@ -32,9 +32,12 @@ export async function* auditTrail(barrier: Barrier, limit: number, filter: Audit
   const runs = whole
     ? [{ chain: only, from: Math.max(0, only.length - limit), to: only.length }]
     : await lastRuns(rows, chains, { limit, passes: passes ?? (() => true) });
+  const chainRows = new Map(chains.map((chain) => [chain, new Forward(rows, chain)]));
   for (let run = runs.pop(); run !== undefined; run = runs.pop()) {
     const { name } = run.chain;
-    for await (const page of pagesForward(rows, run)) yield* page.map((row) => ({ ...row, node: name }));
+    for await (const page of chainRows.get(run.chain)?.rows(run) ?? []) {
+      yield* page.map((row) => ({ ...row, node: name }));
+    }
   }
 }
 
@@ -59,13 +62,7 @@ async function sizedChains(barrier: Barrier, name: string | undefined): Promise<
 }
 
 async function* allPages(read: ReadRows, chains: readonly SizedChain[]): AsyncGenerator<Row[]> {
-  for (const chain of chains) yield* pagesForward(read, { chain, from: 0, to: chain.length });
-}
-
-async function* pagesForward(read: ReadRows, { chain, from, to }: Run): AsyncGenerator<Row[]> {
-  for (let at = from; at < to; at += AUDIT_PAGE) {
-    yield await read(chain.node, { from: at, to: Math.min(at + AUDIT_PAGE, to) });
-  }
+  for (const chain of chains) yield* new Forward(read, chain).rows({ from: 0, to: chain.length });
 }
 
 export interface AuditTail {

@@ -24,6 +24,8 @@ const MOST_NODES = 1000;
 const ADDED = "node.add";
 /** The first entry of that one: under what name. */
 const BEGUN = "node.begin";
+/** The first entry of the store's own. */
+const CREATED = "store.create";
 
 type Tools = Pick<AuditContext, "now" | "random">;
 
@@ -67,10 +69,11 @@ export function addedNode({ event, reason = "" }: AuditEntry): NamedChain | unde
   return isId("node", node) && isNodeName(name) ? { node, name } : undefined;
 }
 
-/** The same of a chain's own first entry. */
+/** The same of a chain's own first entry, that of the store's own being the store's. */
 export function begunNode(node: string, { index, event, reason }: AuditEntry): NamedChain | undefined {
-  const begins = index === 0 && event === BEGUN && isId("node", node);
-  return begins && isNodeName(reason) ? { node, name: reason } : undefined;
+  if (index !== 0 || !isId("node", node)) return undefined;
+  if (event === CREATED) return { node, name: OWN_CHAIN };
+  return event === BEGUN && isNodeName(reason) ? { node, name: reason } : undefined;
 }
 
 /** Every chain of the store by its name, that of the store itself in front. @throws PosternError as `auditNodes` */

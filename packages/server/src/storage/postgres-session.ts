@@ -65,7 +65,7 @@ const SETTINGS = `
 
 const OPENING = `SELECT current_setting('server_version_num'), current_setting('fsync'), pg_is_in_recovery(),
   pg_try_advisory_lock_shared($1), pg_try_advisory_xact_lock_shared($2),
-  obj_description(to_regnamespace($3)::oid, 'pg_namespace'), ${SETTINGS}`;
+  obj_description(to_regclass($3)::oid, 'pg_class'), ${SETTINGS}`;
 
 /** The first that has all that is used, and that PostgreSQL's project still looks after. */
 const OLDEST = 140_000;
@@ -167,7 +167,7 @@ export class Session {
   async #begin({ server: { schema }, evenLeft }: SessionSettings, as: Opening["door"]): Promise<void> {
     const { present, door } = advisoryKeys(schema);
     for (let look = 1; ; look++) {
-      const [row = []] = await this.once(OPENING, [present, door, schema]);
+      const [row = []] = await this.once(OPENING, [present, door, `${schema}.records`]);
       const [version, fsync, standby, , open, comment] = row;
       refuseServer(Number(version), standby === "t");
       if (evenLeft !== true) refuseLeft(comment);

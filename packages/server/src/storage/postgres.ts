@@ -2,7 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import { isLocal } from "../postgres-url.js";
 import { Calls } from "./calls.js";
 import { runReads } from "./guarded-transaction.js";
-import { alone } from "./postgres-alone.js";
+import { alone, refuseWhoStays } from "./postgres-alone.js";
 import { asked, storeError } from "./postgres-errors.js";
 import { markLeft } from "./postgres-left.js";
 import { SessionPool } from "./postgres-pool.js";
@@ -23,7 +23,12 @@ export interface PostgresOptions extends SessionSettings {
 export interface PostgresStorage extends Storage {
   /** Runs `work` while no other process has the store open. @throws PosternError `store_in_use` when one has */
   alone<T>(work: () => Promise<T>): Promise<T>;
-  /** Nobody begins a session any more, but who means to look at what is left. `where` the store is now. */
+  /** Whether `leave` can be done. @throws PosternError `store_denied`; `store_in_use` when another process has it open */
+  mayLeave(): Promise<void>;
+  /**
+   * Nobody begins a session any more, but who means to look at what is left. `where` the store is now.
+   * @throws PosternError `store_in_use` when somebody had begun one before
+   */
   leave(where: string): Promise<void>;
   /** What the store takes in the database, in bytes. */
   usage(): Promise<number>;
@@ -64,8 +69,8 @@ function storageOn(pool: SessionPool, { server: { schema } }: PostgresOptions): 
     transact: (fn) => calls.admit(() => pool.watched(() => pump.transact(fn))),
     read: (fn) => calls.admit(() => pool.watched(() => read(pool, statements, (tx) => calls.within(() => fn(tx))))),
     alone: (work) => alone(pool, schema, work),
-    leave: (where) =>
-      calls.admit(() => asked(async () => void (await (await pool.writer()).command(markLeft(schema, where))))),
+    mayLeave: () => calls.admit(() => asked(() => mayLeave(pool, schema))),
+    leave: (where) => calls.admit(() => asked(() => leave(pool, schema, where))),
     usage: () => calls.admit(() => usageOf(pool, schema)),
     watch: (hear) => pool.watch(hear),
     close: () => calls.close(() => pool.close()),
@@ -92,6 +97,28 @@ async function read<T>(pool: SessionPool, statements: Statements, fn: (tx: ReadT
       if (failures.length > 0) void session.end();
     }
   });
+}
+
+async function mayLeave(pool: SessionPool, schema: string): Promise<void> {
+  await refuseUnlessOwner(await pool.writer(), schema);
+  await refuseWhoStays(pool, schema);
+}
+
+/**
+ * Comments are for who owns the table, as who has made it does.
+ * @throws PosternError `store_denied` for anybody else, who could not say that the store has moved
+ */
+async function refuseUnlessOwner(session: Session, schema: string): Promise<void> {
+  const owned = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = $1::regclass";
+  const [row] = await session.once(owned, [`${schema}.records`]);
+  if (row?.[0] === "t") return;
+  throw new PosternError("store_denied", { detail: `a store moves as the owner of ${schema}.records` });
+}
+
+/** Who is alone loses that with a connection. So whoever came in before the mark is seen behind it, and nobody after. */
+async function leave(pool: SessionPool, schema: string, where: string): Promise<void> {
+  await (await pool.writer()).command(markLeft(schema, where));
+  await refuseWhoStays(pool, schema);
 }
 
 function usageOf(pool: SessionPool, schema: string): Promise<number> {

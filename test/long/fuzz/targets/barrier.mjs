@@ -141,7 +141,8 @@ const arrival = {
   from: "lmdb:/var/lib/postern",
   time: 1_795_000_000_000,
 };
-const departure = { run: arrival.run, to: "postgres://me@db/store", time: 8.64e15, header: Buffer.alloc(90, 7) };
+const keys = { header: Buffer.alloc(90, 7), keyring: Buffer.alloc(120, 8) };
+const departure = { run: arrival.run, to: "postgres://me@db/store", time: 8.64e15, ...keys };
 
 /** An odd first byte: what departed, else what arrives. Whoever can write a storage can write either. */
 const migrationNotes = {
@@ -153,6 +154,7 @@ const migrationNotes = {
     '"time":',
     "8640000000000001",
     '"header":"',
+    '"keyring":"',
     "=",
     "\\u0000",
     "1e400",
