@@ -190,7 +190,7 @@ describe("two nodes on one PostgreSQL", () => {
 describe("a node whose database says nothing any more", () => {
   it("refuses at once, says so once, and keeps its connections until it is back", async () => {
     const clock = new Clock();
-    const { url } = await testDatabase();
+    const { url, schema, sql } = await testDatabase();
     const way = await openDamagedWay(url);
     const storage = await openedOn(way.url, true);
     const node = await startInProcess(await newStore({ clock, storage }), { http: true, watchStore: storage.watch });
@@ -218,5 +218,16 @@ describe("a node whose database says nothing any more", () => {
     expect(await atCode?.outcome("login.code", { code: frank.code(clock) })).toBe("ok");
     expect(await guessPassword(resting, "frank").then(codeOf)).toBe("login_failed");
     expect(node.log.errors).toHaveLength(1);
+
+    // It answers and refuses all the same, as where a right is gone.
+    await sql(`CREATE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE insufficient_privilege; END $$`);
+    await sql(`CREATE TRIGGER refuse BEFORE INSERT ON ${schema}.records EXECUTE FUNCTION ${schema}.refuse()`);
+    for (let guess = 0; guess < 3; guess++) {
+      expect(await guessPassword(await WireClient.open(node), "frank").then(codeOf)).toBe("unavailable");
+      await eventually(() => node.log.errors.length === 2);
+    }
+    expect(node.log.errors[1]).toMatchObject({ facts: { code: "store_denied", why: "this user lacks a right there" } });
+    await sql(`DROP TRIGGER refuse ON ${schema}.records`);
   });
 });

@@ -1,16 +1,21 @@
-import type { Socket } from "node:net";
-import { describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { type AddressInfo, createServer, Server, type Socket } from "node:net";
+import { PassThrough } from "node:stream";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { lookAtPort } from "../../packages/server/src/cli/doctor/ports.js";
 import { CONNECTIONS_AN_ADDRESS } from "../../packages/server/src/http/door.js";
 import { AWAITED_OF_ADDRESS, Awaited } from "../../packages/server/src/proxy-protocol/awaited.js";
+import { expectHeaders } from "../../packages/server/src/proxy-protocol/door.js";
 import { localHeader } from "../../packages/server/src/proxy-protocol/header.js";
+import { addressOf, isTold, isUnnamed } from "../../packages/server/src/proxy-protocol/source.js";
 import { apiKey, call } from "../support/api.js";
 import { type Delivery, type Says, startBalancer } from "../support/balancer.js";
+import { eventually } from "../support/eventually.js";
 import { ask, type HttpTarget } from "../support/https.js";
-import { MINUTE, type ServerOptions, startInProcess, type TestServer } from "../support/in-process.js";
+import { HOUR, MINUTE, type ServerOptions, startInProcess, type TestServer } from "../support/in-process.js";
 import { becomeKnown, guessPassword, logIn, registered, tryPassword } from "../support/person.js";
 import { binaryHeader, binaryHeaderOf, lineHeader } from "../support/proxy-header.js";
-import { clientHello, codeOf, connectRaw, gone, WireClient } from "../support/wire-client.js";
+import { clientHello, codeOf, connectRaw, gone, handshake, WireClient } from "../support/wire-client.js";
 
 /** A server of which 127.0.0.1 is a balancer, and no other address. */
 function behindBalancer(options: ServerOptions = {}): Promise<TestServer> {
@@ -39,7 +44,7 @@ async function saidTo(port: number, bytes: Buffer, localAddress: string): Promis
 }
 
 async function refusals(server: TestServer): Promise<Record<string, number>> {
-  const site = await siteBy(server, () => localHeader);
+  const site = await siteBy(server, () => lineHeader("127.0.0.1"));
   const { text } = await ask(site, "/metrics");
   const found = text.matchAll(/^posternd_proxy_header_refusals_total\{reason="(\w+)"\} (\d+)$/gm);
   return Object.fromEntries([...found].map(([, reason, count]) => [reason, Number(count)]));
@@ -108,6 +113,13 @@ describe("a PROXY header, at either port", () => {
     await server.close();
     await Promise.all(sockets.map(gone));
     expect(server.log.entries).toEqual([]);
+
+    const closing = createServer().listen(0, "127.0.0.1");
+    onTestFinished(() => void closing.close());
+    await once(closing, "listening");
+    const { clock, log } = server;
+    expectHeaders(closing, { covers: () => true, patienceMs: HOUR, now: clock.now, log })();
+    await gone(await connectRaw(closing.address() as AddressInfo));
   });
 });
 
@@ -182,15 +194,37 @@ describe("connections that a balancer passes on", () => {
     expect(await tryPassword(target, alice, device)).toBe("ok");
   });
 
-  it("whose client reads /metrics are judged by the client's address; the balancer's own connections are its own", async () => {
+  it("whose client reads /metrics are judged by the client's address, and refused where there is none", async () => {
     const server = await behindBalancer();
     const site = await siteBy(server, lineHeader);
     expect((await ask(site, "/metrics", { localAddress: "127.0.0.7" })).status).toBe(403);
     for (const header of [localHeader, Buffer.from("PROXY UNKNOWN\r\n"), binaryHeader(0x21, 0, Buffer.alloc(0))]) {
       const own = await siteBy(server, () => header);
       expect((await ask(own, "/readyz")).text).toBe('{"status":"ready"}');
-      expect((await ask(own, "/metrics")).status).toBe(200);
+      expect((await ask(own, "/metrics")).status).toBe(403);
     }
+    const reader = await siteBy(server, () => lineHeader("127.0.0.1"));
+    expect((await ask(reader, "/metrics")).status).toBe(200);
+  });
+
+  it("attack 51: are nobody's when they are reset behind a request: nothing is done that the log has no address of", async () => {
+    const server = await behindBalancer();
+    const { text: key } = await apiKey(server.context, ["admin"]);
+    const body = '{"level":"debug"}';
+    const head = `host: a\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+    for (const [address, header] of [
+      ["127.0.0.1", lineHeader("203.0.113.7")],
+      ["127.0.0.9", ""],
+    ] as const) {
+      const raw = await connectRaw({ port: httpOf(server) }, address);
+      raw.write(header);
+      const client = await handshake(raw, { ALPNProtocols: ["http/1.1"] });
+      client.write(`PUT /v1/admin/log-level HTTP/1.1\r\n${head}\r\n\r\n${body}`, () => raw.resetAndDestroy());
+      await gone(raw);
+      expect((await ask(server, "/livez", { localAddress: "127.0.0.9" })).status).toBe(200);
+    }
+    const rows = (await server.audit()).filter(({ event }) => event === "log-level.set");
+    expect(rows.map(({ personal }) => personal.address)).not.toContain("unknown");
   });
 
   it("attack 51: have no X-Forwarded-For, whoever their client is", async () => {
@@ -204,6 +238,43 @@ describe("connections that a balancer passes on", () => {
     }
     const rows = (await server.audit()).filter(({ event }) => event === "log-level.set");
     expect(rows.map(({ personal }) => personal.address)).toEqual(["127.0.0.9", "198.51.100.1"]);
+  });
+});
+
+describe("a connection whose sockets say", () => {
+  it("that its balancer is another machine is nobody's of this machine, whatever its header says", async () => {
+    const server = new Server();
+    const { clock, log } = await behindBalancer();
+    expectHeaders(server, { covers: () => true, patienceMs: MINUTE, now: clock.now, log });
+    for (const source of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
+      const socket = new PassThrough();
+      const raw = Object.assign(socket, { remoteAddress: "192.0.2.64" }) as unknown as Socket;
+      server.emit("connection", raw);
+      socket.write(lineHeader(source));
+      await eventually(() => isTold(raw) || isUnnamed(raw));
+      expect(addressOf(raw)).toBe("192.0.2.64");
+    }
+  });
+
+  it("that it has the ends of one that was reset just before is whose its own header says, though the other one is seen to close only then", async () => {
+    const server = new Server();
+    const { clock, log } = await behindBalancer();
+    expectHeaders(server, { covers: () => true, patienceMs: MINUTE, now: clock.now, log });
+    const ends = { remoteAddress: "127.0.0.1", remotePort: 50_000, localAddress: "127.0.0.1", localPort: 7465 };
+    const socketWith = () => Object.assign(new PassThrough(), ends) as unknown as Socket;
+    const connected = async (source: string) => {
+      const socket = socketWith();
+      server.emit("connection", socket);
+      (socket as unknown as PassThrough).write(lineHeader(source));
+      await eventually(() => isTold(socket));
+      return socket;
+    };
+    const first = await connected("192.0.2.1");
+    await connected("192.0.2.2");
+    first.emit("close");
+    const secured = socketWith();
+    server.emit("secureConnection", secured);
+    expect(addressOf(secured)).toBe("192.0.2.2");
   });
 });
 

@@ -50,5 +50,6 @@ describe("attack 36, promises 3, 7, 9, 12: nodes that are killed, over a databas
     expect(restarts).toBeGreaterThan(0);
     expect(kills).toBeGreaterThan(SECONDS / 20);
     expect(sum.registrations).toBeGreaterThan(kills);
+    expect(sum.races - sum.racesLost).toBeGreaterThan(0);
   });
 });

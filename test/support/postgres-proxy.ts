@@ -8,8 +8,11 @@ export interface DamagedWay {
   readonly url: string;
   /** How often it was cut. */
   readonly cuts: number;
-  /** Cuts the next connection on which a commit goes by: before it arrives, or before its answer does. */
-  cut(at: Cut): void;
+  /**
+   * Cuts the next connection on which a commit goes by: before it arrives, or before its answer does. Who comes then is
+   * taken, and hears nothing until `flow`, if it is to be `stalled`.
+   */
+  cut(at: Cut, then?: "stalled"): void;
   close(): void;
   reopen(): void;
   /** Hands on nothing from now on, as where packets are dropped; it takes connections, and says nothing. */
@@ -24,6 +27,7 @@ export async function openDamagedWay(url: string): Promise<DamagedWay> {
   const database = { host: target.hostname, port: Number(target.port) };
   const sockets = new Set<Socket>();
   let next: Cut | undefined;
+  let stallNext = false;
   let cuts = 0;
   let closed = false;
   let stalled: (() => void)[] | undefined;
@@ -48,7 +52,10 @@ export async function openDamagedWay(url: string): Promise<DamagedWay> {
       const commits = next !== undefined && chunk.includes("COMMIT\0");
       if (commits) cuts++;
       const how = commits ? next : undefined;
-      if (commits) next = undefined;
+      if (commits) {
+        next = undefined;
+        if (stallNext) stalled = [];
+      }
       if (how === "COMMIT") return end();
       if (how !== undefined) deaf = true;
       inTime(() => far.write(chunk));
@@ -70,8 +77,9 @@ export async function openDamagedWay(url: string): Promise<DamagedWay> {
     get cuts() {
       return cuts;
     },
-    cut: (at) => {
+    cut: (at, then) => {
       next = at;
+      stallNext = then === "stalled";
     },
     close: () => {
       closed = true;

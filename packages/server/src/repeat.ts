@@ -49,7 +49,8 @@ export function attemptQuietly(task: () => Promise<unknown>, log: Log): () => Pr
       await task();
       failing = false;
     } catch (err) {
-      if (!failing && !isOutage(err)) log.error({ err }, "a part of the upkeep fails");
+      if (isOutage(err)) return;
+      if (!failing) log.error({ err }, "a part of the upkeep fails");
       failing = true;
     }
   };

@@ -14,6 +14,7 @@ import type { OwnCertificate } from "./identity/own-certificate.js";
 import type { Log } from "./log.js";
 import { createMetrics, type Figures, type Metrics } from "./metrics.js";
 import type { PageLanguages } from "./page-texts.js";
+import { isOutage } from "./peer-error.js";
 import type { Post } from "./post.js";
 import { allCallbacks } from "./records/challenges/callback.js";
 import type { LogLevel } from "./records/log-level.js";
@@ -308,17 +309,27 @@ function limitsOf(limits: AdmissionLimits, crew: CrewMember | undefined): Admiss
   return { ...limits, unauthenticated: shareOf(unauthenticated, crew), authenticated: shareOf(authenticated, crew) };
 }
 
-/** Says once that the database is away: whoever is refused for it is not spoken of. */
+/**
+ * Says once that the database is away: whoever is refused for it is not spoken of. Where it answers and calls fail as if
+ * it did not, that is said once a minute at most.
+ */
 function outageLog(now: () => number, log: Log): HearOutage {
   let began = now();
-  return (outage) => {
-    if (outage === undefined) {
+  let saidAt: number | undefined;
+  return (news) => {
+    if (news.kind === "back") {
       const seconds = Math.round((now() - began) / 1000);
       return log.info({ seconds }, "the database is back: requests are taken again");
     }
-    began = now();
-    const { code, detail: why } = outage;
-    log.error({ code, why }, "the database is away: requests are refused until it is back");
+    const { code, detail: why } = news.why;
+    if (news.kind === "away") {
+      began = now();
+      return log.error({ code, why }, "the database is away: requests are refused until it is back");
+    }
+    // Any other failure is in the log by whom it met.
+    if (!isOutage(news.why) || (saidAt !== undefined && Math.abs(now() - saidAt) < MINUTE_MS)) return;
+    saidAt = now();
+    log.error({ code, why }, "the database answers, but calls to it fail: requests are refused for it");
   };
 }
 

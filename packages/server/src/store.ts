@@ -22,6 +22,7 @@ import { initialiseStore, isEmpty, readSettings } from "./services/store.js";
 import { type DataDirectory, prepareDataDirectory } from "./storage/data-directory.js";
 import { FILE_NAME, openLmdbStorage } from "./storage/lmdb.js";
 import { hasStoreFile, replaceLmdbStore } from "./storage/lmdb-replace.js";
+import type { HearOutage } from "./storage/postgres-watch.js";
 import type { Storage } from "./storage/storage.js";
 
 /**
@@ -30,6 +31,8 @@ import type { Storage } from "./storage/storage.js";
  */
 
 const tools = { now: Date.now, random: randomBytes };
+
+export type { HearOutage } from "./storage/postgres-watch.js";
 
 export interface OpenStore {
   readonly barrier: Barrier;
@@ -40,9 +43,6 @@ export interface OpenStore {
   watch(hear: HearOutage): void;
   close(): Promise<void>;
 }
-
-/** Hears of an outage when it begins, and `undefined` when the database is back. */
-export type HearOutage = (outage: PosternError | undefined) => void;
 
 /** What a store takes, and what is left for it, in bytes; a database does not tell what its disk has left. */
 export interface StoreUsage {

@@ -22,5 +22,12 @@ describe("what a server does by itself again and again", () => {
       await attemptQuietly(failing(new PosternError(code)), log)();
     }
     expect(log.entries).toEqual([]);
+
+    let error = new PosternError("store_unreachable");
+    const quietly = attemptQuietly(() => Promise.reject(error), log);
+    await quietly();
+    error = new PosternError("store_failed");
+    await quietly();
+    expect(log.errors).toHaveLength(1);
   });
 });

@@ -53,6 +53,10 @@ export function guardDoor(server: Server, { exempt = () => false, trusted = () =
   const most = shareOf(MAX_CONNECTIONS, crew);
   let open = 0;
   crew?.places.onExcess("http", (key) => newestOf(held.get(key))?.destroy());
+  // Who has reset the connection by now hears no answer, and is nobody that the log could name.
+  server.prependListener("secureConnection", (socket: Socket) => {
+    if (socket.remoteAddress === undefined) socket.destroy();
+  });
   server.on("connection", (socket) => {
     // Not by `maxConnections`: what a full process of a cluster refuses goes round and round among the others.
     if (open >= most) return void socket.destroy();

@@ -1,6 +1,6 @@
 import { PosternError } from "@postern/shared/errors";
 import { z } from "zod";
-import { addressOf } from "../proxy-protocol/source.js";
+import { addressOf, isUnnamed } from "../proxy-protocol/source.js";
 import type { ServiceContext } from "../services/context.js";
 import { JWKS_MAX_AGE } from "../services/key-schedule.js";
 import { probeStore } from "../services/store.js";
@@ -97,7 +97,7 @@ const proxied = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-r
 
 export function addMetrics(app: App, { mayRead, render, contentType }: MetricsPage): void {
   app.get("/metrics", { schema: { hide: true } }, async ({ socket, headers }, reply) => {
-    const direct = proxied.every((name) => headers[name] === undefined);
+    const direct = !isUnnamed(socket) && proxied.every((name) => headers[name] === undefined);
     if (!direct || !mayRead(addressOf(socket))) throw new PosternError("metrics_forbidden");
     return reply
       .type(contentType)

@@ -21,7 +21,7 @@ export interface BalancerOptions {
   readonly refused?: ((fault: HeaderFault) => void) | undefined;
 }
 
-/** Ends the connections whose header is still awaited: a server that closes would wait for them. */
+/** Ends the connections whose header is still awaited, and those that come yet: a server that closes would wait for them. */
 export type CloseDoor = () => void;
 
 /**
@@ -36,15 +36,16 @@ export function expectHeaders(server: Server, options: BalancerOptions): CloseDo
     for (const take of takers) take.call(server, socket);
   };
   const awaited = new Awaited();
-  const sources = new Map<string, string | undefined>();
+  const sources: Sources = new Map();
   const report = reporter(options);
+  let closed = false;
 
   const expect = (socket: Socket, address: string) => {
     const end = (outcome: Outcome) => {
       leave();
       stop();
       if (typeof outcome === "object") {
-        remember(socket, outcome.source, sources);
+        remember(socket, namedBy(address, outcome.source), sources);
         return handOn(socket);
       }
       socket.destroy();
@@ -56,15 +57,19 @@ export function expectHeaders(server: Server, options: BalancerOptions): CloseDo
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
     const address = plainAddress(socket.remoteAddress);
-    if (options.covers(address)) expect(socket, address);
-    else handOn(socket);
+    if (!options.covers(address)) handOn(socket);
+    else if (closed) socket.destroy();
+    else expect(socket, address);
   });
   // Before all who ask whose it is.
   server.prependListener("secureConnection", (socket: TLSSocket) => {
-    const source = sources.get(endsOf(socket));
-    if (source !== undefined) tellSource(socket, source);
+    const known = sources.get(endsOf(socket));
+    if (known !== undefined) tellSource(socket, known.source);
   });
-  return () => awaited.close();
+  return () => {
+    closed = true;
+    awaited.close();
+  };
 }
 
 type Outcome = Header | HeaderFault | "gone" | "closing";
@@ -96,12 +101,28 @@ function putBack(socket: Socket, rest: Buffer): void {
   if (rest.length > 0) socket.unshift(rest);
 }
 
-/** The TLS socket that will stand for this one has the same ends. */
-function remember(socket: Socket, source: string | undefined, sources: Map<string, string | undefined>): void {
+const isLoopback = (address: string) => address.startsWith("127.") || address === "::1";
+
+/** A loopback address is of the balancer's machine: of another one than this it names nobody whom this one could know. */
+function namedBy(balancer: string, source: string | undefined): string | undefined {
+  return source !== undefined && isLoopback(source) && !isLoopback(balancer) ? undefined : source;
+}
+
+/** By both ends of a connection, what its header said. */
+type Sources = Map<string, { readonly source: string | undefined }>;
+
+/**
+ * The TLS socket that will stand for this one has the same ends. So has the next connection, where this one was reset and
+ * the balancer took the port again at once: that this one is closed may be seen only then.
+ */
+function remember(socket: Socket, source: string | undefined, sources: Sources): void {
   const ends = endsOf(socket);
-  sources.set(ends, source);
-  socket.once("close", () => sources.delete(ends));
-  if (source !== undefined) tellSource(socket, source);
+  const said = { source };
+  sources.set(ends, said);
+  socket.once("close", () => {
+    if (sources.get(ends) === said) sources.delete(ends);
+  });
+  tellSource(socket, source);
 }
 
 /** How often it is logged: whoever has such an address can be closed as often as they like. */

@@ -34,6 +34,16 @@ export class SessionPool {
     this.#watch?.refuse();
   }
 
+  /** Runs a call of somebody's; the watch takes note of what it fails with. */
+  async watched<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (thrown) {
+      this.#watch?.note(thrown);
+      throw thrown;
+    }
+  }
+
   /** Runs `work` with a session for itself. It must leave no transaction, or the session is not used again. */
   async reading<T>(work: (session: Session) => Promise<T>): Promise<T> {
     await this.#place();

@@ -9,7 +9,7 @@ import { SnapshotReads } from "./postgres-reads.js";
 import type { Statements } from "./postgres-schema.js";
 import type { Session, Statement } from "./postgres-session.js";
 import { SeenSnapshot } from "./postgres-snapshot.js";
-import { Batch, write } from "./postgres-transaction.js";
+import { Batch, stands, write } from "./postgres-transaction.js";
 import type { WriteTransaction } from "./storage.js";
 
 /** What waits to be written before a batch ends early. */
@@ -85,7 +85,7 @@ export class PostgresPump {
       try {
         return await attempt.run(jobs);
       } catch (thrown) {
-        if (await attempt.end((xid) => this.#fateOf(xid))) return attempt.done;
+        if (await attempt.end((xid, changes) => this.#fateOf(xid, changes))) return attempt.done;
         const lost = !attempt.usable && !isStalled(thrown);
         if (!isConflict(thrown) && !isStalled(thrown) && !(lost && tries === 1)) throw storeError(thrown);
         if (tries === TRIES) throw new PosternError("busy", { detail: "others were always faster", cause: thrown });
@@ -94,14 +94,22 @@ export class PostgresPump {
     }
   }
 
-  /** Whether a transaction was committed whose commit was not answered. @throws PosternError `store_failed` */
-  async #fateOf(xid: string): Promise<boolean> {
+  /**
+   * Whether a transaction was committed whose commit was not answered. Its number alone does not tell: a database that
+   * crashed gives numbers again of which nothing had reached its disk, and the next one's commit is then not ours.
+   * @throws PosternError `store_failed`
+   */
+  async #fateOf(xid: string, changes: Batch["changes"]): Promise<boolean> {
     let cause: unknown;
     for (let question = 1; question <= QUESTIONS; question++) {
       try {
-        const [row] = await (await this.#pool.writer()).once("SELECT pg_xact_status($1::text::xid8)", [xid]);
-        if (row?.[0] === "committed") return true;
+        const session = await this.#pool.writer();
+        const [row] = await session.once("SELECT pg_xact_status($1::text::xid8)", [xid]);
         if (row?.[0] === "aborted") return false;
+        if (row?.[0] === "committed") {
+          if (await stands(new SnapshotReads(session, this.#statements), changes)) return true;
+          break;
+        }
       } catch (thrown) {
         cause = thrown;
       }
@@ -117,7 +125,8 @@ class Attempt {
   readonly #session: Session;
   readonly #statements: Statements;
   #xid: string | undefined;
-  #committing = false;
+  /** What is being committed, from the moment at which it is. */
+  #changes: Batch["changes"] | undefined;
   done = 0;
 
   constructor(session: Session, statements: Statements) {
@@ -144,7 +153,7 @@ class Attempt {
     }
     this.#xid = await begun;
     if (snapshot.failed !== undefined) throw snapshot.failed.error;
-    this.#committing = true;
+    this.#changes = batch.changes;
     const [how] = await Promise.all([this.#commit(batch.changes), undefined]);
     if (how !== "COMMIT") throw new PosternError("store_failed", { detail: "the database did not commit" });
     return this.done;
@@ -154,12 +163,12 @@ class Attempt {
    * Leaves the session without a transaction, or leaves it. Gives whether the batch was committed after all, which is
    * asked where the connection was lost while it may have been.
    */
-  async end(fateOf: (xid: string) => Promise<boolean>): Promise<boolean> {
+  async end(fateOf: (xid: string, changes: Batch["changes"]) => Promise<boolean>): Promise<boolean> {
     if (this.#session.usable) {
       await this.#session.command("ROLLBACK").catch(() => void this.#session.end());
     }
-    if (this.#session.usable || !this.#committing || this.#xid === undefined) return false;
-    return fateOf(this.#xid);
+    if (this.#session.usable || this.#changes === undefined || this.#xid === undefined) return false;
+    return fateOf(this.#xid, this.#changes);
   }
 
   async #begin(): Promise<string> {

@@ -1,5 +1,5 @@
 import type { RawWrites } from "./guarded-transaction.js";
-import { arrayOf } from "./postgres-reads.js";
+import { arrayOf, type SnapshotReads } from "./postgres-reads.js";
 import type { Statements } from "./postgres-schema.js";
 import type { Session } from "./postgres-session.js";
 import type { SeenSnapshot } from "./postgres-snapshot.js";
@@ -82,6 +82,23 @@ export async function write(session: Session, statements: Statements, changes: B
     given.push(session.run(statements.put, [arrayOf(part.keys), arrayOf(part.values)]));
   }
   await Promise.all(given);
+}
+
+/**
+ * Whether a transaction's changes stand in the database: at one of its keys the value that it has put there. Sealed values
+ * are never the same twice, and what it adds to a log stays, whatever others have done since.
+ */
+export async function stands(reads: SnapshotReads, changes: Batch["changes"]): Promise<boolean> {
+  let puts = 0;
+  let present = 0;
+  for (const [text, value] of changes) {
+    const stored = await reads.get(Buffer.from(text, "latin1"));
+    if (value !== undefined && stored?.equals(value) === true) return true;
+    if (value !== undefined) puts++;
+    if (stored !== undefined) present++;
+  }
+  // Where it has only taken away, that is gone.
+  return puts === 0 && present === 0;
 }
 
 function* partsOf(changes: Batch["changes"]): Generator<{ keys: Buffer[]; values: Buffer[] }> {

@@ -2,8 +2,15 @@ import { PosternError } from "@postern/shared/errors";
 import { storeError } from "./postgres-errors.js";
 import type { Session } from "./postgres-session.js";
 
-/** Hears of an outage when it begins, and `undefined` when the database is back. */
-export type HearOutage = (outage: PosternError | undefined) => void;
+/**
+ * What becomes of a database: it is away, or back. `refuses`: calls fail as if it were away, though it answers, for want of
+ * a right or of connections; what they fail with is told nowhere else.
+ */
+export type DatabaseNews =
+  | { readonly kind: "away" | "refuses"; readonly why: PosternError }
+  | { readonly kind: "back" };
+
+export type HearOutage = (news: DatabaseNews) => void;
 
 export interface WatchOptions {
   /** Milliseconds between two questions. */
@@ -33,6 +40,8 @@ export class DatabaseWatch {
   #stopped = false;
   #unanswered = 0;
   #outage: PosternError | undefined;
+  /** What a call has failed with since the last answer. */
+  #failure: PosternError | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -45,6 +54,11 @@ export class DatabaseWatch {
     const { code, detail } = this.#outage ?? {};
     if (code !== undefined)
       throw new PosternError(code, { ...(detail !== undefined && { detail }), cause: this.#outage });
+  }
+
+  /** Takes note of what a call has failed with: the next answer, or none, shows what there is to it. */
+  note(failure: unknown): void {
+    if (this.#outage === undefined && failure instanceof PosternError) this.#failure ??= failure;
   }
 
   stop(): void {
@@ -63,12 +77,14 @@ export class DatabaseWatch {
   async #ask(): Promise<void> {
     this.#asking = true;
     this.#unanswered = 0;
+    const failure = this.#failure;
     const session = this.#session?.usable === true ? this.#session : undefined;
     try {
       if (session === undefined) this.#session = await this.#options.open();
       else await session.once("SELECT 1");
       if (this.#stopped) await this.#session?.end();
       this.#end();
+      if (failure !== undefined && this.#failure === failure) this.#tell(failure);
     } catch (thrown) {
       // A session that broke off is no verdict: the database may have ended that one alone.
       if (session === undefined) this.#begin(storeError(thrown));
@@ -82,13 +98,19 @@ export class DatabaseWatch {
     // What is not of the way there, or of how one is let in, stays for the moment: a standby that is to be promoted.
     const { code, detail } = outage;
     this.#outage = code === "store_failed" ? new PosternError("store_unreachable", { detail: detail ?? code }) : outage;
+    this.#failure = undefined;
     this.#options.cutOff();
-    this.#options.hear(this.#outage);
+    this.#options.hear({ kind: "away", why: this.#outage });
+  }
+
+  #tell(failure: PosternError): void {
+    this.#failure = undefined;
+    this.#options.hear({ kind: "refuses", why: failure });
   }
 
   #end(): void {
     if (this.#outage === undefined) return;
     this.#outage = undefined;
-    this.#options.hear(undefined);
+    this.#options.hear({ kind: "back" });
   }
 }

@@ -33,8 +33,8 @@ export interface PostgresStorage extends Storage {
   /** What the store takes in the database, in bytes. */
   usage(): Promise<number>;
   /**
-   * Looks from now on whether the database is there, and tells of each outage and of its end. While one lasts every call
-   * is refused at once. For who serves: it takes a session more.
+   * Looks from now on whether the database is there, and tells of each outage and of its end, and of calls that fail
+   * meanwhile. While an outage lasts every call is refused at once. For who serves: it takes a session more.
    */
   watch(hear: HearOutage): void;
 }
@@ -66,8 +66,8 @@ function storageOn(pool: SessionPool, { server: { schema } }: PostgresOptions): 
   const statements = statementsOf(schema);
   const pump = new PostgresPump(pool, statements, calls);
   return {
-    transact: (fn) => calls.admit(() => pump.transact(fn)),
-    read: (fn) => calls.admit(() => read(pool, statements, (tx) => calls.within(() => fn(tx)))),
+    transact: (fn) => calls.admit(() => pool.watched(() => pump.transact(fn))),
+    read: (fn) => calls.admit(() => pool.watched(() => read(pool, statements, (tx) => calls.within(() => fn(tx))))),
     alone: (work) => alone(pool, schema, work),
     mayLeave: () => calls.admit(() => asked(() => mayLeave(pool, schema))),
     leave: (where) => calls.admit(() => asked(() => leave(pool, schema, where))),

@@ -67,6 +67,8 @@ describe("the doctor's judgement", () => {
     const verdicts = (openFiles: number, lockedMemory: number) =>
       judgeLimits({ openFiles, lockedMemory }).map(({ verdict }) => verdict);
     expect(verdicts(1024, 64 * 1024)).toEqual(["warn", "warn"]);
+    // Each limit of docs/operations.md on connections at once: 4,096, 512, 2,048, and 1,024 before each port.
+    expect(verdicts(4_096 + 512 + 2_048 + 2 * 1_024, Number.POSITIVE_INFINITY)).toEqual(["warn", "ok"]);
     expect(verdicts(20_000, Number.POSITIVE_INFINITY)).toEqual(["ok", "ok"]);
     expect([judgeEntropy(10).verdict, judgeEntropy(256).verdict, judgeEntropy(undefined).verdict]).toEqual([
       "warn",

@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { eventually } from "../../../../test/support/eventually.js";
 import {
   asksPassword,
   cluster,
@@ -210,6 +211,20 @@ describe("a database that crashes", () => {
     expect(counted).toBeLessThanOrEqual(sums.done + sums.unknown);
     await increment(storage);
     expect(await get(storage, "counter")).toBe(String(counted + 1));
+
+    // A number that was lost in a crash is given again: that transaction's commit is not the lost one's.
+    const way = await openDamagedWay(url);
+    const cutOff = await openOn(way.url);
+    await put(cutOff, "b", "1");
+    way.cut("COMMIT", "stalled");
+    const lost = put(cutOff, "b", "2").catch((thrown) => thrown);
+    await eventually(() => way.cuts === 1);
+    await crash();
+    await restart();
+    await put(storage, "a", "1");
+    way.flow();
+    expect(await lost).toMatchObject({ code: "store_failed" });
+    expect(await get(storage, "b")).toBe("1");
   });
 });
 

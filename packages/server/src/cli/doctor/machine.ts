@@ -51,8 +51,8 @@ export interface ProcessLimits {
   readonly openFiles: number;
 }
 
-/** All connections of both ports, and what else is open. */
-const FILES_NEEDED = 5_200;
+/** All connections of both ports, with those that wait for a PROXY header, and what else is open. */
+const FILES_NEEDED = 8_900;
 
 /** The keys in sodium's memory: some pages each, between guard pages that are not locked. */
 const LOCKED_NEEDED = 256 * 1024;

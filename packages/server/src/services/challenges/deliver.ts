@@ -126,7 +126,8 @@ class Courier implements Delivery {
       this.#failing = false;
       return wait;
     } catch (err) {
-      if (!this.#failing && !isOutage(err)) this.#log.error({ err }, "callbacks cannot be delivered");
+      if (isOutage(err)) return LOOK_MS;
+      if (!this.#failing) this.#log.error({ err }, "callbacks cannot be delivered");
       this.#failing = true;
       return LOOK_MS;
     }
