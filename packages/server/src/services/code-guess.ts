@@ -28,6 +28,8 @@ export interface CodeCase {
     | "password.reset"
     | "factor.reset";
   readonly session?: SessionId | undefined;
+  /** What a right code changes of the account beside itself, so that it is stored once. */
+  readonly granted?: Pick<Account, "lastLoginAt"> | undefined;
 }
 
 /** A factor reset token, which stands in for a code: a guess like any other. */
@@ -76,7 +78,9 @@ export async function judgeCode(
     const about = aboutAccount(spent.account);
     await audit(context, tx, peer, { ...about, event: "codes.reopen", outcome: "done", device: device?.id });
   }
-  const stored = device === undefined ? { ...spent.account, codeBudget: untouchedBudget } : spent.account;
+  const granted = spent.account.disabledAt === undefined ? codeCase.granted : undefined;
+  const reopened = device === undefined ? { codeBudget: untouchedBudget } : {};
+  const stored = { ...spent.account, ...reopened, ...granted };
   await putAccount(tx, nameIndex, stored);
   if (device !== undefined && budget.failures > 0) await putDevice(tx, { ...device, codeBudget: untouchedBudget });
   if (stored.disabledAt !== undefined) return refuseDisabled(refuse);

@@ -40,10 +40,9 @@ export function verifyCode(
 ): Promise<LoggedIn> {
   const verifier = restretched && parseVerifier(restretched.verifier);
   return withCode(context, peer, { password, guess, event: "login.code" }, async (tx, proved) => {
-    const account =
-      verifier && restretched
-        ? await moved(context, tx, peer, proved.account, { ...restretched, verifier })
-        : proved.account;
+    const given = restretched && verifier && { ...restretched, verifier };
+    const account = given === undefined ? proved.account : await moved(context, tx, peer, proved.account, given);
+    if (account !== proved.account) await putAccount(tx, password.nameIndex, account);
     return enter(context, tx, peer, { ...proved, password, account });
   });
 }
@@ -62,6 +61,7 @@ export function changePassword(
   const attempt = { password, guess, event: "password.change", fits: renewal.fits } as const;
   return withCode(context, peer, attempt, async (tx, proved) => {
     const account = await renewPassword(tx, proved.account, renewal);
+    await putAccount(tx, password.nameIndex, account);
     await forgetDevicesBut(tx, account, proved.device?.id);
     await audit(context, tx, peer, {
       ...aboutAccount(account),
@@ -105,7 +105,8 @@ export async function withCode<T>(
     const account = await findProvedAccount(tx, password);
     if (account === undefined) return accountChanged(context, tx, peer, { password, event });
     if (fits !== undefined && !(await fits(tx, account))) return new PosternError("verifier_invalid");
-    const verdict = await judgeCode(context, tx, peer, { account, nameIndex, guesser, event }, guess);
+    const granted = "token" in guess ? undefined : { lastLoginAt: context.now() };
+    const verdict = await judgeCode(context, tx, peer, { account, nameIndex, guesser, event, granted }, guess);
     return verdict.kind === "right" ? act(tx, verdict) : refusalOf(verdict);
   });
   if (outcome instanceof PosternError) throw outcome;
@@ -133,7 +134,7 @@ export async function accountChanged(
   return new PosternError("login_failed");
 }
 
-/** The account on a higher generation, or as it was when the client's is none that it was asked for. */
+/** The account on a higher generation, or the very same when the client's is none that it was asked for. */
 async function moved(
   context: ServiceContext,
   tx: SealedWriteTransaction,
@@ -149,7 +150,7 @@ async function moved(
   return { ...account, verifier, stretch: generation };
 }
 
-/** Stores the account as it is now, and grants the session, on a device that is known from now on. */
+/** Grants the session of an account that is stored, on a device that is known from now on. */
 async function enter(
   context: ServiceContext,
   tx: SealedWriteTransaction,
@@ -159,7 +160,6 @@ async function enter(
   const newDevice = device === undefined ? await welcomeDevice(context, tx, peer, account) : undefined;
   if (device !== undefined) await seeDevice(context, tx, peer, device);
   const id = device?.id ?? (newDevice as NewDevice).id;
-  await putAccount(tx, password.nameIndex, { ...account, lastLoginAt: context.now() });
   const grant = await grantSession(context, tx, peer, { password, code, device: id });
   const { session } = grant;
   await audit(context, tx, peer, {

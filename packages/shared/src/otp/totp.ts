@@ -51,21 +51,27 @@ export interface TotpTry {
 }
 
 /**
- * Looks for the code in the window and the `PAST_STEPS` steps before the clock's own. Every step is computed and compared
- * in constant time, match or not. Should a code stand at more than one step, a match is preferred, and the latest of its
- * kind counts, so that it cannot be used again.
+ * Looks for the code in the window, and where it is not a new one there, in the `PAST_STEPS` steps before the clock's
+ * own: whoever has the right code does not wait for twenty others. Every step of what is looked at is computed and
+ * compared in constant time. Should a code stand at more than one step, a match is preferred, then a replay, and the
+ * latest of its kind counts, so that it cannot be used again.
  */
 export function matchTotp({ secret, code, now, lastStep, params, window = TOTP_WINDOW }: TotpTry): TotpVerdict {
   const current = stepAt(now, params.period);
-  const from = Math.max(0, current - PAST_STEPS);
-  const found: { match?: number; replayed?: number; past?: number } = {};
-  hotpCodes(secret, { from, to: current + window }, params).forEach((candidate, index) => {
-    const step = from + index;
-    const kind = step <= lastStep ? "replayed" : step < current - window ? "past" : "match";
-    if (equalCodes(candidate, code)) found[kind] = step;
-  });
-  if (found.match !== undefined) return { kind: "match", step: found.match };
-  if (found.replayed !== undefined) return { kind: "replayed", step: found.replayed };
-  if (found.past !== undefined) return { kind: "past", stepsBehind: current - found.past };
+  const latest = (from: number, to: number) => {
+    const first = Math.max(0, from);
+    const found: { used?: number; unused?: number } = {};
+    hotpCodes(secret, { from: first, to }, params).forEach((candidate, index) => {
+      const step = first + index;
+      if (equalCodes(candidate, code)) found[step <= lastStep ? "used" : "unused"] = step;
+    });
+    return found;
+  };
+  const near = latest(current - window, current + window);
+  if (near.unused !== undefined) return { kind: "match", step: near.unused };
+  const before = latest(current - PAST_STEPS, current - window - 1);
+  const replayed = near.used ?? before.used;
+  if (replayed !== undefined) return { kind: "replayed", step: replayed };
+  if (before.unused !== undefined) return { kind: "past", stepsBehind: current - before.unused };
   return { kind: "none" };
 }
