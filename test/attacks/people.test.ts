@@ -219,6 +219,16 @@ describe("what an operator sees of people", () => {
     const { account } = await readPerson(server.barrier, who("dora"), clock.now());
     expect(account.lastLoginAt).toBe(clock.now());
   });
+
+  it("has no login of somebody disabled, though both factors were right", async () => {
+    const { server, alice } = await entered();
+    const { clock } = server;
+    const before = clock.now();
+    clock.advance(DAY);
+    await disablePerson(await operatorOf(server), who("alice"));
+    expect(await tryCode(server, alice, alice.code(clock))).toBe("account_disabled");
+    expect((await readPerson(server.barrier, who("alice"), clock.now())).account.lastLoginAt).toBe(before);
+  });
 });
 
 describe("a long list of people", () => {
