@@ -26,6 +26,7 @@ export class Member implements CrewMember {
   readonly #giveUp = new Map<CountedPort, (group: string) => void>();
   #wake: () => void = () => undefined;
   #lastId = 0;
+  #isLost = false;
 
   constructor({ worker, workers, replaces, server }: Begin, link: Link) {
     this.worker = worker;
@@ -70,6 +71,7 @@ export class Member implements CrewMember {
 
   /** The first process is gone: nobody answers any more. */
   lose(): void {
+    this.#isLost = true;
     const error = new PosternError("shutting_down");
     for (const waiting of [...this.#waits.values(), ...this.#shows.values()]) waiting.reject(error);
     this.#waits.clear();
@@ -77,6 +79,8 @@ export class Member implements CrewMember {
   }
 
   #ask<T>(waiting: Map<number, Waiting<T>>, question: (id: number) => FromWorker): Promise<T> {
+    // What is under way in a worker that ends may ask yet; one that waited for ever would keep it from ending.
+    if (this.#isLost) return Promise.reject(new PosternError("shutting_down"));
     const id = ++this.#lastId;
     return new Promise<T>((resolve, reject) => {
       waiting.set(id, { resolve, reject });

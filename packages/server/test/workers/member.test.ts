@@ -31,6 +31,7 @@ describe("a worker", () => {
     const { member } = newMember();
     const waits = [member.takeStart("a"), member.metrics()];
     member.lose();
+    waits.push(member.takeStart("a"), member.metrics());
     for (const wait of waits) await expect(wait).rejects.toMatchObject({ code: "shutting_down" });
   });
 
