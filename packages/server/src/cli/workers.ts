@@ -44,10 +44,10 @@ export async function startWorkers(output: Output, { options, plan, workers, rer
         run: async () => {
           const level = await reread.logLevel();
           log.setOwnLevel(level, "reload");
-          crew.tell({ do: "log-level", level });
+          crew.setLogLevel(level);
         },
       },
-      { what: "workers", run: () => void crew.tell({ do: "reload" }) },
+      { what: "workers", run: () => crew.reload() },
     ];
     try {
       const served = await crew.start();

@@ -33,6 +33,9 @@ export interface CrewOptions {
 /** What ends in order has so long for it: then it hangs. */
 const CLOSING_MS = 30_000;
 
+/** Who is to end, and does not even say what is under way, has so long. */
+const ANSWER_MS = 10_000;
+
 /** What a worker says of itself before it ends. */
 interface Fault {
   readonly code: ErrorCode;
@@ -53,6 +56,8 @@ export class Crew {
   readonly #figures: CrewFigures | undefined;
   readonly #posts = new Map<number, Post>();
   #served: Served | undefined;
+  /** What they were told last of it: what they were started with may be another one. */
+  #logLevel: ToWorker | undefined;
   #stopping = false;
   #giveUp: (error: PosternError) => void = () => undefined;
   /** Rejects when workers end again and again. */
@@ -86,9 +91,20 @@ export class Crew {
   }
 
   /** To all that are there. */
-  tell(message: ToWorker): number {
+  tell(message: ToWorker): void {
     for (const { process } of this.#posts.values()) process.send(message);
-    return this.#posts.size;
+  }
+
+  /** All that serve log at this level from now on; those that do not yet, or come later, once they do. */
+  setLogLevel(level: string): void {
+    this.#logLevel = { do: "log-level", level };
+    this.tell(this.#logLevel);
+  }
+
+  /** All read anew what they have read; those that do not serve yet, once they do. */
+  reload(): void {
+    for (const post of this.#posts.values()) if (!post.isReady) post.reloadsLater = true;
+    this.tell({ do: "reload" });
   }
 
   /** Nobody takes more connections; gives how many are in the middle of something. */
@@ -96,7 +112,9 @@ export class Crew {
     this.#stopping = true;
     for (const post of this.#posts.values()) if (!post.isReady) post.process.kill();
     this.tell({ do: "drain" });
-    return sum([...this.#posts.values()].map(({ draining }) => draining.promise));
+    const posts = [...this.#posts.values()];
+    for (const post of posts) this.#killUnless(post, post.draining.promise, ANSWER_MS);
+    return sum(posts.map(({ draining }) => draining.promise));
   }
 
   /** When all has come to its end, or `limit` has; gives how many connections are left then. */
@@ -125,18 +143,18 @@ export class Crew {
   }
 
   /** A worker that hangs must not keep the server from ending. */
-  #killUnless(post: Post, done: Promise<unknown>): void {
+  #killUnless(post: Post, done: Promise<unknown>, ms = CLOSING_MS): void {
     const timer = setTimeout(() => {
       this.#options.log.warn({ worker: post.worker }, "a worker does not end, and is killed");
       post.process.kill();
-    }, CLOSING_MS);
+    }, ms);
     void done.then(() => clearTimeout(timer));
   }
 
   #enlist(worker: number, replaces: boolean): Post {
     const { workers, server, options, fork } = this.#options;
     const process = fork({ do: "begin", worker, workers, replaces, server, options });
-    const post = new Post(worker, process, this.#now());
+    const post = new Post(worker, process, { since: this.#now(), replaces });
     this.#posts.set(worker, post);
     process.onMessage((message) => this.#hear(post, message));
     process.onExit((code, signal) => this.#lose(post, code, signal));
@@ -181,6 +199,8 @@ export class Crew {
     const { worker } = post;
     this.#options.log.info({ worker, pid: post.process.pid }, "a worker serves");
     post.welcome({ listen, http, fingerprint });
+    if (this.#logLevel !== undefined) post.process.send(this.#logLevel);
+    if (post.reloadsLater) post.process.send({ do: "reload" });
     if (this.#served === undefined) return;
     try {
       refuseElsewhere(this.#served, { listen, http, fingerprint });
@@ -204,16 +224,28 @@ export class Crew {
         ? new PosternError("workers_failed", { detail: `worker ${worker} ended: ${how}` })
         : new PosternError(fault.code, fault.detail === undefined ? {} : { detail: fault.detail });
     post.end(error);
-    if (this.#stopping || this.#served === undefined) return;
+    // One of the first that never served is what the start fails for.
+    if (this.#stopping || !(post.isReady || post.replaces)) return;
     const facts = { worker, end: how, ...(fault !== undefined && { code: fault.code, why: fault.detail }) };
     this.#options.log.error(facts, "a worker ended by itself");
-    const wait = this.#restarts.afterEnd(this.#now() - post.since);
-    if (wait === undefined) this.#giveUp(new PosternError("workers_failed", { detail: errorLine(worker, how, fault) }));
+    this.#startAgain(worker, this.#now() - post.since, errorLine(worker, how, fault));
+  }
+
+  #startAgain(worker: number, livedMs: number, why: string): void {
+    const wait = this.#restarts.afterEnd(livedMs);
+    if (wait === undefined) this.#giveUp(new PosternError("workers_failed", { detail: why }));
     else this.#later(wait, () => this.#replace(worker));
   }
 
   #replace(worker: number): void {
-    if (!this.#stopping) this.#enlist(worker, true);
+    if (this.#stopping) return;
+    try {
+      this.#enlist(worker, true);
+    } catch (err) {
+      // The system may have no memory for it: the others serve on.
+      this.#options.log.error({ worker, err }, "a worker could not be started");
+      this.#startAgain(worker, 0, `worker ${worker} could not be started`);
+    }
   }
 }
 
@@ -222,17 +254,21 @@ class Post {
   readonly worker: number;
   readonly process: WorkerProcess;
   readonly since: number;
+  readonly replaces: boolean;
   readonly draining = new Later<number>();
   readonly drained = new Later<number>();
   readonly ended = new Later<void>();
   readonly #ready = new Later<Served>();
   isReady = false;
+  /** It was to read anew when it did not serve yet. */
+  reloadsLater = false;
   fault: Fault | undefined;
 
-  constructor(worker: number, process: WorkerProcess, since: number) {
+  constructor(worker: number, process: WorkerProcess, { since, replaces }: Pick<Post, "since" | "replaces">) {
     this.worker = worker;
     this.process = process;
     this.since = since;
+    this.replaces = replaces;
     this.#ready.promise.catch(() => undefined);
   }
 

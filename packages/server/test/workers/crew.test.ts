@@ -11,6 +11,8 @@ class Stage {
   readonly forked: FakeWorker[] = [];
   readonly #later: { at: number; act: () => void }[] = [];
   now = 1_000_000;
+  /** The system has nothing left to start a process with. */
+  isFull = false;
   readonly crew: Crew;
 
   constructor(workers = 2) {
@@ -19,6 +21,7 @@ class Stage {
       server: { instance: "0".repeat(32), pid: 1, startedAt: 0 },
       options: { listen: "127.0.0.1:7465" },
       fork: (begin) => {
+        if (this.isFull) throw Object.assign(new Error("spawn ENOMEM"), { code: "ENOMEM" });
         const worker = new FakeWorker(begin);
         this.forked.push(worker);
         return worker;
@@ -104,6 +107,43 @@ describe("a worker of a crew that ends by itself", () => {
     second.exit(null, "SIGSEGV");
     stage.pass(500);
     expect(stage.last.begin).toMatchObject({ worker: 2, replaces: true });
+  });
+
+  it("is replaced also when it ends before all of the others serve", async () => {
+    const stage = new Stage();
+    const started = stage.crew.start();
+    const first = stage.last;
+    first.ready();
+    await turn();
+    first.exit(null, "SIGKILL");
+    stage.last.ready();
+    await started;
+    stage.pass(250);
+    expect(stage.last.begin).toMatchObject({ worker: 1, replaces: true });
+  });
+
+  it("is replaced later when the system has no memory for another process, and the others serve on", async () => {
+    const stage = new Stage();
+    const [, second] = await stage.start();
+    second.exit(null, "SIGKILL");
+    stage.isFull = true;
+    stage.pass(250);
+    stage.isFull = false;
+    stage.pass(500);
+    expect(stage.last.begin).toMatchObject({ worker: 2, replaces: true });
+  });
+
+  it("is told, in the one that takes its place, what the others were told meanwhile", async () => {
+    const stage = new Stage();
+    const [first, second] = await stage.start();
+    stage.crew.setLogLevel("debug");
+    second.exit(null, "SIGKILL");
+    stage.pass(250);
+    stage.crew.reload();
+    expect(first.told).toEqual(["log-level", "reload"]);
+    stage.last.heard.length = 0;
+    stage.last.ready();
+    expect(stage.last.heard).toEqual([{ do: "log-level", level: "debug" }, { do: "reload" }]);
   });
 
   it("ends the server when that goes on: five quick ends in a row", async () => {
@@ -211,6 +251,18 @@ describe("a crew that is stopped", () => {
     await vi.advanceTimersByTimeAsync(30_000);
     expect([first.isKilled, second.isKilled]).toEqual([false, true]);
     expect(await drained).toBe(1);
+  });
+
+  it("kills a worker that is stuck, and does not say what it has under way", async () => {
+    const stage = new Stage();
+    const [first, second] = await stage.start();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const begun = stage.crew.beginDrain();
+    first.say({ say: "draining", underWay: 1 });
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([first.isKilled, second.isKilled]).toEqual([false, true]);
+    expect(await begun).toBe(1);
   });
 
   it("kills a worker that is not ready yet", async () => {
