@@ -162,6 +162,8 @@ export class Crew {
   }
 
   #hear(post: Post, message: FromWorker): void {
+    // What it said last may come after its end: its places are given up, and its number may be another one's.
+    if (this.#posts.get(post.worker) !== post) return;
     switch (message.say) {
       case "start":
         post.process.send({ do: "wait", id: message.id, seconds: this.#starts.take(message.key) });
@@ -210,7 +212,9 @@ export class Crew {
   }
 
   async #show(post: Post, id: number): Promise<void> {
-    post.process.send({ do: "show", id, text: (await this.#figures?.render([...this.#posts.keys()])) ?? "" });
+    // One that does not serve yet would not answer.
+    const serving = [...this.#posts.values()].filter(({ isReady }) => isReady).map(({ worker }) => worker);
+    post.process.send({ do: "show", id, text: (await this.#figures?.render(serving)) ?? "" });
   }
 
   #lose(post: Post, code: number | null, signal: string | null): void {

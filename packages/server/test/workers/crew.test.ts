@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { silentLog } from "../../src/log.js";
 import { Crew } from "../../src/workers/crew.js";
+import type { FiguresOptions } from "../../src/workers/crew-figures.js";
 import { QUICK_ENDS } from "../../src/workers/restarts.js";
 import { FakeWorker, served } from "./support.js";
 
@@ -15,7 +16,7 @@ class Stage {
   isFull = false;
   readonly crew: Crew;
 
-  constructor(workers = 2) {
+  constructor(workers = 2, figures?: FiguresOptions) {
     this.crew = new Crew({
       workers,
       server: { instance: "0".repeat(32), pid: 1, startedAt: 0 },
@@ -27,7 +28,7 @@ class Stage {
         return worker;
       },
       log: silentLog,
-      figures: undefined,
+      figures,
       now: () => this.now,
       later: (ms, act) => void this.#later.push({ at: this.now + ms, act }),
     });
@@ -187,11 +188,37 @@ describe("what a crew counts for all", () => {
     expect(second.told).not.toContain("give-up");
   });
 
+  it("is nothing of a worker that has ended, though it is heard of only then", async () => {
+    const stage = new Stage();
+    const [first, second] = await stage.start();
+    const places = (taken: number) => [{ port: "wire" as const, group: "a 192.0.2.1", by: taken, taken, limit: 8 }];
+    second.exit(null, "SIGKILL");
+    second.say({ say: "places", changes: places(4) });
+    first.say({ say: "places", changes: places(5) });
+    expect(first.told).not.toContain("give-up");
+  });
+
   it("is told to who delivers callbacks, when another one has stored one", async () => {
     const stage = new Stage();
     const [first, second] = await stage.start();
     second.say({ say: "enqueued" });
     expect(first.told).toEqual(["wake"]);
+  });
+});
+
+describe("the metrics of a crew", () => {
+  it("do not wait for a worker that does not serve yet", async () => {
+    const nothing = { render: async () => "all", figures: async () => [] };
+    const patienceMs = 3_600_000;
+    const stage = new Stage(2, { merge: () => nothing, countsOf: () => [], own: async () => [], patienceMs });
+    const [first, second] = await stage.start();
+    second.exit(null, "SIGKILL");
+    stage.pass(250);
+    first.say({ say: "metrics", id: 7 });
+    await turn();
+    first.say({ say: "figures", id: 1, figures: [] });
+    await turn();
+    expect(first.heard.at(-1)).toEqual({ do: "show", id: 7, text: "all" });
   });
 });
 
