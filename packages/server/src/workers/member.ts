@@ -65,7 +65,7 @@ export class Member implements CrewMember {
   hear(message: ToWorker): void {
     if (message.do === "wait") settle(this.#waits, message.id, message.seconds);
     else if (message.do === "show") settle(this.#shows, message.id, message.text);
-    else if (message.do === "give-up") this.#giveUp.get(message.port)?.(message.group);
+    else if (message.do === "give-up") this.#changes.byItself(() => this.#giveUp.get(message.port)?.(message.group));
     else if (message.do === "wake") this.#wake();
   }
 
@@ -120,6 +120,13 @@ class PlaceChanges {
     const before = this.#ofCall.get(key);
     const limit = Math.max(noted.limit, before?.limit ?? 0);
     this.#ofCall.set(key, { ...noted, by: noted.by + (before?.by ?? 0), limit });
+  }
+
+  /** What `change` gives up is not set off against what is taken before or after it: many messages may come in one go. */
+  byItself(change: () => void): void {
+    this.#settle();
+    change();
+    this.#settle();
   }
 
   #settle(): void {

@@ -71,4 +71,15 @@ describe("a worker", () => {
     await turn();
     expect(said).toMatchObject([{ changes: [{ by: 0, taken: 1 }] }]);
   });
+
+  it("tells so also when it hears of both in one go, as in a flood of connections", async () => {
+    const { said, member } = newMember();
+    member.places.onExcess("wire", (group) => member.places.left("wire", group));
+    member.places.taken("wire", "a x", 8);
+    member.hear({ do: "give-up", port: "wire", group: "a x" });
+    member.places.taken("wire", "a x", 8);
+    await turn();
+    await turn();
+    expect(said).toMatchObject([{ changes: [{ by: 1, taken: 2 }] }]);
+  });
 });
