@@ -52,7 +52,18 @@ export function guardDoor(server: Server, { exempt = () => false, trusted = () =
   const held = new Map<string, Set<Socket>>();
   const most = shareOf(MAX_CONNECTIONS, crew);
   let open = 0;
-  crew?.places.onExcess("http", (key) => newestOf(held.get(key))?.destroy());
+  const leave = (socket: Socket, key: string) => {
+    const own = held.get(key);
+    if (own?.delete(socket) !== true) return;
+    if (own.size === 0) held.delete(key);
+    crew?.places.left("http", key);
+  };
+  crew?.places.onExcess("http", (key) => {
+    const socket = newestOf(held.get(key));
+    if (socket === undefined) return;
+    leave(socket, key);
+    socket.destroy();
+  });
   // Who has reset the connection by now hears no answer, and is nobody that the log could name.
   server.prependListener("secureConnection", (socket: Socket) => {
     if (socket.remoteAddress === undefined) socket.destroy();
@@ -69,10 +80,6 @@ export function guardDoor(server: Server, { exempt = () => false, trusted = () =
     if (own.size >= CONNECTIONS_AN_ADDRESS) return void socket.destroy();
     held.set(key, own.add(socket));
     crew?.places.taken("http", key, CONNECTIONS_AN_ADDRESS);
-    socket.once("close", () => {
-      own.delete(socket);
-      if (own.size === 0) held.delete(key);
-      crew?.places.left("http", key);
-    });
+    socket.once("close", () => leave(socket, key));
   });
 }

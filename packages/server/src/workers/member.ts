@@ -65,7 +65,7 @@ export class Member implements CrewMember {
   hear(message: ToWorker): void {
     if (message.do === "wait") settle(this.#waits, message.id, message.seconds);
     else if (message.do === "show") settle(this.#shows, message.id, message.text);
-    else if (message.do === "give-up") this.#changes.byItself(() => this.#giveUp.get(message.port)?.(message.group));
+    else if (message.do === "give-up") this.#relinquish(message.port, message.group);
     else if (message.do === "wake") this.#wake();
   }
 
@@ -76,6 +76,10 @@ export class Member implements CrewMember {
     for (const waiting of [...this.#waits.values(), ...this.#shows.values()]) waiting.reject(error);
     this.#waits.clear();
     this.#shows.clear();
+  }
+
+  #relinquish(port: CountedPort, group: string): void {
+    this.#changes.answer(port, group, () => this.#giveUp.get(port)?.(group));
   }
 
   #ask<T>(waiting: Map<number, Waiting<T>>, question: (id: number) => FromWorker): Promise<T> {
@@ -101,6 +105,8 @@ interface Noted {
   readonly limit: number;
 }
 
+const keyOf = ({ port, group }: Pick<Noted, "port" | "group">) => `${port} ${group}`;
+
 /**
  * Tells of places once for all that changed in one go. What is left and taken again by the same call, as a step of a
  * login does, is no change; a place that was given up, and another one that was taken a moment later, is.
@@ -116,28 +122,38 @@ class PlaceChanges {
 
   note(noted: Noted): void {
     if (this.#ofCall.size === 0) queueMicrotask(() => this.#settle());
-    const key = `${noted.port} ${noted.group}`;
+    const key = keyOf(noted);
     const before = this.#ofCall.get(key);
     const limit = Math.max(noted.limit, before?.limit ?? 0);
     this.#ofCall.set(key, { ...noted, by: noted.by + (before?.by ?? 0), limit });
   }
 
-  /** What `change` gives up is not set off against what is taken before or after it: many messages may come in one go. */
-  byItself(change: () => void): void {
+  /** What `giveUp` leaves is not set off against what is taken before or after it: many messages may come in one go. */
+  answer(port: CountedPort, group: string, giveUp: () => void): void {
     this.#settle();
-    change();
+    giveUp();
     this.#settle();
+    this.#add({ port, group, by: 0, taken: 0, answered: 1, limit: 0 });
   }
 
   #settle(): void {
-    for (const [key, noted] of this.#ofCall) {
-      if (noted.by === 0) continue;
-      if (this.#pending.size === 0) setImmediate(() => this.#flush());
-      const { by, taken, limit } = this.#pending.get(key) ?? { by: 0, taken: 0, limit: 0 };
-      const sum = { by: by + noted.by, taken: taken + Math.max(0, noted.by), limit: Math.max(limit, noted.limit) };
-      this.#pending.set(key, { ...noted, ...sum });
+    for (const noted of this.#ofCall.values()) {
+      if (noted.by !== 0) this.#add({ ...noted, taken: Math.max(0, noted.by), answered: 0 });
     }
     this.#ofCall.clear();
+  }
+
+  #add(change: PlaceChange): void {
+    if (this.#pending.size === 0) setImmediate(() => this.#flush());
+    const key = keyOf(change);
+    const before = this.#pending.get(key) ?? { by: 0, taken: 0, answered: 0, limit: 0 };
+    this.#pending.set(key, {
+      ...change,
+      by: before.by + change.by,
+      taken: before.taken + change.taken,
+      answered: before.answered + change.answered,
+      limit: Math.max(before.limit, change.limit),
+    });
   }
 
   #flush(): void {

@@ -37,12 +37,16 @@ export interface Served {
   readonly fingerprint: string;
 }
 
-/** How many more places a group has at a port, or fewer; how many were newly taken; and how many it may have in all. */
+/**
+ * How many more places a group has at a port, or fewer; how many were newly taken; how many times it was told to give one
+ * up, and has done so if it could; and how many it may have in all.
+ */
 export interface PlaceChange {
   readonly port: CountedPort;
   readonly group: string;
   readonly by: number;
   readonly taken: number;
+  readonly answered: number;
   readonly limit: number;
 }
 

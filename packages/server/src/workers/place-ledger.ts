@@ -1,8 +1,15 @@
 import type { PlaceChange } from "./messages.js";
 
+/** What a worker has of a group. */
+interface Held {
+  readonly places: number;
+  /** How many of them it was told to give up, and has not answered yet. */
+  readonly asked: number;
+}
+
 /** Who of the workers holds how many places of which group. */
 export class PlaceLedger {
-  readonly #held = new Map<string, Map<number, number>>();
+  readonly #held = new Map<string, Map<number, Held>>();
 
   /** How many groups hold something. */
   get size(): number {
@@ -10,18 +17,18 @@ export class PlaceLedger {
   }
 
   /**
-   * Notes a change, and gives the workers that have to give up one place of the group: who holds the most, once for each
-   * place that was taken beyond the limit.
+   * Notes a change, and where places were taken, gives the workers that have to give one up: who keeps the most, once for
+   * each that is beyond the limit and nobody was told of yet.
    */
-  note(worker: number, { port, group, by, taken, limit }: PlaceChange): number[] {
+  note(worker: number, { port, group, by, taken, answered, limit }: PlaceChange): number[] {
     const key = `${port} ${group}`;
-    const held = this.#held.get(key) ?? new Map<number, number>();
-    set(held, worker, (held.get(worker) ?? 0) + by);
+    const held = this.#held.get(key) ?? new Map<number, Held>();
+    const { places, asked } = held.get(worker) ?? { places: 0, asked: 0 };
+    set(held, worker, { places: places + by, asked: asked - answered });
     if (held.size === 0) this.#held.delete(key);
     else this.#held.set(key, held);
-    const excess = Math.min(taken, sum(held) - limit);
-    const left = new Map(held);
-    return Array.from({ length: Math.max(0, excess) }, () => takeOneOfMost(left));
+    const excess = taken === 0 ? 0 : keptOfAll(held) - limit;
+    return Array.from({ length: Math.max(0, excess) }, () => askOneOfMost(held));
   }
 
   /** A worker has ended, and all that it held is gone. */
@@ -33,17 +40,20 @@ export class PlaceLedger {
   }
 }
 
-function set(held: Map<number, number>, worker: number, count: number): void {
-  if (count > 0) held.set(worker, count);
+function set(held: Map<number, Held>, worker: number, { places, asked }: Held): void {
+  if (places > 0 || asked > 0) held.set(worker, { places: Math.max(0, places), asked: Math.max(0, asked) });
   else held.delete(worker);
 }
 
-function sum(held: ReadonlyMap<number, number>): number {
-  return [...held.values()].reduce((total, count) => total + count, 0);
+/** What stays of it when it has given up what it was told to. */
+const kept = ({ places, asked }: Held) => Math.max(0, places - asked);
+
+function keptOfAll(held: ReadonlyMap<number, Held>): number {
+  return [...held.values()].reduce((total, one) => total + kept(one), 0);
 }
 
-function takeOneOfMost(held: Map<number, number>): number {
-  const [worker, count] = [...held].reduce((most, one) => (one[1] > most[1] ? one : most));
-  held.set(worker, count - 1);
+function askOneOfMost(held: Map<number, Held>): number {
+  const [worker, { places, asked }] = [...held].reduce((most, one) => (kept(one[1]) > kept(most[1]) ? one : most));
+  held.set(worker, { places, asked: asked + 1 });
   return worker;
 }

@@ -181,7 +181,9 @@ describe("what a crew counts for all", () => {
   it("is eight places of one address: the worker with the most of them gives one up", async () => {
     const stage = new Stage();
     const [first, second] = await stage.start();
-    const places = (by: number) => [{ port: "wire" as const, group: "a 192.0.2.1", by, taken: by, limit: 8 }];
+    const places = (by: number) => [
+      { port: "wire" as const, group: "a 192.0.2.1", by, taken: by, answered: 0, limit: 8 },
+    ];
     first.say({ say: "places", changes: places(6) });
     second.say({ say: "places", changes: places(3) });
     expect(first.heard).toContainEqual({ do: "give-up", port: "wire", group: "a 192.0.2.1" });
@@ -191,7 +193,9 @@ describe("what a crew counts for all", () => {
   it("is nothing of a worker that has ended, though it is heard of only then", async () => {
     const stage = new Stage();
     const [first, second] = await stage.start();
-    const places = (taken: number) => [{ port: "wire" as const, group: "a 192.0.2.1", by: taken, taken, limit: 8 }];
+    const places = (taken: number) => [
+      { port: "wire" as const, group: "a 192.0.2.1", by: taken, taken, answered: 0, limit: 8 },
+    ];
     second.exit(null, "SIGKILL");
     second.say({ say: "places", changes: places(4) });
     first.say({ say: "places", changes: places(5) });

@@ -49,8 +49,8 @@ describe("a worker", () => {
       {
         say: "places",
         changes: [
-          { port: "wire", group: "a x", by: 3, taken: 3, limit: 8 },
-          { port: "http", group: "x", by: 1, taken: 1, limit: 64 },
+          { port: "wire", group: "a x", by: 3, taken: 3, answered: 0, limit: 8 },
+          { port: "http", group: "x", by: 1, taken: 1, answered: 0, limit: 64 },
         ],
       },
     ]);
@@ -80,6 +80,6 @@ describe("a worker", () => {
     member.places.taken("wire", "a x", 8);
     await turn();
     await turn();
-    expect(said).toMatchObject([{ changes: [{ by: 1, taken: 2 }] }]);
+    expect(said).toMatchObject([{ changes: [{ by: 1, taken: 2, answered: 1 }] }]);
   });
 });
