@@ -3,7 +3,7 @@ import { asPosternError, PosternError } from "@postern/shared/errors";
 import type { Output } from "@postern/shared/terminal/output";
 import { takeKey } from "../workers/key-pipe.js";
 import { Member } from "../workers/member.js";
-import type { Begin, FromWorker, ToWorker } from "../workers/messages.js";
+import { type Begin, CLOSING_MS, type FromWorker, type ToWorker } from "../workers/messages.js";
 import { createLog, type LevelledLog, type LogLevel } from "./logger.js";
 import { nodeOf, openServing, planStart, type Serving, type StartOptions } from "./serving.js";
 import { reloading } from "./signals.js";
@@ -129,6 +129,8 @@ function untilEnded({ serving, log, send, lost, drainMs }: Ending): Promise<void
       if (closing) return;
       log.warn({}, "the first process is gone: this worker ends");
       setTimeout(cut, drainMs).unref();
+      // A database that does not answer must not keep it, and the keys with it, when nobody is there to kill it.
+      setTimeout(() => process.exit(exitCodes.failed), drainMs + CLOSING_MS).unref();
       await serving.drain(limit);
       resolve();
     });

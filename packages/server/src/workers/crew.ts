@@ -3,7 +3,7 @@ import type { CrewServer } from "../crew-member.js";
 import type { Log } from "../log.js";
 import { AddressLimits } from "../wire/address-limits.js";
 import { CrewFigures, type FiguresOptions } from "./crew-figures.js";
-import type { Begin, FromWorker, Served, ToWorker } from "./messages.js";
+import { type Begin, CLOSING_MS, type FromWorker, type Served, type ToWorker } from "./messages.js";
 import { PlaceLedger } from "./place-ledger.js";
 import { Restarts } from "./restarts.js";
 
@@ -29,9 +29,6 @@ export interface CrewOptions {
   readonly now?: () => number;
   readonly later?: (ms: number, act: () => void) => void;
 }
-
-/** What ends in order has so long for it: then it hangs. */
-const CLOSING_MS = 30_000;
 
 /** Who is to end, and does not even say what is under way, has so long. */
 const ANSWER_MS = 10_000;

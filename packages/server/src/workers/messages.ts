@@ -5,6 +5,9 @@ import type { CountedPort, CrewServer } from "../crew-member.js";
  * ever in it: the root key goes by a pipe of its own (`key-pipe.ts`).
  */
 
+/** What ends in order has so long for it: then it hangs. */
+export const CLOSING_MS = 30_000;
+
 /** The first thing that a worker hears. */
 export interface Begin {
   readonly do: "begin";
