@@ -45,6 +45,12 @@ function once(give: () => Promise<CodeParams>): AskCode {
 }
 
 function whyRefused({ refusal, factors }: CodeQuestion): TerminalText[] {
+  if (refusal?.code === "unavailable") {
+    return [
+      say`The server cannot reach its database, and has not looked at that code.`,
+      say`It goes on by itself when the database is back: give the code again in a moment.`,
+    ];
+  }
   const behind = refusal?.clockBehind;
   return [
     say`That code was not accepted. A code works once: wait for the next one.`,

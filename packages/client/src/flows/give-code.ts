@@ -16,7 +16,8 @@ export interface CodeQuestion {
 export type AskCode = (question: CodeQuestion) => Promise<CodeParams | undefined>;
 
 /**
- * Asks for codes until one is taken, and gives what it was good for.
+ * Asks for codes until one is taken, and gives what it was good for. A server without its database has not looked at a
+ * code: the same one may be given again.
  * @throws PosternError the last refusal when there is no further code, `otherwise` when there was not even a first
  */
 export async function giveCode<T>(
@@ -31,7 +32,7 @@ export async function giveCode<T>(
     try {
       return await give(code);
     } catch (thrown) {
-      if (!failedWith(thrown, "code_refused")) throw thrown;
+      if (!failedWith(thrown, "code_refused") && !failedWith(thrown, "unavailable")) throw thrown;
       refusal = thrown;
     }
   }
