@@ -44,13 +44,14 @@ function once(give: () => Promise<CodeParams>): AskCode {
   return async ({ refusal }) => (refusal === undefined ? give() : undefined);
 }
 
-function whyRefused({ refusal, factors }: CodeQuestion): TerminalText[] {
-  if (refusal?.code === "unavailable") {
-    return [
-      say`The server cannot reach its database, and has not looked at that code.`,
-      say`It goes on by itself when the database is back: give the code again in a moment.`,
-    ];
-  }
+/** `unavailable`, to a person who has just typed a code. */
+export const notLookedAt: readonly TerminalText[] = [
+  say`The server cannot reach its database, and has not looked at that code.`,
+  say`Give it again in a moment: the server goes on when the database is back.`,
+];
+
+function whyRefused({ refusal, factors }: CodeQuestion): readonly TerminalText[] {
+  if (refusal?.code === "unavailable") return notLookedAt;
   const behind = refusal?.clockBehind;
   return [
     say`That code was not accepted. A code works once: wait for the next one.`,

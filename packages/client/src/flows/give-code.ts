@@ -16,8 +16,7 @@ export interface CodeQuestion {
 export type AskCode = (question: CodeQuestion) => Promise<CodeParams | undefined>;
 
 /**
- * Asks for codes until one is taken, and gives what it was good for. A server without its database has not looked at a
- * code: the same one may be given again.
+ * Asks for codes until one is taken, and gives what it was good for.
  * @throws PosternError the last refusal when there is no further code, `otherwise` when there was not even a first
  */
 export async function giveCode<T>(
@@ -32,8 +31,13 @@ export async function giveCode<T>(
     try {
       return await give(code);
     } catch (thrown) {
-      if (!failedWith(thrown, "code_refused") && !failedWith(thrown, "unavailable")) throw thrown;
+      if (!isRefusal(thrown)) throw thrown;
       refusal = thrown;
     }
   }
+}
+
+/** Whether another code may be given. A server without its database has not looked at this one, which may be it. */
+export function isRefusal(thrown: unknown): thrown is PosternError {
+  return failedWith(thrown, "code_refused") || failedWith(thrown, "unavailable");
 }

@@ -73,7 +73,7 @@ describe("a server without its database", () => {
     const unavailable = { ...first, refusal: new PosternError("unavailable") };
     const { environment, said } = person();
     expect(await askCodeOf(environment, { code: undefined })(unavailable)).toEqual({ code: "123456" });
-    expect(said()).toMatch(/^The server cannot reach its database, .*\n.*give the code again in a moment\.\n$/);
+    expect(said()).toMatch(/^The server cannot reach its database, .*\nGive it again in a moment: .*\.\n$/);
     expect(await askCodeOf(environment, { code: "123456" })(unavailable)).toBeUndefined();
   });
 
