@@ -24,7 +24,7 @@ let account: Account;
 const onDatabase = () => ["--store", opened.database.url];
 
 beforeAll(async () => {
-  opened = await newDatabase();
+  opened = await newDatabase({ ours: true });
   await makeReadyDatabase(opened.database.url, adminPassword);
   const next = posterndOf(NEXT, join(operator.home, "next"));
   const named = (name: string) => [...onDatabase(), "--node", name];

@@ -73,13 +73,16 @@ async function askSocket(path: string): Promise<string> {
   return text(socket);
 }
 
-/** `show stat` is CSV, its columns named in the first line. */
+/** `show stat` is CSV, its columns named in the first line. A star says that another check is under way. */
 function healthIn(csv: string): Record<string, string> {
   const [header = "", ...rows] = csv.replace(/^# /, "").trim().split("\n");
   const columns = header.split(",");
   const cells = rows.map((row) => Object.fromEntries(row.split(",").map((cell, index) => [columns[index], cell])));
   const servers = cells.filter(({ svname = "" }) => svname.startsWith("node"));
   return Object.fromEntries(
-    servers.map(({ pxname, svname, status, check_status }) => [`${pxname}/${svname}`, `${status} ${check_status}`]),
+    servers.map(({ pxname, svname, status, check_status = "" }) => [
+      `${pxname}/${svname}`,
+      `${status} ${check_status.replace(/^\* /, "")}`,
+    ]),
   );
 }

@@ -9,6 +9,7 @@ import pg from "pg";
 import { onTestFinished } from "vitest";
 import { createIdentity } from "../../packages/server/src/identity/identity-key.js";
 import { issueLeaf, tlsCredentials } from "../../packages/server/src/identity/leaf-certificate.js";
+import { advisoryKeys } from "../../packages/server/src/storage/postgres-session.js";
 import { freePort } from "./free-port.js";
 
 /**
@@ -39,15 +40,19 @@ export interface Cluster {
 
 const shared = globalThis as { posternCluster?: Promise<Cluster> };
 
-/** A schema that is gone when the test is. */
-export async function testDatabase(): Promise<TestDatabase> {
-  const { database, remove } = await newDatabase();
+/** A schema that is gone when the test is; `ours`: in our own PostgreSQL, whose settings and certificate are known. */
+export async function testDatabase({ ours = false } = {}): Promise<TestDatabase> {
+  const { database, remove } = await newDatabase({ ours });
   onTestFinished(remove);
   return database;
 }
 
-export async function newDatabase(): Promise<{ database: TestDatabase; remove(): Promise<void> }> {
-  const base = process.env.POSTERN_TEST_POSTGRES_URL ?? (await cluster()).url;
+export async function newDatabase({ ours = false } = {}): Promise<{
+  database: TestDatabase;
+  remove(): Promise<void>;
+}> {
+  const named = ours ? undefined : process.env.POSTERN_TEST_POSTGRES_URL || undefined;
+  const base = named ?? (await cluster()).url;
   const schema = `t_${randomBytes(6).toString("hex")}`;
   const url = `${base}${base.includes("?") ? "&" : "?"}schema=${schema}`;
   const sql = (text: string, values: unknown[] = []) => runSql(base, text, values);
@@ -64,6 +69,13 @@ async function runSql(url: string, text: string, values: unknown[]): Promise<unk
   } finally {
     await client.end();
   }
+}
+
+/** Ends all sessions that have a schema's store open, as the database's restart would. */
+export function killSessions({ sql, schema }: TestDatabase): Promise<unknown> {
+  const holders = `SELECT DISTINCT pid FROM pg_locks
+    WHERE locktype = 'advisory' AND (classid::bigint << 32) | objid::bigint = $1::bigint`;
+  return sql(`SELECT pg_terminate_backend(pid) FROM (${holders}) AS holders`, [advisoryKeys(schema).present]);
 }
 
 /** The worker's own PostgreSQL. */

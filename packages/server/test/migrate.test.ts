@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { PosternError } from "@postern/shared/errors";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Clock, contextOf, newStore, temporaryDirectory } from "../../../test/support/in-process.js";
-import { testDatabase } from "../../../test/support/postgres.js";
+import { killSessions, testDatabase } from "../../../test/support/postgres.js";
 import { openDamagedWay } from "../../../test/support/postgres-proxy.js";
 import { makeReadyDatabase, makeReadyStore } from "../../../test/support/ready-store.js";
 import { type Barrier, createBarrier, openBarrier, openDepartedBarrier } from "../src/barrier/barrier.js";
@@ -365,12 +365,13 @@ describe("the places of a migration", () => {
   });
 
   it("keep a node out that was cut off from the database while the store moved: it has the keys still", async () => {
-    const { url, sql } = await testDatabase();
+    const schema = await testDatabase();
+    const { url } = schema;
     await makeReadyDatabase(url, password.toString());
     const node = await openOn(url);
     const knows = () => codeOf(node.read(async (tx) => void (await tx.get(Buffer.from("a")))));
     expect(await knows()).toBe("resolved");
-    await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'posternd'");
+    await killSessions(schema);
 
     const database: StoreLocation = {
       database: { server: parsePostgresUrl(url), password: async () => undefined },
@@ -384,7 +385,7 @@ describe("the places of a migration", () => {
       message: expect.stringMatching(/from here: to there, on 20/),
     });
     const { replaced } = await moveBetween(file, database);
-    onTestFinished(async () => void (await sql(`DROP SCHEMA ${replaced} CASCADE`)));
+    onTestFinished(async () => void (await schema.sql(`DROP SCHEMA ${replaced} CASCADE`)));
     expect(await knows()).toBe("resolved");
   });
 });

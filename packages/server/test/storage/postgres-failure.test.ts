@@ -1,24 +1,11 @@
 import { createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { eventually } from "../../../../test/support/eventually.js";
-import {
-  asksPassword,
-  cluster,
-  startCluster,
-  type TestDatabase,
-  testDatabase,
-} from "../../../../test/support/postgres.js";
+import { asksPassword, cluster, killSessions, startCluster, testDatabase } from "../../../../test/support/postgres.js";
 import { openDamagedWay } from "../../../../test/support/postgres-proxy.js";
 import { parsePostgresUrl } from "../../src/postgres-url.js";
-import { advisoryKeys, Session } from "../../src/storage/postgres-session.js";
+import { Session } from "../../src/storage/postgres-session.js";
 import { bytes, get, increment, newStore, openOn, put } from "./postgres-support.js";
-
-/** Ends all sessions that have a store open, as the database's restart would. */
-function killSessions({ sql, schema }: TestDatabase): Promise<unknown> {
-  const holders = `SELECT DISTINCT pid FROM pg_locks
-    WHERE locktype = 'advisory' AND (classid::bigint << 32) | objid::bigint = $1::bigint`;
-  return sql(`SELECT pg_terminate_backend(pid) FROM (${holders}) AS holders`, [advisoryKeys(schema).present]);
-}
 
 /** A promise to be resolved from outside. */
 function gate() {
@@ -48,7 +35,7 @@ describe("opening a store in a database", () => {
   });
 
   it("says what the database holds against this user, with TLS or without", async () => {
-    const { url, sql } = await testDatabase();
+    const { url, sql } = await testDatabase({ ours: true });
     await sql(`DO $$ BEGIN CREATE ROLE ${asksPassword} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`);
     await sql(`ALTER ROLE ${asksPassword} PASSWORD 'right'`);
     const denied = (why: RegExp) => ({ code: "store_denied", detail: expect.stringMatching(why) });
@@ -103,7 +90,7 @@ describe("opening a store in a database", () => {
   });
 
   it("checks the certificate by default, and its name, unless it is told to do otherwise", async () => {
-    const { url } = await testDatabase();
+    const { url } = await testDatabase({ ours: true });
     const { rootCertificate } = await cluster();
     const untrusted = { code: "store_untrusted" };
     const named = { host: "localhost", rootCertificate };
@@ -117,7 +104,7 @@ describe("opening a store in a database", () => {
   });
 
   it("makes every commit durable, whatever the database does by default, and warns of one that never syncs", async () => {
-    const { url, sql } = await testDatabase();
+    const { url, sql } = await testDatabase({ ours: true });
     await sql("CREATE ROLE hasty LOGIN");
     onTestFinished(async () => void (await sql("DROP ROLE hasty")));
     await sql("ALTER ROLE hasty SET synchronous_commit = off");
