@@ -220,7 +220,8 @@ describe("posternd --address-limits", () => {
     ["::1/64,localhost", [], { POSTERND_ADDRESS_LIMITS: "::1/64,localhost" }],
   ])("of %s is a usage error with a hint, before a store is made", async (_text, args, env) => {
     const ended = await machine.hosted("posternd", ["start", "--init", "--json", ...args], { env });
-    const hint = "write ranges as 10.0.0.0/8,::1/128, or off";
+    const hint =
+      "write ranges as 10.0.0.0/8,::1/128, one address as 10.0.0.2/32; off is for --address-limits and --metrics";
     expect(onlyLine(ended.stdout)).toMatchObject({ error: { code: "address_range_invalid", hint } });
     expect([ended.code, ended.stderr]).toEqual([2, ""]);
   });

@@ -56,6 +56,10 @@ describe("posternd migrate", () => {
     const inUse = await errorOf(thither("--yes"));
     expect(inUse).toMatchObject({ exit: 1, code: "store_in_use" });
     expect(inUse.message).toContain(`the server at ${server.listen} (process ${server.process.pid})`);
+    const asking = new Terminal(operator, "posternd", thither());
+    await asking.shows("error: another process has the store open");
+    expect((await asking.left()).code).toBe(1);
+    expect(asking.history()).not.toContain("Move it?");
     await server.process.stop();
     expect(await errorOf(thither())).toMatchObject({ exit: 6, code: "input_needed" });
     expect(

@@ -25,6 +25,8 @@ export interface MovingStore {
 }
 
 export interface MovableStore {
+  /** That one would be alone with it at this moment. @throws PosternError `store_in_use` naming who has it open */
+  refuseOthers(): Promise<void>;
   /**
    * Alone with both places, moves it, or does what is left of that.
    * @throws PosternError as `migrateRecords`; `store_in_use` naming who has it open; `store_moved` where it has departed
@@ -72,6 +74,7 @@ export async function findMoving(location: StoreLocation, shown: string): Promis
       const { node } = await readSettings(barrier);
       const context = { barrier, node, now: Date.now, random: randomBytes };
       return {
+        refuseOthers: () => aloneWith(context, storage, async () => undefined),
         moveTo: (target: MigrationTarget, ears?: MigrationEars) =>
           moveTo(context, { from, standing, target, ears, storage }),
       };
@@ -126,19 +129,26 @@ interface Moving {
   readonly ears: MigrationEars | undefined;
 }
 
-async function moveTo(context: AuditContext, { from, storage, standing, target, ears }: Moving): Promise<Moved> {
+function moveTo(context: AuditContext, { from, storage, standing, target, ears }: Moving): Promise<Moved> {
+  return aloneWith(context, storage, async () => {
+    const replaced = target.is === "departed" ? await putAside(target, context.now()) : undefined;
+    const migrated = await inTarget(target, async (to) => {
+      if (standing.is === "store") return migrateRecords(context, { from, to }, ears);
+      const records = await countArrived(to.storage);
+      await arrive(context, from, to);
+      return { records, copied: 0, begun: "finished" as const };
+    });
+    return { ...migrated, replaced };
+  });
+}
+
+/** Who has the store open is named, as far as it is a server. */
+async function aloneWith<T>(context: AuditContext, storage: PlacedStorage, work: () => Promise<T>): Promise<T> {
   let alone = false;
   try {
-    return await storage.alone(async () => {
+    return await storage.alone(() => {
       alone = true;
-      const replaced = target.is === "departed" ? await putAside(target, context.now()) : undefined;
-      const migrated = await inTarget(target, async (to) => {
-        if (standing.is === "store") return migrateRecords(context, { from, to }, ears);
-        const records = await countArrived(to.storage);
-        await arrive(context, from, to);
-        return { records, copied: 0, begun: "finished" as const };
-      });
-      return { ...migrated, replaced };
+      return work();
     });
   } catch (thrown) {
     if (alone || !(thrown instanceof PosternError) || thrown.code !== "store_in_use") throw thrown;

@@ -404,7 +404,7 @@ export const errors = {
     http: 400,
     exit: usage,
     message: "that is not a range of addresses",
-    hint: "write ranges as 10.0.0.0/8,::1/128, or off",
+    hint: "write ranges as 10.0.0.0/8,::1/128, one address as 10.0.0.2/32; off is for --address-limits and --metrics",
   },
   proxy_ranges_overlap: {
     rpc: -32190,
@@ -629,7 +629,7 @@ export const errors = {
     http: 500,
     exit: usage,
     message: "there is no store here",
-    hint: "start `posternd start` on a terminal, or add --init to make one",
+    hint: "check the place (--data, --store); `posternd start` makes a store there, on a terminal or with --init",
   },
   store_exists: {
     rpc: -32072,

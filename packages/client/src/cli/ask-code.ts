@@ -44,7 +44,14 @@ function once(give: () => Promise<CodeParams>): AskCode {
   return async ({ refusal }) => (refusal === undefined ? give() : undefined);
 }
 
-function whyRefused({ refusal, factors }: CodeQuestion): TerminalText[] {
+/** `unavailable`, to a person who has just typed a code. */
+export const notLookedAt: readonly TerminalText[] = [
+  say`The server cannot reach its database, and has not looked at that code.`,
+  say`Give it again in a moment: the server goes on when the database is back.`,
+];
+
+function whyRefused({ refusal, factors }: CodeQuestion): readonly TerminalText[] {
+  if (refusal?.code === "unavailable") return notLookedAt;
   const behind = refusal?.clockBehind;
   return [
     say`That code was not accepted. A code works once: wait for the next one.`,

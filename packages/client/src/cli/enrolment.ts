@@ -4,6 +4,7 @@ import { drawn, say } from "@postern/shared/terminal/terminal-text";
 import type { Environment } from "../environment.js";
 import type { Enrolment, EnrolmentDialogue } from "../flows/enrol.js";
 import { enrolmentScreen } from "../terminal/enrolment-screen.js";
+import { notLookedAt } from "./ask-code.js";
 import { parseDigits, withoutSpaces } from "./typed-code.js";
 
 /** The dialogue of an enrolment: with a person, or where standard input is piped, with a line of that. */
@@ -26,16 +27,17 @@ async function firstCode(
   { prompter, output }: Environment,
   stdin: StdinLines | undefined,
   { kind, digits }: Enrolment,
-  { refused, signal }: { refused: boolean; signal: AbortSignal },
+  { refusal, signal }: { refusal: PosternError | undefined; signal: AbortSignal },
 ): Promise<string> {
   const complaint = `A code has ${digits} digits`;
   if (stdin !== undefined) {
-    if (refused) throw new PosternError("code_refused");
+    if (refusal !== undefined) throw refusal;
     const code = parseDigits(await stdin.next(signal), digits);
     if (code === undefined) throw new PosternError("usage", { detail: complaint });
     return code;
   }
-  if (refused) {
+  if (refusal?.code === "unavailable") output.note(...notLookedAt);
+  else if (refusal !== undefined) {
     const next = kind === "hotp" ? "Have the app make another one" : "Wait for the next one";
     output.note(say`That code was not right. ${next}, and type that.`);
   }

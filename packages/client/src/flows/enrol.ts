@@ -2,7 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { Result } from "@postern/shared/messages";
 import { encodeSecret } from "@postern/shared/otp/secret";
 import { parseOtpauthUri } from "@postern/shared/otp/uri";
-import { failedWith } from "../failed-with.js";
+import { isRefusal } from "./give-code.js";
 
 /** A new authenticator as the server offers it. */
 export type Enrolment = Pick<Result<"factor.add">, "secret" | "uri" | "algorithm" | "digits" | "period"> & {
@@ -13,11 +13,11 @@ export type Enrolment = Pick<Result<"factor.add">, "secret" | "uri" | "algorithm
 export interface EnrolmentDialogue {
   /** Shows the authenticator secret, and has it stored in an app. */
   showEnrolment(enrolment: Enrolment): void;
-  /** The app's first code; `refused` tells that the last one was not right, `signal` fires when the connection ends. */
-  firstCode(enrolment: Enrolment, state: { refused: boolean; signal: AbortSignal }): Promise<string>;
+  /** The app's first code; `refusal` is why the last one was not taken, `signal` fires when the connection ends. */
+  firstCode(enrolment: Enrolment, state: { refusal: PosternError | undefined; signal: AbortSignal }): Promise<string>;
 }
 
-/** Wrong first codes after which a server drops an enrolment. */
+/** Wrong first codes after which a server drops an enrolment. It keeps it while it cannot reach its database. */
 const FIRST_CODE_TRIES = 10;
 
 /**
@@ -32,12 +32,14 @@ export async function enrol<T>(
 ): Promise<T> {
   if (!isConsistent(enrolment)) throw new PosternError("server_failed", { detail: "its URI does not fit its secret" });
   dialogue.showEnrolment(enrolment);
-  for (let refusals = 0; ; refusals += 1) {
-    const code = await dialogue.firstCode(enrolment, { refused: refusals > 0, signal });
+  let refusal: PosternError | undefined;
+  for (let tries = 1; ; tries += 1) {
+    const code = await dialogue.firstCode(enrolment, { refusal, signal });
     try {
       return await confirm(code);
     } catch (thrown) {
-      if (!failedWith(thrown, "code_refused") || refusals + 1 === FIRST_CODE_TRIES) throw thrown;
+      if (!isRefusal(thrown) || tries === FIRST_CODE_TRIES) throw thrown;
+      refusal = thrown;
     }
   }
 }

@@ -31,8 +31,13 @@ export async function giveCode<T>(
     try {
       return await give(code);
     } catch (thrown) {
-      if (!failedWith(thrown, "code_refused")) throw thrown;
+      if (!isRefusal(thrown)) throw thrown;
       refusal = thrown;
     }
   }
+}
+
+/** Whether another code may be given. A server without its database has not looked at this one, which may be it. */
+export function isRefusal(thrown: unknown): thrown is PosternError {
+  return failedWith(thrown, "code_refused") || failedWith(thrown, "unavailable");
 }

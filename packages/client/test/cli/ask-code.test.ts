@@ -6,6 +6,7 @@ import { say } from "@postern/shared/terminal/terminal-text";
 import { describe, expect, it } from "vitest";
 import { askCodeOf } from "../../src/cli/ask-code.js";
 import type { Environment } from "../../src/environment.js";
+import { giveCode } from "../../src/flows/give-code.js";
 import { pathsFrom } from "../../src/paths.js";
 
 /** Somebody at a terminal who types 123456 to each question; what they were asked, and what was said to them. */
@@ -64,6 +65,33 @@ describe("a person who is asked for a code", () => {
     const behind = new PosternError("code_refused", { clockBehind: 90 });
     await askCode({ ...refused, factors: ["totp", "hotp"], refusal: behind });
     expect(said()).toMatch(/\nYour device's clock is about 90 seconds behind\.\n.*type two codes in a row\.\n$/);
+  });
+});
+
+describe("a server without its database", () => {
+  it("has not looked at a person's code: it is given again; a script is refused", async () => {
+    const unavailable = { ...first, refusal: new PosternError("unavailable") };
+    const { environment, said } = person();
+    expect(await askCodeOf(environment, { code: undefined })(unavailable)).toEqual({ code: "123456" });
+    expect(said()).toMatch(/^The server cannot reach its database, .*\nGive it again in a moment: .*\.\n$/);
+    expect(await askCodeOf(environment, { code: "123456" })(unavailable)).toBeUndefined();
+  });
+
+  it("is asked again with the next code that is typed, and anything else ends it", async () => {
+    const { environment } = person();
+    const outcomes = [new PosternError("unavailable"), new PosternError("code_refused"), "in"] as const;
+    const given: unknown[] = [];
+    const give = async () => {
+      const outcome = outcomes[given.push("a code") - 1];
+      if (outcome instanceof PosternError) throw outcome;
+      return outcome;
+    };
+    const about = { about: () => ({ factors: [], period: 30 }), otherwise: new PosternError("code_refused") };
+    expect(await giveCode(askCodeOf(environment, { code: undefined }), about, give)).toBe("in");
+    expect(given).toHaveLength(3);
+    const internal = new PosternError("internal");
+    const failing = giveCode(askCodeOf(environment, { code: undefined }), about, () => Promise.reject(internal));
+    await expect(failing).rejects.toBe(internal);
   });
 });
 

@@ -1,4 +1,4 @@
-import { PosternError } from "@postern/shared/errors";
+import { type ErrorCode, PosternError } from "@postern/shared/errors";
 import { describe, expect, it } from "vitest";
 import { type Enrolment, enrol } from "../../src/flows/enrol.js";
 
@@ -9,7 +9,7 @@ const totp: Enrolment = { ...facts, kind: "totp", period: 30, uri: `otpauth://to
 const hotp: Enrolment = { ...facts, kind: "hotp", uri: `otpauth://hotp/Postern:alice?${query}&counter=0` };
 
 /** Enrols with codes that are refused so many times; tells what was shown and how often a code was asked for. */
-async function enrolled(enrolment: Enrolment, refusals = 0) {
+async function enrolled(enrolment: Enrolment, refusals = 0, refusal: ErrorCode = "code_refused") {
   let shown = 0;
   let asked = 0;
   const dialogue = {
@@ -19,7 +19,7 @@ async function enrolled(enrolment: Enrolment, refusals = 0) {
     firstCode: async () => String(asked++),
   };
   const confirm = async (code: string) => {
-    if (Number(code) < refusals) throw new PosternError("code_refused");
+    if (Number(code) < refusals) throw new PosternError(refusal);
     return code;
   };
   const { signal } = new AbortController();
@@ -31,6 +31,11 @@ describe("an enrolment", () => {
   it("is shown once, and asks for the first code until one is right", async () => {
     expect(await enrolled(totp, 3)).toEqual({ outcome: "3", shown: 1, asked: 4 });
     expect(await enrolled(hotp)).toEqual({ outcome: "0", shown: 1, asked: 1 });
+  });
+
+  it("goes on where the server could not reach its database; with any other failure it ends", async () => {
+    expect(await enrolled(totp, 3, "unavailable")).toEqual({ outcome: "3", shown: 1, asked: 4 });
+    expect(await enrolled(totp, 3, "internal")).toEqual({ outcome: "internal", shown: 1, asked: 1 });
   });
 
   it("ends with the tenth wrong code, as it does at the server", async () => {

@@ -17,7 +17,9 @@ export interface Exemption {
  * @throws PosternError `address_range_invalid`
  */
 export function parseAddressLimits(text: string): Exemption {
-  return text === "off" ? { of: "any address", networks: [], covers: () => true } : parseRanges(text);
+  return text === "off"
+    ? { of: "any address", networks: [], covers: () => true }
+    : parseRanges("--address-limits", text);
 }
 
 /**
@@ -25,7 +27,7 @@ export function parseAddressLimits(text: string): Exemption {
  * @throws PosternError `address_range_invalid`
  */
 export function parseMetricsReaders(text: string): Exemption | undefined {
-  return text === "off" ? undefined : parseRanges(text);
+  return text === "off" ? undefined : parseRanges("--metrics", text);
 }
 
 /**
@@ -33,7 +35,7 @@ export function parseMetricsReaders(text: string): Exemption | undefined {
  * @throws PosternError `address_range_invalid`
  */
 export function parseTrustedProxies(text: string): Exemption {
-  return parseRanges(text);
+  return parseRanges("--trusted-proxy", text);
 }
 
 /**
@@ -41,7 +43,7 @@ export function parseTrustedProxies(text: string): Exemption {
  * @throws PosternError `address_range_invalid`
  */
 export function parseBalancers(text: string): Exemption {
-  return parseRanges(text);
+  return parseRanges("--proxy-protocol", text);
 }
 
 /**
@@ -70,14 +72,14 @@ function overlap(one: Exemption, other: Exemption): string | undefined {
  * @throws PosternError `address_range_invalid`
  */
 export function parseCallbackPrivate(text: string): Exemption {
-  return parseRanges(text);
+  return parseRanges("--callback-private", text);
 }
 
-function parseRanges(text: string): Exemption {
+function parseRanges(option: string, text: string): Exemption {
   // Two lists: a list that has both kinds finds every IPv4 address in `::/64`, as its IPv6 form would be.
   const lists = { 4: new BlockList(), 6: new BlockList() };
   const ranges = text.split(",").map((range) => range.trim());
-  const parsed = ranges.map(parseRange);
+  const parsed = ranges.map((range) => parseRange(option, range));
   for (const { network, bits, version } of parsed) {
     lists[version].addSubnet(network, bits, `ipv${version}`);
   }
@@ -98,13 +100,13 @@ interface Range {
 }
 
 /** An IPv4 range is written as one: nobody is exempt by its IPv6 form, so that must not look as if. No zones. */
-function parseRange(text: string): Range {
+function parseRange(option: string, text: string): Range {
   const [, network = "", digits = ""] = /^([0-9A-Fa-f:.]+)\/(0|[1-9][0-9]{0,2})$/.exec(text) ?? [];
   const version = isIP(network);
   const bits = Number(digits);
   const mapped = version === 6 && isIP(parseHost(`[${network}]`)) === 4;
   if ((version !== 4 && version !== 6) || mapped || bits > (version === 4 ? 32 : 128)) {
-    throw new PosternError("address_range_invalid", { detail: text });
+    throw new PosternError("address_range_invalid", { detail: `${option} has ${text}` });
   }
   return { network, bits, version };
 }

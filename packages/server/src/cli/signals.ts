@@ -57,6 +57,30 @@ export function untilStoppedAgain(source: Pick<NodeJS.EventEmitter, "on"> = proc
   });
 }
 
+const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Where a signal ends the process in the midst of `work`, as it would have by itself, `ended` has the last word. */
+export async function endedBySignal<T>(
+  ended: () => void,
+  work: () => Promise<T>,
+  source: Pick<NodeJS.Process, "on" | "off" | "kill" | "pid"> = process,
+): Promise<T> {
+  const end = (signal: NodeJS.Signals) => {
+    ended();
+    leave();
+    source.kill(source.pid, signal);
+  };
+  const leave = () => {
+    for (const name of endingSignals) source.off(name, end);
+  };
+  for (const name of endingSignals) source.on(name, end);
+  try {
+    return await work();
+  } finally {
+    leave();
+  }
+}
+
 /** Runs all tasks; asked again meanwhile, once more when they are done: what was asked for last is what holds. */
 export function reloading({ reload, log }: Pick<SignalOptions, "reload" | "log">): () => Promise<void> {
   let running = false;

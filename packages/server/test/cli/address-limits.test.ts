@@ -60,6 +60,12 @@ describe("--address-limits", () => {
 });
 
 describe("--trusted-proxy and --proxy-protocol", () => {
+  it.each(["off", "10.0.0.2"])("%s is refused, naming the option", (text) => {
+    const refused = (detail: string) => expect.objectContaining({ code: "address_range_invalid", detail });
+    expect(() => parseForwarders({ trustedProxy: text })).toThrow(refused(`--trusted-proxy has ${text}`));
+    expect(() => parseForwarders({ proxyProtocol: text })).toThrow(refused(`--proxy-protocol has ${text}`));
+  });
+
   const both = (trustedProxy: string, proxyProtocol: string) => parseForwarders({ trustedProxy, proxyProtocol });
 
   it("are of different addresses", () => {

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import { CapturedLog } from "../../../../test/support/in-process.js";
-import { type ReloadTask, untilStopped } from "../../src/cli/signals.js";
+import { endedBySignal, type ReloadTask, untilStopped } from "../../src/cli/signals.js";
 
 function listening(reload: readonly ReloadTask[] = [], terminal = { open: false }) {
   const source = new EventEmitter();
@@ -62,5 +62,38 @@ describe("signals", () => {
     source.emit("SIGHUP");
     expect(await ended).toBe("hung-up");
     expect(reloads).toBe(1);
+  });
+});
+
+describe("a command that a signal ends", () => {
+  function system() {
+    const events = new EventEmitter();
+    const did: string[] = [];
+    const kill = (pid: number, signal: string) =>
+      did.push(`${signal} to ${pid}, ${events.listenerCount(signal)} hear it`) > 0;
+    const source = Object.assign(events, { kill, pid: 7 }) as unknown as Pick<
+      NodeJS.Process,
+      "on" | "off" | "kill" | "pid"
+    >;
+    return { events, did, source };
+  }
+
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"])("by %s has a last word, and ends as it would have without", (signal) => {
+    const { events, did, source } = system();
+    void endedBySignal(
+      () => did.push("the last word"),
+      () => new Promise(() => undefined),
+      source,
+    );
+    events.emit(signal, signal);
+    expect(did).toEqual(["the last word", `${signal} to 7, 0 hear it`]);
+  });
+
+  it("leaves signals alone when it is done or has failed", async () => {
+    const { events, did, source } = system();
+    const ended = () => void did.push("the last word");
+    expect(await endedBySignal(ended, async () => "done", source)).toBe("done");
+    await expect(endedBySignal(ended, () => Promise.reject(new Error("failed")), source)).rejects.toThrow("failed");
+    expect([events.eventNames(), did]).toEqual([[], []]);
   });
 });

@@ -29,7 +29,7 @@ export function showProgress(label: string, output: Output, { stream, env, rate 
   const drawn = stream.isTTY === true && env["TERM"] !== "dumb";
   const steps = drawn ? 100 : 10;
   let told: number | undefined;
-  let shown = false;
+  let shown = 0;
   const counted = rate === undefined ? () => "" : countOf(rate);
 
   const to = (done: number, total?: number) => {
@@ -41,12 +41,13 @@ export function showProgress(label: string, output: Output, { stream, env, rate 
       return;
     }
     const line = total === undefined ? `${label} ${done}` : `${label} ${barOf(done, total)}${counted(done)}`;
-    stream.write(`\r${line.padEnd(LINE_COLUMNS).slice(0, LINE_COLUMNS)}`);
-    shown = true;
+    // No wider than it must be: the ^C that a terminal puts behind it is to stay on the line, and go with it.
+    stream.write(`\r${line.padEnd(shown).slice(0, LINE_COLUMNS)}`);
+    shown = Math.min(line.length, LINE_COLUMNS);
   };
   const end = () => {
-    if (shown) stream.write(`\r${" ".repeat(LINE_COLUMNS)}\r`);
-    shown = false;
+    if (shown > 0) stream.write(`\r${" ".repeat(LINE_COLUMNS)}\r`);
+    shown = 0;
   };
   return { to, end };
 }

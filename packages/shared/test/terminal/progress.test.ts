@@ -18,9 +18,20 @@ describe("progress", () => {
   it("on a terminal is one line of less than 80 columns, drawn over, that is gone at the end", () => {
     const drawn = shownBy({ tty: true }).split("\r");
     expect(drawn.length).toBeLessThan(110);
-    expect(drawn).toContain(`${`Sealing [${"#".repeat(15)}${"-".repeat(15)}]  50 %`.padEnd(79)}`);
+    expect(drawn).toContain(`Sealing [${"#".repeat(15)}${"-".repeat(15)}]  50 %`);
     expect(drawn.every((line) => line.length < 80 && !line.includes("\n"))).toBe(true);
     expect(drawn.slice(-2)).toEqual([" ".repeat(79), ""]);
+  });
+
+  it("draws over all of a line that was longer", () => {
+    const stream = Object.assign(new PassThrough(), { isTTY: true });
+    const output = createOutput({ json: false, stdout: new PassThrough(), stderr: stream, env: {} });
+    const progress = showProgress("Reading", output, { stream, env: { TERM: "xterm" } });
+    progress.to(50_000);
+    progress.to(0, 1_000_000);
+    progress.to(10_000);
+    const [, , longer = "", shorter = ""] = String(stream.read()).split("\r");
+    expect(shorter).toBe("Reading 10000".padEnd(longer.length));
   });
 
   it.each([{ tty: false }, { tty: true, term: "dumb" }])("elsewhere is a line each tenth: %o", (where) => {

@@ -14,6 +14,7 @@ import type { MigrationEars, MigrationPhase } from "../../migrate-records.js";
 import { isPostgresUrl, namedStore } from "../../postgres-url.js";
 import type { StoreLocation } from "../../store.js";
 import { confirm, requireConfirmation } from "../people/confirm.js";
+import { endedBySignal } from "../signals.js";
 import { locationOf, type StoreOptions, withAdminPassword } from "../unseal.js";
 
 export interface MigrateOptions extends Pick<StoreOptions, "adminPasswordFile" | "input"> {
@@ -50,15 +51,19 @@ export async function migrateCommand(output: Output, options: MigrateOptions): P
       return;
     }
     const store = await withAdminPassword(output, options, (password) => source.unseal(password));
+    await store.refuseOthers();
     await confirmMove(output, options, { source, target });
     const told = tellProgress(output);
+    const cut = () => {
+      told.end();
+      told.failed();
+    };
     try {
-      const moved = await store.moveTo(target, told.ears);
+      const moved = await endedBySignal(cut, () => store.moveTo(target, told.ears));
       told.end();
       print(output, { from, to }, moved);
     } catch (thrown) {
-      told.end();
-      told.failed();
+      cut();
       throw thrown;
     }
   } finally {
@@ -193,6 +198,9 @@ function print(output: Output, { from, to }: { readonly from: Place; readonly to
 }
 
 function startOf({ location, text }: Place): string {
-  if (location.database === undefined) return `--data ${location.directory}`;
-  return /^[\w:/@.-]+$/.test(text) ? `--store ${text}` : `--store '${text}'`;
+  return location.database === undefined ? `--data ${shellWord(location.directory)}` : `--store ${shellWord(text)}`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w:/@.-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
