@@ -9,7 +9,18 @@ import { inMemory, load, machine } from "./report/machine.mjs";
 import { markdownOf } from "./report/markdown.mjs";
 import { plotOf } from "./report/plot.mjs";
 
-const names = ["login", "arithmetic", "applications", "floods", "client", "postgres", "store", "size", "growth"];
+const names = [
+  "login",
+  "arithmetic",
+  "applications",
+  "floods",
+  "client",
+  "postgres",
+  "store",
+  "workers",
+  "size",
+  "growth",
+];
 
 /** Progress goes to stderr; what passes is written over on a terminal, and left out elsewhere. */
 function say(text, { passing = false } = {}) {

@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from "node:child_process";
-import { chownSync, cpSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chownSync, cpSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { familyCpuMs } from "./family.mjs";
 
 /** A PostgreSQL of its own, with the durability that it has by default; it trusts everybody on this machine. */
 export async function startPostgres(directory) {
@@ -23,7 +24,7 @@ export async function startPostgres(directory) {
   await ready(child);
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres?sslmode=disable`,
-    cpu: () => cpuOf(child.pid),
+    cpu: () => familyCpuMs(child.pid),
     stop: async () => {
       process.off("exit", orphaned);
       child.kill("SIGINT");
@@ -78,34 +79,4 @@ async function freePort() {
   const { port } = server.address();
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-/** By proc(5): so many of its ticks are a second, on every system that Node runs on. */
-const TICKS = 100;
-
-/**
- * Milliseconds of CPU of the database, its sessions included, those that have ended too; undefined where the system does
- * not tell.
- */
-function cpuOf(pid) {
-  if (process.platform !== "linux") return undefined;
-  const processes = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(statOf);
-  const own = processes.filter((stat) => stat !== undefined && (stat.pid === pid || stat.parent === pid));
-  const ticks = own.reduce((sum, stat) => sum + stat.ticks + (stat.pid === pid ? stat.ended : 0), 0);
-  return (ticks * 1000) / TICKS;
-}
-
-function statOf(name) {
-  try {
-    const stat = readFileSync(`/proc/${name}/stat`, "latin1");
-    const fields = stat
-      .slice(stat.lastIndexOf(")") + 2)
-      .split(" ")
-      .map(Number);
-    return { pid: Number(name), parent: fields[1], ticks: fields[11] + fields[12], ended: fields[13] + fields[14] };
-  } catch {
-    return undefined;
-  }
 }

@@ -3,7 +3,7 @@ import { server } from "./dist.mjs";
 const { createStore, findStore } = await server("store.js");
 const { parsePostgresUrl } = await server("postgres-url.js");
 
-const PASSWORD = "a password for a bench";
+export const PASSWORD = "a password for a bench";
 
 /** A folder, or the URL of a database that asks for no password. */
 function locationOf({ directory, database }) {
