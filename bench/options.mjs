@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 
-export const usage = `npm run bench                     every part, about six minutes on two quiet cores
+export const usage = `npm run bench                     every part, some seven minutes on two quiet cores
 npm run bench -- --quick          fewer rounds and smaller stores: one or two minutes
-npm run bench -- --full           growth as far as a million accounts: some eleven minutes, 9 GB of disk
+npm run bench -- --full           growth as far as a million accounts: some thirteen minutes, 9 GB of disk
 npm run bench -- --only login     one part; again for another
 npm run bench -- --out DIR        where bench.md, bench.json and bench.svg go (bench/results)
 npm run bench -- --render FILE    table and picture once more, of a bench.json that is there`;
