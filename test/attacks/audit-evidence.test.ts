@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createBarrier } from "../../packages/server/src/barrier/barrier.js";
@@ -50,6 +50,12 @@ afterAll(() => Promise.all([operator.close(), auditor.close()]));
 /** `posternd audit …` on the operator's store. */
 function audit(args: readonly string[], options?: HostedOptions) {
   return operator.hosted("posternd", ["audit", ...args, "--admin-password-file", passwordFile], options);
+}
+
+/** As the store's own directory: Node 22 and newer copy a directory's files with their modes, and not its own. */
+function copyStore(to: string): void {
+  cpSync(operator.data, to, { recursive: true });
+  chmodSync(to, 0o700);
 }
 
 async function auditJson(...args: string[]): Promise<unknown[]> {
@@ -150,9 +156,9 @@ describe("posternd audit export", () => {
 describe("promise 8: a checkpoint that was kept elsewhere", () => {
   it("shows that the store was put back to an earlier state, which verify alone cannot see", async () => {
     const earlier = join(operator.home, "earlier");
-    cpSync(operator.data, earlier, { recursive: true });
+    copyStore(earlier);
     const grown = join(operator.home, "grown");
-    cpSync(operator.data, grown, { recursive: true });
+    copyStore(grown);
     await audit(["prune", "--older-than", "720d", "--yes", "--data", grown]);
     const { stdout } = await audit(["export", "--checkpoint-only", "--data", grown]);
     expect(Object.keys(onlyLine(stdout))).toEqual(["format", "version", "store", "time", "key", "chains", "signature"]);
@@ -170,7 +176,7 @@ describe("promise 8: a checkpoint that was kept elsewhere", () => {
 describe("posternd audit prune", () => {
   it("asks a person, does nothing when told no, and removes when told yes; the rest holds", async () => {
     const data = join(operator.home, "pruned");
-    cpSync(operator.data, data, { recursive: true });
+    copyStore(data);
     const args = ["audit", "prune", "--older-than", "400d", "--data", data, "--admin-password-file", passwordFile];
     const refusing = new Terminal(operator, "posternd", args);
     await refusing.answer("Remove the oldest entries for good: 7, all before entry 7?", "n");
