@@ -11,8 +11,8 @@ import {
 import { oneAtATime } from "./one-at-a-time.js";
 
 /**
- * What Prometheus reads. Labels are of fixed, short lists; no person's name, no address or id is one. Whether a name is known shows
- * in nothing: who may read this could try names, and watch.
+ * What Prometheus reads. Labels are of fixed, short lists; no person's name, no address or id is one. Whether a name is
+ * known shows in nothing: who may read this could try names, and watch.
  */
 export interface Metrics {
   /** Counts an event of the audit log, or an API key that was refused. */

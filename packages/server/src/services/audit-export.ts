@@ -6,7 +6,7 @@ import { type ChainEnds, chainEnds, type VerifiedRow, verifiedRows } from "../re
 import { auditKeyOf } from "./audit-key.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
 import type { AuditContext } from "./context.js";
-import { labelOf, namedChains, ofChain } from "./nodes.js";
+import { labelled, labelOf, namedChains, ofChain } from "./nodes.js";
 import { readSettings } from "./store.js";
 
 interface WholeChain extends ChainEnds {
@@ -74,16 +74,14 @@ async function* exportChain(
     yield linesOf(sound(rows, label).map(rowLine));
   }
   const verdict = verifier.end(head);
-  if (!verdict.ok) throw damaged(badEntryText({ ...verdict, ...named(label) }));
+  if (!verdict.ok) throw damaged(badEntryText({ ...verdict, ...labelled(label) }));
 }
-
-const named = (label: string | undefined) => (label === undefined ? {} : { node: label });
 
 function sound(rows: Awaited<ReturnType<typeof verifiedRows>>, label: string | undefined): readonly VerifiedRow[] {
   if (rows === "removed") {
     throw new PosternError("busy", { detail: "entries were removed from the log while it was exported" });
   }
-  if (!Array.isArray(rows)) throw damaged(badEntryText({ ...rows, ...named(label) }));
+  if (!Array.isArray(rows)) throw damaged(badEntryText({ ...rows, ...labelled(label) }));
   return rows;
 }
 

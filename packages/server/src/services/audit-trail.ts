@@ -11,7 +11,7 @@ import { type AuditFilter, auditMatcher } from "./audit-filter.js";
 import { storedPublicKey } from "./audit-key.js";
 import { Forward, lastRuns, type ReadRows, type Row, type SizedChain } from "./audit-merge.js";
 import { AUDIT_PAGE, pagesOf } from "./audit-pages.js";
-import { addedNode, chainsOf, labelOf, ofChain } from "./nodes.js";
+import { addedNode, chainsOf, labelled, labelOf, ofChain } from "./nodes.js";
 
 /** An entry as it is listed, with the name of the node that wrote it. */
 export type TrailRow = Row & { readonly node: string };
@@ -67,11 +67,11 @@ async function* allPages(read: ReadRows, chains: readonly SizedChain[]): AsyncGe
 
 export interface AuditTail {
   /** How many entries were walked. */
-  checked: number;
+  readonly checked: number;
   /** Where they do not hold together; undefined when they do. */
-  verdict: BadEntry | undefined;
+  readonly verdict: BadEntry | undefined;
   /** When the last one was written. */
-  lastTime: number | undefined;
+  readonly lastTime: number | undefined;
 }
 
 const TAIL = 8 * AUDIT_PAGE;
@@ -83,15 +83,16 @@ const TAIL = 8 * AUDIT_PAGE;
  */
 export async function auditTail(barrier: Barrier): Promise<AuditTail> {
   const chains = await chainsOf(barrier);
-  const sum: AuditTail = { checked: 0, verdict: undefined, lastTime: undefined };
+  let [checked, lastTime]: [number, number | undefined] = [0, undefined];
   for (const chain of chains) {
     const label = labelOf(chains, chain);
-    const { checked, verdict, lastTime } = await ofChain(label, () => tailOf(barrier, chain.node));
-    sum.checked += checked;
-    if (lastTime !== undefined) sum.lastTime = Math.max(lastTime, sum.lastTime ?? 0);
-    if (verdict !== undefined) return { ...sum, verdict: label === undefined ? verdict : { ...verdict, node: label } };
+    const tail = await ofChain(label, () => tailOf(barrier, chain.node));
+    checked += tail.checked;
+    if (tail.lastTime !== undefined) lastTime = Math.max(tail.lastTime, lastTime ?? 0);
+    const { verdict } = tail;
+    if (verdict !== undefined) return { checked, lastTime, verdict: { ...verdict, ...labelled(label) } };
   }
-  return sum;
+  return { checked, lastTime, verdict: undefined };
 }
 
 async function tailOf(barrier: Barrier, node: NodeId): Promise<AuditTail> {
@@ -153,7 +154,7 @@ export async function verifyTrail(barrier: Barrier, options: TrailOptions = {}):
     };
     const how = { saved: saved.get(node), heard };
     const verdict = await ofChain(label, () => verifyAudit(pagesOf(barrier), { store: barrier.storeId, node }, how));
-    if (!verdict.ok) return label === undefined ? verdict : { ...verdict, node: label };
+    if (!verdict.ok) return { ...verdict, ...labelled(label) };
     sound.push({ node: name, first: verdict.first, length: verdict.length });
   }
   await refuseMissing(barrier, told);

@@ -94,6 +94,9 @@ export async function chainsOf(barrier: Barrier): Promise<NamedChain[]> {
 export const labelOf = (chains: readonly NamedChain[], chain: NamedChain | undefined): string | undefined =>
   chains.length > 1 ? chain?.name : undefined;
 
+/** The field of a `labelOf`, where there is one. */
+export const labelled = (label: string | undefined) => (label === undefined ? {} : { node: label });
+
 /** Has what is said of a damaged chain name it, by its `labelOf`. */
 export async function ofChain<T>(label: string | undefined, work: () => Promise<T>): Promise<T> {
   try {

@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Fingerprint } from "@postern/shared/fingerprint";
+import type { NodeId } from "@postern/shared/ids";
 import type { Barrier, SealedReadTransaction } from "../barrier/barrier.js";
 import { HEADER_FORMAT } from "../barrier/header.js";
 import { identityFingerprint } from "../identity/identity-key.js";
@@ -95,7 +96,10 @@ export async function readStatus(barrier: Barrier, now: number): Promise<StoreSt
     budgets: await readBudgets(barrier, now),
     signingKeys: await listSigningKeys({ barrier, now: () => now }),
     logLevel: await storedLogLevel(barrier, now),
-    ...(await lastService(barrier, chains)),
+    ...(await lastService(
+      barrier,
+      chains.map(({ node }, at) => ({ node, length: nodes[at]?.length ?? 0 })),
+    )),
     servers: await runningServers(barrier, now),
     silent: await silentServers(barrier, now),
   };
@@ -182,14 +186,18 @@ const SEARCHED = 20 * AUDIT_PAGE;
 
 type Service = Pick<StoreStatus, "lastStart" | "lastStop">;
 
-async function lastService(barrier: Barrier, chains: readonly NamedChain[]): Promise<Service> {
+interface ChainLength {
+  readonly node: NodeId;
+  readonly length: number;
+}
+
+async function lastService(barrier: Barrier, chains: readonly ChainLength[]): Promise<Service> {
   const latest: { lastStart: number | undefined; lastStop: number | undefined } = {
     lastStart: undefined,
     lastStop: undefined,
   };
-  for (const { node } of chains) {
-    const { length } = await barrier.read((tx) => auditHead(tx, node));
-    const found = await lastServiceIn(barrier, { node, length });
+  for (const chain of chains) {
+    const found = await lastServiceIn(barrier, chain);
     latest.lastStart = laterOf(latest.lastStart, found.get("server.start"));
     latest.lastStop = laterOf(latest.lastStop, found.get("server.stop"));
   }
@@ -199,10 +207,7 @@ async function lastService(barrier: Barrier, chains: readonly NamedChain[]): Pro
 const laterOf = (one: number | undefined, other: number | undefined) =>
   one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
 
-async function lastServiceIn(
-  barrier: Barrier,
-  { node, length }: { node: string; length: number },
-): Promise<ReadonlyMap<string, number>> {
+async function lastServiceIn(barrier: Barrier, { node, length }: ChainLength): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
   for (let to = length; to > Math.max(0, length - SEARCHED) && found.size < 2; to -= AUDIT_PAGE) {
     const from = Math.max(0, to - AUDIT_PAGE);
