@@ -20,6 +20,16 @@ async function silentSocket(server: TestServer, localAddress: string): Promise<S
 
 const said = async (...asked: Parameters<typeof ask>) => (await ask(...asked)).text;
 
+/** A delivery that has begun when `sending` resolves, and ends with `sent` of the post. */
+function heldPost() {
+  const post = new EventEmitter();
+  const deliver = async () => {
+    post.emit("sending");
+    await once(post, "sent");
+  };
+  return { post, deliver, sending: once(post, "sending") };
+}
+
 describe("silent sockets at the HTTPS port (what broke the predecessors: an idle connection blocked the web port)", () => {
   it("fill the places of their own address, and nobody else's", async () => {
     const server = await startInProcess(undefined, { http: true, limits: { byAddress: true } });
@@ -67,12 +77,7 @@ describe("requests that come in one piece, of somebody who does not wait for ans
   });
 
   it("leave nothing behind when their sender goes before the answers", async () => {
-    const post = new EventEmitter();
-    const deliver = async () => {
-      post.emit("sending");
-      await once(post, "sent");
-    };
-    const sending = once(post, "sending");
+    const { post, deliver, sending } = heldPost();
     const server = await startInProcess(undefined, { http: true, deliver });
     const { text: key } = await apiKey(server.context, ["otp"]);
     const body = JSON.stringify({ subject: "ann", delivery: { mail: "ann@example.org" } });
@@ -126,12 +131,7 @@ describe("forged forwarding headers at the HTTPS port (attack 51)", () => {
 
 describe("a server that is being stopped", () => {
   it("answers the requests that are under way first, and turns no one off in the middle", async () => {
-    const post = new EventEmitter();
-    const deliver = async () => {
-      post.emit("sending");
-      await once(post, "sent");
-    };
-    const sending = once(post, "sending");
+    const { post, deliver, sending } = heldPost();
     const server = await startInProcess(undefined, { http: true, deliver });
     const { text: key } = await apiKey(server.context, ["otp"]);
     const body = { subject: "ann", delivery: { mail: "ann@example.org" } };

@@ -12,7 +12,6 @@ import { readStatus } from "../../packages/server/src/services/status.js";
 import { openPostgresStorage } from "../../packages/server/src/storage/postgres.js";
 import { version } from "../../packages/server/src/version.js";
 import { verifyToken } from "../../packages/server/test/support/verify-token.js";
-import { allPaths } from "../support/code-paths.js";
 import { eventually } from "../support/eventually.js";
 import { ask } from "../support/https.js";
 import {
@@ -38,6 +37,7 @@ import {
 } from "../support/person.js";
 import { testDatabase } from "../support/postgres.js";
 import { openDamagedWay } from "../support/postgres-proxy.js";
+import { expectOneCount, expectOneLogin } from "../support/two-servers.js";
 import { codeOf, WireClient } from "../support/wire-client.js";
 
 async function openedOn(url: string, create: boolean) {
@@ -60,13 +60,7 @@ describe("two nodes on one PostgreSQL", () => {
   it("attack 20: 50 logins at once with one code, spread over both, give exactly one session", async () => {
     const clock = new Clock();
     const both = await twoNodes(clock);
-    const alice = await registered(both[0], "alice");
-    const clients = (await Promise.all(both.map((node) => awaitingCode(node, alice, 25)))).flat();
-    const code = alice.code(clock);
-    const outcomes = (await Promise.all(clients.map((client) => client.call("login.code", { code })))).map(codeOf);
-    expect(outcomes.filter((outcome) => outcome === "ok")).toHaveLength(1);
-    expect(outcomes.filter((outcome) => outcome === "code_refused")).toHaveLength(5);
-    expect(outcomes.filter((outcome) => outcome === "throttled")).toHaveLength(44);
+    await expectOneLogin({ both, person: await registered(both[0], "alice"), clock }, 50);
     expect(await verifyTrail(both[1].barrier)).toMatchObject({ ok: true });
   });
 
@@ -74,14 +68,7 @@ describe("two nodes on one PostgreSQL", () => {
     const clock = new Clock();
     const both = await twoNodes(clock);
     const frank = await registered(both[0], "frank");
-    const { secret, new_device: device } = await logIn(await WireClient.open(both[0]), frank, frank.code(clock));
-    const gives = await allPaths(both, frank, { secret, device });
-    const outcomes: string[] = [];
-    for (const give of [...gives, ...gives.slice(0, 1)]) outcomes.push(codeOf(await give(frank.wrongCode(clock))));
-    expect(outcomes).toEqual(Array(5).fill("code_refused"));
-    for (const give of await allPaths([both[1], both[0]], frank, { secret, device })) {
-      expect(codeOf(await give(frank.code(clock, 1)))).toBe("throttled");
-    }
+    await expectOneCount({ both, person: frank, clock });
     for (const node of [...both, ...both, both[0]]) {
       expect(codeOf(await guessPassword(await WireClient.open(node), "frank"))).toBe("login_failed");
     }

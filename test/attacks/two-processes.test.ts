@@ -19,6 +19,7 @@ import {
   tryCode,
   tryPassword,
 } from "../support/person.js";
+import { expectOneCount, expectOneLogin } from "../support/two-servers.js";
 import { codeOf, type Target, WireClient } from "../support/wire-client.js";
 
 const script = fileURLToPath(new URL("children/server.mjs", import.meta.url));
@@ -65,14 +66,7 @@ describe("two server processes on one file", () => {
   });
 
   it("attack 20: 100 uses of one code at once, spread over both, give exactly one session", async () => {
-    const alice = await newcomer("alice");
-    const clients = (await Promise.all(both().map((server) => awaitingCode(server, alice, 50)))).flat();
-    const code = alice.code(clock);
-    const replies = await Promise.all(clients.map((client) => client.call("login.code", { code })));
-    const outcomes = replies.map(codeOf);
-    expect(outcomes.filter((outcome) => outcome === "ok")).toHaveLength(1);
-    expect(outcomes.filter((outcome) => outcome === "code_refused")).toHaveLength(5);
-    expect(outcomes.filter((outcome) => outcome === "throttled")).toHaveLength(94);
+    await expectOneLogin({ both: both(), person: await newcomer("alice"), clock }, 100);
   });
 
   it("attack 20: 200 uses of one code at login, step-up, password change and deletion, over both, give one", async () => {
@@ -93,16 +87,7 @@ describe("two server processes on one file", () => {
   });
 
   it("attack 26: wrong codes are counted together, whichever path and process takes them", async () => {
-    const frank = await newcomer("frank");
-    const [first] = both();
-    const { secret, new_device: device } = await logIn(await WireClient.open(first), frank, frank.code(clock));
-    const gives = await allPaths(both(), frank, { secret, device });
-    const outcomes: string[] = [];
-    for (const give of [...gives, ...gives.slice(0, 1)]) outcomes.push(codeOf(await give(frank.wrongCode(clock))));
-    expect(outcomes).toEqual(Array(5).fill("code_refused"));
-    for (const give of await allPaths(both().reverse(), frank, { secret, device })) {
-      expect(codeOf(await give(frank.code(clock, 1)))).toBe("throttled");
-    }
+    await expectOneCount({ both: both(), person: await newcomer("frank"), clock });
   });
 
   it("attack 25: a known device's wrong passwords are counted together, and leave the strangers' count alone", async () => {
