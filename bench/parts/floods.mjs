@@ -1,5 +1,5 @@
 import { start } from "../processes/channel.mjs";
-import { aim, figure, inRounds } from "../report/figures.mjs";
+import { aim, delayFigures, figuresOf, inRounds } from "../report/figures.mjs";
 import { numbers, percentiles, seeded, startServer, warmingUp } from "./measuring.mjs";
 
 /**
@@ -89,17 +89,14 @@ async function beside({ server, honest, take, told }, seconds, begin) {
 
 function reportOf(lists, { slow, seconds, refused, unopened }) {
   const figures = Object.keys(situations).flatMap((kind) => {
-    const of = (name, what, unit) =>
-      figure(`floods.${kind}.${name}`, `${situations[kind]}: ${what}`, unit, lists[`${kind}.${name}`]);
+    const of = figuresOf("floods", kind, `${situations[kind]}:`, lists);
     return [
       ...(kind === "none" ? [] : [of("flood", "connections of it that were served", "/s")]),
       of("p50", "an honest login, p50", "ms"),
       of("p99", "an honest login, p99", "ms"),
       of("failed", "honest logins that failed", ""),
       of("done", "honest logins that succeeded", ""),
-      of("delay_p50", "event-loop delay, p50", "ms"),
-      of("delay_p99", "event-loop delay, p99", "ms"),
-      of("delay_max", "event-loop delay, the worst", "ms"),
+      ...delayFigures(of),
       of("cpu", "cores that the server takes", ""),
     ];
   });

@@ -1,4 +1,4 @@
-import { aim, figure, inRounds } from "../report/figures.mjs";
+import { aim, figure, figuresOf, inRounds } from "../report/figures.mjs";
 import { ratios } from "../report/statistics.mjs";
 import { have, numbers, seeded, startLoad, startServer, warmingUp } from "./measuring.mjs";
 
@@ -64,7 +64,7 @@ async function round(load, grown, count) {
 }
 
 function reportOf(grown, lists) {
-  const figures = grown.flatMap((store) => figuresOf(store, lists));
+  const figures = grown.flatMap((store) => figuresOfStore(store, lists));
   const [least, most] = [grown[0].size, grown.at(-1).size];
   const known = (name) => figures.find(({ id }) => id === `growth.${most}.${name}`);
   const [registration, login] = Object.entries({ register: "a registration", login: "a login" }).map(([name, said]) => {
@@ -84,9 +84,8 @@ function reportOf(grown, lists) {
   };
 }
 
-function figuresOf({ size, started, memory, bytes }, lists) {
-  const of = (name, what, unit, rounds = lists[`${size}.${name}`]) =>
-    figure(`growth.${size}.${name}`, `${named(size)} accounts: ${what}`, unit, rounds);
+function figuresOfStore({ size, started, memory, bytes }, lists) {
+  const of = figuresOf("growth", size, `${named(size)} accounts:`, lists);
   const start = started.map(({ wall, argon2 }) => wall - argon2.wall);
   const startCpu = started.map(({ cpu, argon2 }) => cpu - argon2.cpu);
   const unlock = started.map(({ argon2 }) => argon2.wall);

@@ -1,5 +1,5 @@
 import { start } from "../processes/channel.mjs";
-import { aim, figure, inRounds } from "../report/figures.mjs";
+import { aim, delayFigures, figure, figuresOf, inRounds } from "../report/figures.mjs";
 import { ratios, sums } from "../report/statistics.mjs";
 import { have, numbers, seeded, startLoad, startServer, warmingUp } from "./measuring.mjs";
 
@@ -124,17 +124,14 @@ function reportOf({ compared, together, writes }) {
 }
 
 function ofConcurrency(atOnce, lists) {
-  const of = (name, what, unit) =>
-    figure(`login.${atOnce}.${name}`, `${atOnce} at once: ${what}`, unit, lists[`${atOnce}.${name}`]);
+  const of = figuresOf("login", atOnce, `${atOnce} at once:`, lists);
   return [
     of("cpu", "server", "ms CPU"),
     of("rate", "logins", "/s"),
     of("p50", "a login, p50", "ms"),
     of("p95", "a login, p95", "ms"),
     of("p99", "a login, p99", "ms"),
-    of("delay_p50", "event-loop delay, p50", "ms"),
-    of("delay_p99", "event-loop delay, p99", "ms"),
-    of("delay_max", "event-loop delay, the worst", "ms"),
+    ...delayFigures(of),
   ];
 }
 
