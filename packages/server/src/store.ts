@@ -19,7 +19,7 @@ import { damaged } from "./records/audit-checkpoint.js";
 import { verifyTrail } from "./services/audit-trail.js";
 import { settleRestored } from "./services/restore.js";
 import { initialiseStore, isEmpty, readSettings } from "./services/store.js";
-import { type DataDirectory, prepareDataDirectory } from "./storage/data-directory.js";
+import { type DataDirectory, findRoom, prepareDataDirectory } from "./storage/data-directory.js";
 import { FILE_NAME, openLmdbStorage } from "./storage/lmdb.js";
 import { hasStoreFile, replaceLmdbStore } from "./storage/lmdb-replace.js";
 import type { HearOutage } from "./storage/postgres-watch.js";
@@ -225,6 +225,11 @@ export async function openExisting(location: StoreLocation): Promise<PlacedStora
     if (thrown instanceof PosternError && thrown.code === "store_missing") return undefined;
     throw thrown;
   }
+}
+
+/** Whether a store that is there can be written to, as far as its place tells. @throws PosternError `store_failed` */
+export async function refuseWithoutRoom({ directory }: StoreLocation): Promise<void> {
+  if (directory !== undefined) await findRoom(directory);
 }
 
 /** @throws PosternError as `findStore`; without `create` also `store_missing` */

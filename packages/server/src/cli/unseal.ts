@@ -8,7 +8,15 @@ import { StdinLines } from "@postern/shared/terminal/stdin-lines";
 import { say } from "@postern/shared/terminal/terminal-text";
 import { handingOver, type SecureBuffer } from "../barrier/secure-buffer.js";
 import { isPostgresUrl, parsePostgresUrl } from "../postgres-url.js";
-import { createStore, findStore, type OpenStore, type SealedStore, type StoreLocation, shownPlace } from "../store.js";
+import {
+  createStore,
+  findStore,
+  type OpenStore,
+  refuseWithoutRoom,
+  type SealedStore,
+  type StoreLocation,
+  shownPlace,
+} from "../store.js";
 import { dataDirectory } from "./data-directory.js";
 import { databasePassword } from "./database-password.js";
 
@@ -137,13 +145,24 @@ export async function unsealOrCreateStore(
 ): Promise<OpenStore> {
   const location = locationOf(output, options);
   const sealed = await findStore(location);
-  if (sealed !== undefined) return unsealSealed(output, options, sealed);
+  if (sealed !== undefined) return unsealSealed(output, options, await withRoom(location, sealed));
   const interactive = options.input && process.stdin.isTTY === true && process.stderr.isTTY === true;
   if (options.init !== true && (!interactive || options.adminPasswordFile !== undefined)) {
     throw new PosternError("store_missing", { detail: shownPlace(location) });
   }
   const password = await newAdminPassword(output, options, location);
   return wiping(password, (chosen) => createStore(location, chosen));
+}
+
+/** A server begins by writing: where that cannot be, its operator is told before the password is asked for. */
+async function withRoom(location: StoreLocation, sealed: SealedStore): Promise<SealedStore> {
+  try {
+    await refuseWithoutRoom(location);
+    return sealed;
+  } catch (thrown) {
+    await sealed.close();
+    throw thrown;
+  }
 }
 
 /** The string that a prompt or a file gave cannot be wiped; this copy, which lives as long as the stretching, can. */

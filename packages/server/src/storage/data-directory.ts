@@ -1,6 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { access, mkdir, open, stat, statfs } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { access, mkdir, open, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { PosternError } from "@postern/shared/errors";
 
 /**
@@ -62,6 +63,25 @@ export async function prepareDataDirectory(options: DataDirectoryOptions): Promi
   refuseNetworked(path, fileSystem.type);
   await access(path, constants.W_OK | constants.X_OK).catch((cause) => refuse(path, cause));
   return { path, free: fileSystem.bavail * fileSystem.bsize, warnings: warningsAbout(path, facts) };
+}
+
+/** Four pages: less than the commits of a start take, unless the file has room inside. */
+const FIRST_BYTES = 16_384;
+
+/**
+ * Finds out whether there is room to write, by writing: a quota, or a limit of the process, shows in no figure. LMDB may
+ * die of it in its very first commit (memory that it has freed is used on), which would leave the operator without a word.
+ * @throws PosternError `store_failed` where there is none; nothing is left behind
+ */
+export async function findRoom(directory: string): Promise<void> {
+  const path = join(directory, `.room-${randomBytes(6).toString("hex")}`);
+  try {
+    await writeFile(path, Buffer.alloc(FIRST_BYTES), { flag: "wx", mode: 0o600 });
+  } catch (cause) {
+    throw new PosternError("store_failed", { detail: `there is no room to write in ${directory}`, cause });
+  } finally {
+    await rm(path, { force: true });
+  }
 }
 
 /** Makes the names in a directory durable: without it a power cut may lose a new file with all that was synced. */

@@ -1,7 +1,7 @@
-import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { prepareDataDirectory } from "../../src/storage/data-directory.js";
+import { findRoom, prepareDataDirectory } from "../../src/storage/data-directory.js";
 import { temporaryDirectory } from "./processes.js";
 
 const EXT4 = 0xef53;
@@ -63,5 +63,14 @@ describe("prepareDataDirectory", () => {
     }
     await chmod(directory, 0o700);
     expect((await prepareDataDirectory({ directory, create: false })).warnings).toEqual([]);
+  });
+});
+
+describe("findRoom", () => {
+  it("leaves nothing behind, and fails where nothing can be written", async () => {
+    const directory = await temporaryDirectory();
+    await findRoom(directory);
+    expect(await readdir(directory)).toEqual([]);
+    await expect(findRoom(join(directory, "gone"))).rejects.toMatchObject({ code: "store_failed" });
   });
 });
