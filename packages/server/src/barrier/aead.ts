@@ -8,8 +8,7 @@ export const NONCE_BYTES = 24;
 export const TAG_BYTES = 16;
 
 /** A nonce is drawn for every seal, also when a transaction runs again: it is never kept or counted. */
-export function drawNonce(): Buffer {
-  const nonce = Buffer.alloc(NONCE_BYTES);
+export function drawNonce(nonce = Buffer.alloc(NONCE_BYTES)): Buffer {
   sodium.randombytes_buf(nonce);
   return nonce;
 }
@@ -19,12 +18,29 @@ export function drawNonce(): Buffer {
  * @throws PosternError `bug` for a key that is not 32 bytes or a nonce that is not 24
  */
 export function seal(key: SecureBuffer, nonce: Uint8Array, additional: Uint8Array, plaintext: Uint8Array): Buffer {
+  const sealed = Buffer.allocUnsafe(plaintext.length + TAG_BYTES);
+  sealInto(sealed, key, nonce, additional, plaintext);
+  return sealed;
+}
+
+/**
+ * The same into `sealed`, which is 16 bytes longer than the plaintext.
+ * @throws PosternError `bug` also for a `sealed` of another length
+ */
+export function sealInto(
+  sealed: Buffer,
+  key: SecureBuffer,
+  nonce: Uint8Array,
+  additional: Uint8Array,
+  plaintext: Uint8Array,
+): void {
   checkLengths(key, nonce);
-  const sealed = Buffer.alloc(plaintext.length + TAG_BYTES);
+  if (sealed.length !== plaintext.length + TAG_BYTES) {
+    throw new PosternError("bug", { detail: "room for a ciphertext of another length" });
+  }
   key.use((bytes) => {
     sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, plaintext, additional, null, nonce, bytes);
   });
-  return sealed;
 }
 
 /**

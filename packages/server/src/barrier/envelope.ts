@@ -1,5 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
-import { drawNonce, NONCE_BYTES, openInto, seal } from "./aead.js";
+import { drawNonce, NONCE_BYTES, openInto, sealInto } from "./aead.js";
 import type { SecureBuffer } from "./secure-buffer.js";
 
 /**
@@ -34,46 +34,46 @@ export interface Place {
   readonly storageKey: Uint8Array;
 }
 
-interface Envelope {
-  readonly head: Buffer;
-  readonly term: number;
-  readonly nonce: Buffer;
-  readonly sealed: Buffer;
-}
-
-const HEAD_BYTES = 5;
+const NONCE_AT = 5;
+const SEALED_AT = NONCE_AT + NONCE_BYTES;
 
 export function sealEnvelope({ term, key }: SealingKey, place: Place, plaintext: Uint8Array): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES);
-  head.writeUInt8(ENVELOPE_FORMAT, 0);
-  head.writeUInt32BE(term, 1);
-  const nonce = drawNonce();
-  return Buffer.concat([head, nonce, seal(key, nonce, associated(place, head), plaintext)]);
+  const envelope = Buffer.allocUnsafe(ENVELOPE_OVERHEAD + plaintext.length);
+  writeHead(envelope, 0, term);
+  const nonce = drawNonce(envelope.subarray(NONCE_AT, SEALED_AT));
+  sealInto(envelope.subarray(SEALED_AT), key, nonce, associated(place, term), plaintext);
+  return envelope;
 }
 
 /** The term that a stored value says it was sealed in. It is a claim until the envelope opens. */
 export function termOf(envelope: Buffer): number | undefined {
-  return split(envelope)?.term;
+  return isEnvelope(envelope) ? envelope.readUInt32BE(1) : undefined;
 }
 
 /** The bytes that the plaintext of a stored value takes; undefined when it is no envelope. */
 export function plaintextLength(envelope: Buffer): number | undefined {
-  return split(envelope) && envelope.length - ENVELOPE_OVERHEAD;
+  return isEnvelope(envelope) ? envelope.length - ENVELOPE_OVERHEAD : undefined;
 }
 
 /** The plaintext, or undefined when this key does not open it at this place. */
 export function openEnvelope(sealing: SealingKey, place: Place, envelope: Buffer): Buffer | undefined {
   const length = plaintextLength(envelope);
   if (length === undefined) return undefined;
-  const plaintext = Buffer.alloc(length);
+  // Memory of its own: what is behind secrets is not handed out again to who knows whom.
+  const plaintext = Buffer.allocUnsafeSlow(length);
   return openEnvelopeInto(plaintext, sealing, place, envelope) ? plaintext : undefined;
 }
 
 /** As `openEnvelope`, into memory of the caller's choice, which is `plaintextLength` long. */
-export function openEnvelopeInto(plaintext: Buffer, sealing: SealingKey, place: Place, envelope: Buffer): boolean {
-  const parts = split(envelope);
-  if (parts === undefined || parts.term !== sealing.term) return false;
-  return openInto(plaintext, sealing.key, parts.nonce, associated(place, parts.head), parts.sealed);
+export function openEnvelopeInto(
+  plaintext: Buffer,
+  { term, key }: SealingKey,
+  place: Place,
+  envelope: Buffer,
+): boolean {
+  if (termOf(envelope) !== term) return false;
+  const nonce = envelope.subarray(NONCE_AT, SEALED_AT);
+  return openInto(plaintext, key, nonce, associated(place, term), envelope.subarray(SEALED_AT));
 }
 
 /** The one error of a value that does not open; it names the storage key, which tells nothing about a person. */
@@ -82,17 +82,25 @@ export function doesNotOpen({ domain, storageKey }: Place): PosternError {
   return new PosternError("store_damaged", { detail: `the ${domain} at key ${key} does not open` });
 }
 
-function split(envelope: Buffer): Envelope | undefined {
-  if (envelope.length < ENVELOPE_OVERHEAD || envelope[0] !== ENVELOPE_FORMAT) return undefined;
-  const sealedAt = HEAD_BYTES + NONCE_BYTES;
-  return {
-    head: envelope.subarray(0, HEAD_BYTES),
-    term: envelope.readUInt32BE(1),
-    nonce: envelope.subarray(HEAD_BYTES, sealedAt),
-    sealed: envelope.subarray(sealedAt),
-  };
+function isEnvelope(value: Buffer): boolean {
+  return value.length >= ENVELOPE_OVERHEAD && value[0] === ENVELOPE_FORMAT;
 }
 
-function associated({ domain, storageKey }: Place, head: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${domain}\0`, "latin1"), head, storageKey]);
+function writeHead(target: Buffer, at: number, term: number): void {
+  target[at] = ENVELOPE_FORMAT;
+  target.writeUInt32BE(term, at + 1);
+}
+
+const domains: Readonly<Record<Domain, Buffer>> = {
+  "postern record": Buffer.from("postern record\0", "latin1"),
+  "postern keyring": Buffer.from("postern keyring\0", "latin1"),
+};
+
+function associated({ domain, storageKey }: Place, term: number): Buffer {
+  const name = domains[domain];
+  const additional = Buffer.allocUnsafe(name.length + NONCE_AT + storageKey.length);
+  additional.set(name);
+  writeHead(additional, name.length, term);
+  additional.set(storageKey, name.length + NONCE_AT);
+  return additional;
 }

@@ -17,24 +17,37 @@ const ESCAPED = 0xff;
  * @throws PosternError `bug` for a number that is not a safe integer from 0 up
  */
 export function concatKey(...parts: readonly KeyPart[]): Buffer {
-  return Buffer.concat(parts.map((part) => (typeof part === "number" ? encodeNumber(part) : encodeBytes(part))));
+  const encoded = parts.map((part) => (typeof part === "string" ? Buffer.from(part, "utf8") : part));
+  const key = Buffer.allocUnsafe(encoded.reduce<number>((size, part) => size + roomFor(part), 0));
+  let at = 0;
+  for (const part of encoded) at = typeof part === "number" ? writeNumber(key, at, part) : writeBytes(key, at, part);
+  return key;
 }
 
-function encodeNumber(number: number): Buffer {
+function roomFor(part: Uint8Array | number): number {
+  if (typeof part === "number") return 9;
+  let zeros = 0;
+  for (const byte of part) if (byte === ZERO) zeros += 1;
+  return 1 + part.length + zeros + 2;
+}
+
+function writeNumber(key: Buffer, at: number, number: number): number {
   if (!Number.isSafeInteger(number) || number < 0) {
     throw new PosternError("bug", { detail: `${number} as a part of a key` });
   }
-  const encoded = Buffer.alloc(9);
-  encoded.writeUInt8(NUMBER, 0);
-  encoded.writeBigUInt64BE(BigInt(number), 1);
-  return encoded;
+  key[at] = NUMBER;
+  key.writeUInt32BE(Math.floor(number / 2 ** 32), at + 1);
+  return key.writeUInt32BE(number % 2 ** 32, at + 5);
 }
 
-function encodeBytes(part: Uint8Array | string): Buffer {
-  const encoded = [BYTES];
-  for (const byte of typeof part === "string" ? Buffer.from(part, "utf8") : part) {
-    if (byte === ZERO) encoded.push(ZERO, ESCAPED);
-    else encoded.push(byte);
+function writeBytes(key: Buffer, from: number, part: Uint8Array): number {
+  let at = from;
+  key[at++] = BYTES;
+  for (const byte of part) {
+    key[at++] = byte;
+    if (byte === ZERO) key[at++] = ESCAPED;
   }
-  return Buffer.from([...encoded, ZERO, ZERO]);
+  key[at++] = ZERO;
+  key[at++] = ZERO;
+  return at;
 }

@@ -42,15 +42,22 @@ export function recordKey(key: Uint8Array): Buffer {
   if (key.length < 1 || key.length > MAX_RECORD_KEY_BYTES) {
     throw new PosternError("bug", { detail: `a record's key of ${key.length} bytes` });
   }
-  return Buffer.concat([Buffer.of(RECORD), key]);
+  return prefixed(key);
 }
 
 export function recordRange({ from, to, ...rest }: SealedRange): KeyRange {
   return {
     ...rest,
-    from: Buffer.concat([Buffer.of(RECORD), from ?? Buffer.alloc(0)]),
-    to: to === undefined ? Buffer.of(RECORD + 1) : Buffer.concat([Buffer.of(RECORD), to]),
+    from: from === undefined ? Buffer.of(RECORD) : prefixed(from),
+    to: to === undefined ? Buffer.of(RECORD + 1) : prefixed(to),
   };
+}
+
+function prefixed(key: Uint8Array): Buffer {
+  const storageKey = Buffer.allocUnsafe(1 + key.length);
+  storageKey[0] = RECORD;
+  storageKey.set(key, 1);
+  return storageKey;
 }
 
 export function isRecordKey(storageKey: Uint8Array): boolean {

@@ -40,7 +40,14 @@ export const prefixes = {
 export type RecordKind = keyof typeof prefixes;
 
 export function recordKey(kind: RecordKind, ...parts: readonly Uint8Array[]): Buffer {
-  return Buffer.concat([Buffer.of(prefixes[kind]), ...parts]);
+  const key = Buffer.allocUnsafe(parts.reduce((size, part) => size + part.length, 1));
+  key[0] = prefixes[kind];
+  let at = 1;
+  for (const part of parts) {
+    key.set(part, at);
+    at += part.length;
+  }
+  return key;
 }
 
 /** Every key of one kind that begins with the given parts: as a range, its end excluded. */
