@@ -15,17 +15,22 @@ export interface Group {
   readonly generator: bigint;
   /** g in as few bytes as it needs; PAD(g) is `pad(g, bytes)`. */
   readonly generatorBytes: Buffer;
+  /** PAD(1) and PAD(N-1): what lies between them, and is neither, is a power's base. */
+  readonly bounds: { readonly below: Buffer; readonly above: Buffer };
 }
 
 function group(name: string, generator: number, primeHex: string): Group {
   const primeBytes = Buffer.from(primeHex.replace(/\s/g, ""), "hex");
+  const prime = toInteger(primeBytes);
+  const bytes = primeBytes.length;
   return {
     name,
-    bytes: primeBytes.length,
-    prime: toInteger(primeBytes),
+    bytes,
+    prime,
     primeBytes,
     generator: BigInt(generator),
     generatorBytes: Buffer.from([generator]),
+    bounds: { below: toBytes(1n, bytes), above: toBytes(prime - 1n, bytes) },
   };
 }
 
@@ -59,8 +64,8 @@ export const group2048 = group(
  */
 export function inRange(group: Group, element: Uint8Array): boolean {
   if (element.length !== group.bytes) return false;
-  const integer = toInteger(element);
-  return integer > 1n && integer < group.prime - 1n;
+  const { below, above } = group.bounds;
+  return Buffer.compare(element, below) > 0 && Buffer.compare(element, above) < 0;
 }
 
 /** PAD of RFC 5054 2.1: left-padded with zeros to the length of N. */

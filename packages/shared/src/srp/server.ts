@@ -3,10 +3,18 @@ import { PosternError } from "../errors.js";
 import { drawSecret, generatorPower, type RandomBytes } from "./ephemeral.js";
 import { inRange, pad } from "./group.js";
 import { mod, toInteger } from "./integer.js";
-import { type Proof, type PublicValue, parseVerifier, type Salt, type Verifier } from "./parse.js";
+import { type Proof, type PublicValue, type Salt, toVerifier, type Verifier } from "./parse.js";
 import { isZero, power } from "./power.js";
 import { postern, type Suite } from "./suite.js";
-import { clientProof, multiplier, scrambler, serverProof, sessionKey, type Transcript } from "./transcript.js";
+import {
+  clientProof,
+  multiplier,
+  ofEachSuite,
+  scrambler,
+  serverProof,
+  sessionKey,
+  type Transcript,
+} from "./transcript.js";
 
 /**
  * The server's half of SRP-6a. The one secret of a login is b; it is wiped once S is derived.
@@ -16,10 +24,12 @@ import { clientProof, multiplier, scrambler, serverProof, sessionKey, type Trans
  * them for every bit of a secret exponent. What they touch is moreover blinded anew each time, by g^b or by A.
  */
 
+const multiplierInteger = ofEachSuite((suite) => toInteger(multiplier(suite)));
+
 /** B = (k*v + g^b) mod N   (RFC 5054 2.5.3) */
 export function serverPublicValue(suite: Suite, verifier: Uint8Array, b: Uint8Array): Buffer {
   const { group } = suite;
-  const blinded = toInteger(multiplier(suite)) * toInteger(verifier) + toInteger(generatorPower(group, b));
+  const blinded = multiplierInteger(suite) * toInteger(verifier) + toInteger(generatorPower(group, b));
   return pad(group, mod(blinded, group.prime));
 }
 
@@ -53,7 +63,7 @@ export const VERIFIER_SEED_BYTES = 272;
 export function verifierFromBytes(seed: Uint8Array): Verifier {
   if (seed.length !== VERIFIER_SEED_BYTES) throw new PosternError("bug", { detail: "a verifier seed has 272 bytes" });
   const { group } = postern;
-  return parseVerifier(pad(group, 2n + mod(toInteger(seed), group.prime - 3n)).toString("hex"));
+  return toVerifier(pad(group, 2n + mod(toInteger(seed), group.prime - 3n)));
 }
 
 /** Between the client's name and A, and its proof. */
