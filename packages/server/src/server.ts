@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Fingerprint } from "@postern/shared/fingerprint";
 import { deadlines } from "@postern/shared/messages";
+import { drawRandom } from "@postern/shared/random";
 import type { ServerAddress } from "@postern/shared/server-address";
 import { group2048 } from "@postern/shared/srp/group";
 import { warmPower } from "@postern/shared/srp/power";
@@ -140,7 +140,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { barrier, log, registration, crew } = options;
   const leads = crew?.leads ?? true;
-  const tools = { now: options.now ?? Date.now, random: options.random ?? randomBytes };
+  const tools = { now: options.now ?? Date.now, random: options.random ?? drawRandom };
   options.watchStore?.(outageLog(tools.now, log));
   const node = await joinNode(barrier, tools, options.node);
   await ensureStretchCensus(barrier);
