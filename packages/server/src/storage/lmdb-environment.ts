@@ -5,8 +5,13 @@ import { open, type RootDatabase } from "lmdb";
 import { identityOf } from "./lmdb-alone.js";
 import { inspectLockFile, inspectStoreFile } from "./lmdb-file.js";
 
-export type Database = RootDatabase<Buffer, Uint8Array>;
-export type Snapshot = ReturnType<Database["useReadTransaction"]>;
+type Opened = RootDatabase<Buffer, Uint8Array>;
+export type Snapshot = ReturnType<Opened["useReadTransaction"]>;
+
+/** `getBinary` takes what `get` takes; the package's types do not say so. */
+export type Database = Omit<Opened, "getBinary"> & {
+  getBinary(key: Uint8Array, options?: { readonly transaction: Snapshot }): Buffer | undefined;
+};
 
 /** Address space, not memory: unused it costs nothing, while a map that has to grow makes every read slower. */
 const MAP_BYTES = 64 * 2 ** 30;
@@ -30,6 +35,7 @@ export class LmdbEnvironment {
   #database: Database | undefined;
   #abandoned: Promise<void> | undefined;
   #reopening: Promise<Database> | undefined;
+  #writing = false;
 
   private constructor(path: string, mapSize: number, database: Database) {
     this.#path = path;
@@ -54,6 +60,7 @@ export class LmdbEnvironment {
     const database = this.#database ?? (await this.#reopen());
     try {
       await database.transaction(() => {
+        this.#writing = true;
         this.#refuseReplaced();
         return work(database);
       });
@@ -61,7 +68,14 @@ export class LmdbEnvironment {
       const cause = await commitCause(error);
       this.#abandon(database);
       throw storeFailed(this.#path, cause);
+    } finally {
+      this.#writing = false;
     }
+  }
+
+  /** From where a write transaction has begun until it is durable. */
+  get writing(): boolean {
+    return this.#writing;
   }
 
   /** Runs `use` on a snapshot of what is committed now, by any process. */

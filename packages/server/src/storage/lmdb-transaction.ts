@@ -16,13 +16,15 @@ export function writesOf(database: Database): RawWrites {
 }
 
 /**
- * Reads a snapshot. Every read is a range: of all that lmdb-js offers only ranges keep to a given snapshot while a
- * write transaction is running; a `get` would see that one's unfinished writes.
+ * Reads a snapshot. Of all that lmdb-js offers only ranges keep to a given snapshot while a write transaction is running;
+ * a `get` would see that one's unfinished writes. At all other times it is the cheaper one.
  */
-export function readsOf(database: Database, snapshot: Snapshot): RawReads {
+export function readsOf(database: Database, transaction: Snapshot, store: { readonly writing: boolean }): RawReads {
+  const get = (key: Uint8Array) =>
+    store.writing ? exactly(database, transaction, key) : ownBuffer(database.getBinary(key, { transaction }));
   return {
-    get: (key) => native(() => exactly(database, snapshot, key)),
-    scan: (range) => native(() => entries(database, range, snapshot)),
+    get: (key) => native(() => get(key)),
+    scan: (range) => native(() => entries(database, range, transaction)),
   };
 }
 

@@ -63,7 +63,9 @@ function storageOn(environment: LmdbEnvironment, file: string): LmdbStorage {
     transact: (fn) => calls.admit(() => pump.transact(fn)),
     read: (fn) =>
       calls.admit(() =>
-        environment.read((database, snapshot) => calls.within(() => runReads(readsOf(database, snapshot), fn))),
+        environment.read((database, snapshot) =>
+          calls.within(() => runReads(readsOf(database, snapshot, environment), fn)),
+        ),
       ),
     alone: (work) => alone(file, async () => environment.otherProcesses(), work),
     close: () => calls.close(() => environment.close()),
