@@ -185,6 +185,9 @@ function openDatabase(path: string, mapSize: number): Database {
       overlappingSync: false,
       // Batching is the pump's; lmdb-js's own leaves a promise behind that nobody can catch when a commit fails.
       eventTurnBatching: false,
+      // What lmdb-js remembers of free pages between transactions it writes back in part, and now and then to the wrong
+      // records: it then ends the process ("Freelist record not found"). Read anew each time, it is written as a whole.
+      maxFreeSpaceToRetain: 0,
     } as Parameters<typeof open<Buffer, Uint8Array>>[0]);
   } catch (cause) {
     throw openFailed(path, cause);
