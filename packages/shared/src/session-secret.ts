@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { AccountId, SessionId } from "./ids.js";
 
 /**
@@ -29,5 +29,5 @@ export function parseSessionSecret(text: string): SessionSecret | undefined {
 
 /** SHA-256 of the 32 bytes: it keys the session's MACs. */
 export function sessionKeyOf(secret: Uint8Array): Buffer {
-  return createHash("sha256").update(secret).digest();
+  return hash("sha256", secret, "buffer");
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as digest } from "node:crypto";
 import { PosternError } from "@postern/shared/errors";
 import { z } from "zod";
 
@@ -67,7 +67,7 @@ export function entryHash(text: string): string {
 
 /** Commitment = SHA-256(salt | field name | 0 | value): hiding by its 32 random bytes of salt, and binding. */
 export function commitment(field: PersonalField, value: string, salt: Buffer): string {
-  return createHash("sha256").update(salt).update(`${field}\0`).update(value, "utf8").digest("hex");
+  return digest("sha256", Buffer.concat([salt, Buffer.from(`${field}\0${value}`, "utf8")]), "hex");
 }
 
 /** The entry of a text, or undefined where it is not one in its only form. */
@@ -175,5 +175,5 @@ export function badEntryText({ firstBad, why, node }: Omit<BadEntry, "ok">): str
 }
 
 function sha256(text: string): string {
-  return createHash("sha256").update(text, "utf8").digest("hex");
+  return digest("sha256", text, "hex");
 }

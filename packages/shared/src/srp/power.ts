@@ -72,5 +72,7 @@ function powerOn(engine: DiffieHellman): typeof powerByKeys {
 
 /** Looks at every byte, whatever they are; an empty one is zero. */
 export function isZero(bytes: Uint8Array): boolean {
-  return bytes.reduce((seen, byte) => seen | byte, 0) === 0;
+  let seen = 0;
+  for (const byte of bytes) seen |= byte;
+  return seen === 0;
 }

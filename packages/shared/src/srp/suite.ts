@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import * as client from "secure-remote-password/client.js";
 import { type Group, group1024, group2048 } from "./group.js";
 
@@ -17,9 +17,10 @@ export interface Suite {
 
 function hasher(algorithm: "sha1" | "sha256"): Hash {
   return (...parts) => {
-    const hash = createHash(algorithm);
-    for (const part of parts) hash.update(part);
-    return hash.digest();
+    const whole = Buffer.concat(parts);
+    const digest = hash(algorithm, whole, "buffer");
+    whole.fill(0);
+    return digest;
   };
 }
 
