@@ -1,6 +1,6 @@
 import { aim, figure, inRounds } from "../report/figures.mjs";
 import { ratios } from "../report/statistics.mjs";
-import { have, numbers, seeded, startLoad, startServer, warmingUp } from "./measuring.mjs";
+import { have, LEAD, numbers, seeded, startLoad, startServer, warmingUp } from "./measuring.mjs";
 
 /** The same server twice, the second with the SRP of npm's secure-remote-password in place of ours on OpenSSL. */
 export const title = "Against the arithmetic of secure-remote-password";
@@ -11,13 +11,15 @@ export async function measure(context) {
   const [rounds, ours, theirs] = context.quick ? [3, 60, 12] : [5, 200, 40];
   const warm = warmingUp(context);
   const imports = ["package-arithmetic.mjs"];
-  const own = await startServer(await seeded(context, warm + rounds * ours, "own-arithmetic"));
-  const other = await startServer(await seeded(context, (rounds + 2) * theirs, "package-arithmetic"), { imports });
+  const own = await startServer(await seeded(context, warm + rounds * (LEAD + ours), "own-arithmetic"));
+  const other = await startServer(await seeded(context, rounds * (LEAD / 8 + theirs) + 2 * theirs, "package-arithmetic"), { imports });
   const load = await startLoad(1);
   const take = [numbers(), numbers()];
   const login = (server, from, count) => have(load, server, { what: "login", from, count, atOnce: AT_ONCE });
   const round = async () => {
+    await login(own, take[0](LEAD), LEAD);
     const { cpu: openssl } = await login(own, take[0](ours), ours);
+    await login(other, take[1](LEAD / 8), LEAD / 8);
     const { cpu: packaged } = await login(other, take[1](theirs), theirs);
     return { openssl, packaged };
   };

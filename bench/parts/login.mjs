@@ -1,7 +1,7 @@
 import { start } from "../processes/channel.mjs";
 import { aim, delayFigures, figure, figuresOf, inRounds } from "../report/figures.mjs";
 import { ratios, sums } from "../report/statistics.mjs";
-import { have, numbers, seeded, startLoad, startServer, warmingUp } from "./measuring.mjs";
+import { have, LEAD, numbers, seeded, startLoad, startServer, warmingUp } from "./measuring.mjs";
 
 /** A full login, beside the floor: what no login with these promises can do without. */
 export const title = "A full login, and its floor";
@@ -17,7 +17,10 @@ export async function measure(context) {
     : { compared: 320, alone: 80, few: 512, many: 2000 };
   const together = Math.ceil(rounds / 3);
   const people =
-    2 + warm + (rounds + 1) * (plan.compared + plan.alone) + together * (plan.alone + 3 * plan.few + plan.many);
+    2 +
+    warm +
+    (rounds + 1) * (plan.compared + plan.alone + 2 * LEAD) +
+    together * (plan.alone + 3 * plan.few + plan.many + CONCURRENCIES.length * LEAD);
   const server = await startServer(await seeded(context, people, "login"));
   const floor = await start("floor.mjs", { place: { directory: await context.scratch("floor") } });
   const parties = {
@@ -57,9 +60,9 @@ async function warmUp(parties, count, plan) {
 
 /** One round: logins and the three parts of the floor, 16 at once and one at a time. */
 async function besideFloor({ server, floor, load, take }, { compared, alone, writes: { bytes } }) {
-  const logins = (count, atOnce) => have(load, server, { what: "login", from: take(count), count, atOnce });
-  const handshakes = (count, atOnce) => have(load, floor, { what: "handshake", from: 0, count, atOnce });
-  const commits = (times, atOnce) => floor.ask("transactions", { times, atOnce, bytes });
+  const logins = led((count, atOnce) => have(load, server, { what: "login", from: take(count), count, atOnce }));
+  const handshakes = led((count, atOnce) => have(load, floor, { what: "handshake", from: 0, count, atOnce }));
+  const commits = led((times, atOnce) => floor.ask("transactions", { times, atOnce, bytes }));
   const [login, handshake, commit] = [
     await logins(compared, 16),
     await handshakes(compared, 16),
@@ -83,14 +86,21 @@ async function besideFloor({ server, floor, load, take }, { compared, alone, wri
   };
 }
 
+const led = (measured) => async (count, atOnce) => {
+  await measured(LEAD, atOnce);
+  return measured(count, atOnce);
+};
+
 /** One round at each number of connections at once. */
 async function atOnce({ server, load, take }, { alone, few, many }, say) {
   const figures = {};
   for (const atOnce of CONCURRENCIES) {
     say(`  logins, ${atOnce} at once`);
     const count = { 1: alone, 16: few, 256: 2 * few, 1000: many }[atOnce];
+    const logins = (some) => have(load, server, { what: "login", from: take(some), count: some, atOnce });
+    await logins(LEAD);
     await server.ask("watch");
-    const { cpu, rate, p50, p95, p99 } = await have(load, server, { what: "login", from: take(count), count, atOnce });
+    const { cpu, rate, p50, p95, p99 } = await logins(count);
     const delay = await server.ask("delay");
     const named = { cpu, rate, p50, p95, p99, delay_p50: delay.p50, delay_p99: delay.p99, delay_max: delay.max };
     for (const [name, value] of Object.entries(named)) figures[`${atOnce}.${name}`] = value;
