@@ -12,7 +12,10 @@ export async function measure(context) {
   const warm = warmingUp(context);
   const imports = ["package-arithmetic.mjs"];
   const own = await startServer(await seeded(context, warm + rounds * (LEAD + ours), "own-arithmetic"));
-  const other = await startServer(await seeded(context, rounds * (LEAD / 8 + theirs) + 2 * theirs, "package-arithmetic"), { imports });
+  const other = await startServer(
+    await seeded(context, rounds * (LEAD / 8 + theirs) + 2 * theirs, "package-arithmetic"),
+    { imports },
+  );
   const load = await startLoad(1);
   const take = [numbers(), numbers()];
   const login = (server, from, count) => have(load, server, { what: "login", from, count, atOnce: AT_ONCE });
