@@ -269,28 +269,31 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   },
 };
 
+interface Taken {
+  readonly next: State;
+  readonly result: object;
+}
+
 /**
  * Takes one call from one state to the next.
- * @throws PosternError `bad_request` for an unknown method or parameters that do not fit it, `out_of_order` for a call
+ * @throws (or rejects with) PosternError `bad_request` for an unknown method or parameters that do not fit it, `out_of_order` for a call
  * that this state does not await, `session_invalid` where its session has ended, and what the step itself refuses.
  */
-export async function takeStep(
-  state: State,
-  method: string,
-  params: unknown,
-  context: StepContext,
-): Promise<{ next: State; result: object }> {
+export function takeStep(state: State, method: string, params: unknown, context: StepContext): Promise<Taken> | Taken {
   if (!isMethod(method)) throw new PosternError("bad_request");
   const parsed = methods[method].params.safeParse(params);
   if (!parsed.success) throw new PosternError("bad_request");
   const step = steps[state.awaits][method] as Step<Awaits, Method> | undefined;
   if (step === undefined) throw new PosternError("out_of_order");
-  return step(method === "session.logout" ? state : await usedBy(state, context), parsed.data, context);
+  // A call of a session is a use of it, but for its end.
+  if (!("session" in state) || method === "session.logout") return step(state, parsed.data, context);
+  return usedBy(state, context).then((used) => step(used, parsed.data, context));
 }
 
-/** A call of a session is a use of it, but for its end: the session is then as the store has it now. */
-async function usedBy(state: State, { services, peer, moveWait }: StepContext): Promise<State> {
-  return "session" in state ? { ...state, session: await useSession(services, peer, state.session, moveWait) } : state;
+/** The session is then as the store has it now. */
+async function usedBy<S extends State & { session: Session }>(state: S, context: StepContext): Promise<S> {
+  const { services, peer, moveWait } = context;
+  return { ...state, session: await useSession(services, peer, state.session, moveWait) };
 }
 
 const periodOf = (factor: Factor) => (factor.kind === "totp" ? factor.period : undefined);
