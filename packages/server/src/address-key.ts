@@ -10,7 +10,9 @@ const UNKNOWN = "unknown";
  * Anything else is `unknown`.
  */
 export function plainAddress(address: string | undefined): string {
-  const [bare = ""] = (address ?? "").split("%", 1);
+  if (address === undefined) return UNKNOWN;
+  if (isIPv4(address)) return address;
+  const [bare = ""] = address.split("%", 1);
   if (isIPv4(bare)) return bare;
   return isIPv6(bare) ? parseHost(`[${bare}]`) : UNKNOWN;
 }
@@ -21,7 +23,7 @@ export function plainAddress(address: string | undefined): string {
  */
 export function addressKey(address: string | undefined): string {
   const plain = plainAddress(address);
-  return isIPv6(plain) ? `${groups(plain).slice(0, 4).join(":")}::/64` : plain;
+  return plain.includes(":") ? `${groups(plain).slice(0, 4).join(":")}::/64` : plain;
 }
 
 /** The eight groups of an RFC 5952 address. */

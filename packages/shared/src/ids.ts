@@ -45,10 +45,8 @@ export function newId<K extends IdKind>(kind: K, random: (size: number) => Buffe
 
 /** How a message says an id. */
 export function idPattern<K extends IdKind>(kind: K): z.ZodType<Id<K>, string> {
-  return z
-    .string()
-    .regex(new RegExp(`^${idPrefixes[kind]}_[0-9a-f]{32}$`))
-    .transform((text) => text as Id<K>);
+  const schema: z.ZodType = z.string().regex(new RegExp(`^${idPrefixes[kind]}_[0-9a-f]{32}$`));
+  return schema as z.ZodType<Id<K>, string>;
 }
 
 export function isId<K extends IdKind>(kind: K, text: string): text is Id<K> {

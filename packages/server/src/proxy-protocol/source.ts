@@ -28,5 +28,5 @@ export function tellSource(socket: Socket, address: string | undefined): void {
 
 /** Both ends of a TCP connection: TLS hands out another object than the raw socket, with the same ends. */
 export function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return [remoteAddress, remotePort, localAddress, localPort].join(" ");
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

@@ -44,6 +44,12 @@ export class Admission {
   /** What the other processes of this server count with. */
   readonly #crew: CrewPlaces | undefined;
 
+  readonly #queue: Queue = {
+    seat: (place) => this.#seat(place),
+    unseat: (place) => this.#unseat(place, place.rank),
+    leave: (place) => this.#leave(place),
+  };
+
   constructor(limits: AdmissionLimits, crew?: CrewPlaces) {
     this.#limits = limits;
     this.#crew = crew;
@@ -69,12 +75,9 @@ export class Admission {
    * `address` is what it is counted by, undefined for one that has no limit of its own.
    */
   admit(socket: Socket, address?: string): Place {
-    const place = new Place(socket, address, this.#limits.deadlines, {
-      seat: (seated) => this.#seat(seated),
-      leave: (gone) => this.#remove(gone, gone.rank),
-    });
+    const place = new Place(socket, address, this.#limits.deadlines, this.#queue);
     this.#seat(place);
-    socket.once("close", () => place.leave());
+    socket.on("close", () => place.leave());
     return place;
   }
 
@@ -92,6 +95,7 @@ export class Admission {
     this.#sessions.add(place);
     this.#ofPerson.set(place.person, own.add(place));
     this.#crew?.taken("wire", personGroup(place), this.#limits.perPerson);
+    this.#forgetIfEmpty(place.address);
   }
 
   #seatWaiting(place: Place, rank: WaitingRank): void {
@@ -126,7 +130,7 @@ export class Admission {
     return true;
   }
 
-  #removeSession(place: Place): boolean {
+  #unseatSession(place: Place): boolean {
     const own = this.#ofPerson.get(place.person);
     own?.delete(place);
     if (own?.size === 0) this.#ofPerson.delete(place.person);
@@ -135,15 +139,23 @@ export class Admission {
     return seated;
   }
 
-  /** Whether it had a place. */
-  #remove(place: Place, rank: Rank): boolean {
-    if (rank === "session") return this.#removeSession(place);
-    const own = this.#ofAddress.get(place.address);
-    own?.places[rank].delete(place);
-    if (own?.size === 0) this.#ofAddress.delete(place.address);
+  /** Whether it had a place. What its address has is kept, empty or not: most take another place at once. */
+  #unseat(place: Place, rank: Rank): boolean {
+    if (rank === "session") return this.#unseatSession(place);
     const seated = this.#waiting.places[rank].delete(place);
-    if (seated && place.address !== undefined) this.#crew?.left("wire", addressGroup(place));
-    return seated;
+    if (!seated) return false;
+    this.#ofAddress.get(place.address)?.places[rank].delete(place);
+    if (place.address !== undefined) this.#crew?.left("wire", addressGroup(place));
+    return true;
+  }
+
+  #leave(place: Place): void {
+    this.#unseat(place, place.rank);
+    this.#forgetIfEmpty(place.address);
+  }
+
+  #forgetIfEmpty(address: string | undefined): void {
+    if (this.#ofAddress.get(address)?.size === 0) this.#ofAddress.delete(address);
   }
 }
 
@@ -178,8 +190,9 @@ function evictFirst(places: ReadonlySet<Place>): boolean {
 
 interface Queue {
   readonly seat: (place: Place) => void;
-  /** Whether it had a place. */
-  readonly leave: (place: Place) => boolean;
+  /** To be seated anew, elsewhere. Whether it had a place. */
+  readonly unseat: (place: Place) => boolean;
+  readonly leave: (place: Place) => void;
 }
 
 export class Place {
@@ -189,6 +202,7 @@ export class Place {
   readonly #deadlines: AdmissionLimits["deadlines"];
   readonly #queue: Queue;
   #timer: NodeJS.Timeout | undefined;
+  #deadline: DeadlineKind | undefined;
   #onDeadline: () => void;
   #rank: Rank = "stranger";
   #person: string | undefined;
@@ -213,10 +227,9 @@ export class Place {
     return this.#person;
   }
 
-  /** The handshake is done: from now on the TLS socket stands for the raw one. */
+  /** The handshake is done: from now on the TLS socket stands for the raw one. When that closes, `leave` is to be called. */
   take(socket: Socket): void {
     this.#socket = socket;
-    socket.once("close", () => this.leave());
   }
 
   /** What to do when a deadline passes; without it the socket is destroyed. */
@@ -229,11 +242,12 @@ export class Place {
    * it is, for one that has one.
    */
   step(kind: DeadlineKind, rank: Rank, person?: string): void {
-    const seated = this.#queue.leave(this);
+    const seated = this.#queue.unseat(this);
     this.#rank = rank;
     this.#person = person;
+    if (!seated) return;
     this.#arm(kind);
-    if (seated) this.#queue.seat(this);
+    this.#queue.seat(this);
   }
 
   evict(): void {
@@ -247,7 +261,9 @@ export class Place {
   }
 
   #arm(kind: DeadlineKind): void {
+    if (kind === this.#deadline) return void this.#timer?.refresh();
     clearTimeout(this.#timer);
+    this.#deadline = kind;
     this.#timer = setTimeout(() => this.#onDeadline(), this.#deadlines[kind] * 1000);
     this.#timer.unref();
   }

@@ -10,7 +10,7 @@ import { wipeFactor } from "../services/enrolment.js";
 import { abandonLogin, forgetChallenge } from "../services/login.js";
 import { wipeEnrolment } from "../services/registration.js";
 import type { Place, Rank } from "./admission.js";
-import { type Awaits, awaitHello, awaitStart, deadlineOf, type State } from "./states.js";
+import { type Awaits, awaitHello, awaitStart, deadlineOf, type State, type StateOf } from "./states.js";
 import { type StepContext, stateAfter, takeStep } from "./steps.js";
 
 /** A peer that does not read its replies is closed when this much waits for it. */
@@ -54,7 +54,7 @@ export class Connection {
   #draining: "no" | "to-the-end" | "at-once" = "no";
   /** Whether a fresh code was asked for, and what it is for has not come again yet. */
   #steppingUp = false;
-  #abandoned: Promise<void> = Promise.resolve();
+  #abandoned: Promise<void> | undefined;
   #settle: () => void = () => undefined;
   /** Resolves when the connection is gone and all that it had under way is stored. */
   readonly ended = new Promise<void>((resolve) => {
@@ -92,7 +92,10 @@ export class Connection {
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("error", () => socket.destroy());
-    socket.once("close", () => this.#leave());
+    socket.on("close", () => {
+      this.#place.leave();
+      this.#leave();
+    });
   }
 
   /** Whether it is in the middle of a call, or of a login, registration or the like. */
@@ -120,9 +123,10 @@ export class Connection {
   #read(chunk: Buffer): void {
     if (this.#closed) return;
     try {
-      const [line, ...more] = this.#lines.push(chunk);
-      const early = more.length > 0 || (this.#working ? line !== undefined || this.#lines.pending > 0 : false);
-      if (early || (line !== undefined && this.#lines.pending > 0)) throw new PosternError("out_of_order");
+      const lines = this.#lines.push(chunk);
+      const begun = lines.length + (this.#lines.pending > 0 ? 1 : 0);
+      if (begun > (this.#working ? 0 : 1)) throw new PosternError("out_of_order");
+      const line = lines[0];
       if (line !== undefined) void this.#answer(line);
     } catch (thrown) {
       this.#fail(null, asPosternError(thrown));
@@ -172,7 +176,7 @@ export class Connection {
     if (error.code === "step_up_needed") this.#steppingUp = true;
     // A code that was turned away unjudged is not recorded each time; that the password was right is.
     const state = this.#state;
-    if (turnedAway.has(error.code)) this.#abandoned = this.#abandoned.then(() => this.#abandon(state));
+    if (turnedAway.has(error.code) && isAbandonedIn(state)) this.#abandoned = this.#abandon(state);
     if (next.awaits === this.#state.awaits) this.#state = next;
     else this.#enter(next);
     this.#send(encodeError(id, error));
@@ -218,12 +222,11 @@ export class Connection {
     setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
   }
 
-  /** A login that stopped after the right password is worth a record: someone may know it who should not. */
-  async #abandon(state: State): Promise<void> {
-    if (state.awaits !== "code" || state.tried) return;
+  async #abandon({ password }: StateOf<"code">): Promise<void> {
     const { services, peer } = this.#context;
+    await this.#abandoned;
     try {
-      await abandonLogin(services, peer, state.password);
+      await abandonLogin(services, peer, password);
     } catch (thrown) {
       toPeer(thrown, this.#log);
     }
@@ -236,8 +239,15 @@ export class Connection {
     const state = this.#state;
     this.#state = awaitStart;
     this.#forget(state, awaitStart);
-    void this.#abandoned.then(() => this.#abandon(state)).then(() => this.#settle());
+    if (isAbandonedIn(state)) this.#abandoned = this.#abandon(state);
+    if (this.#abandoned === undefined) this.#settle();
+    else void this.#abandoned.then(this.#settle);
   }
+}
+
+/** A login that stopped after the right password is worth a record: someone may know it who should not. */
+function isAbandonedIn(state: State): state is StateOf<"code"> {
+  return state.awaits === "code" && !state.tried;
 }
 
 /** Behind a password that was proved, or a token that stands for it. */

@@ -58,6 +58,19 @@ export interface WireListener {
   close(): Promise<void>;
 }
 
+/** A connection whose handshake is not done. */
+interface Handshake {
+  readonly address: string;
+  /** What the limits of its address are counted by. */
+  readonly key: string | undefined;
+  readonly place: Place;
+  readonly successors: ShownIdentity["successors"];
+}
+
+function closeBroken(this: Socket): void {
+  this.destroy();
+}
+
 /** TLS 1.3 alone, and no resumption: every connection has a handshake and an exporter of its own. */
 const tlsSettings = {
   minVersion: "TLSv1.3",
@@ -74,7 +87,7 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
   const take = (key: string | undefined) =>
     crew === undefined || key === undefined ? addresses.take(key) : crew.takeStart(key);
   let { shown } = options;
-  const handshaking = new Map<string, { place: Place; successors: ShownIdentity["successors"] }>();
+  const handshaking = new Map<string, Handshake>();
   const connections = new Set<Connection>();
   const server = createServer({
     ...tlsSettings,
@@ -83,26 +96,26 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
   });
 
   server.on("connection", (socket: Socket) => {
-    const key = endsOf(socket);
-    const place = admission.admit(socket, addresses.keyOf(addressOf(socket)));
+    const ends = endsOf(socket);
+    const address = addressOf(socket);
+    const key = addresses.keyOf(address);
+    const place = admission.admit(socket, key);
     // The handshake goes on with the certificates of this moment: what is said of them later must fit them.
-    handshaking.set(key, { place, successors: shown.successors });
-    socket.on("error", () => socket.destroy());
-    socket.once("close", () => handshaking.delete(key));
+    handshaking.set(ends, { address, key, place, successors: shown.successors });
+    socket.on("error", closeBroken);
+    socket.on("close", () => handshaking.delete(ends));
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   server.on("secureConnection", (socket: TLSSocket) => {
-    const key = endsOf(socket);
-    const handshake = handshaking.get(key);
-    handshaking.delete(key);
+    const ends = endsOf(socket);
+    const handshake = handshaking.get(ends);
+    handshaking.delete(ends);
     // A client that offers no ALPN at all is let through by TLS; it is none of ours.
     if (handshake === undefined || socket.alpnProtocol !== PROTOCOL) return void socket.destroy();
-    const { place, successors } = handshake;
+    const { address, key, place, successors } = handshake;
     place.take(socket);
-    const address = addressOf(socket);
     const { registration: registrationSeconds } = limits.deadlines;
-    const startWait = (device?: DeviceId) =>
-      take(device === undefined ? addresses.keyOf(address) : addresses.ownKeyOf(device, address));
+    const startWait = (device?: DeviceId) => take(device === undefined ? key : addresses.ownKeyOf(device, address));
     const recordWait = (account: AccountId) => take(addresses.ownKeyOf(account, address));
     const moveWait = (account: AccountId) => take(addresses.ownKeyOf(`moves of ${account}`, address));
     const connection = new Connection(socket, {

@@ -1,6 +1,6 @@
 import { isRecoverable, PosternError } from "@postern/shared/errors";
 import type { AccountId, DeviceId } from "@postern/shared/ids";
-import { type CodeParams, isMethod, type Method, methods, type Params, type Result } from "@postern/shared/messages";
+import { type CodeParams, isMethod, type Method, type Params, type Result } from "@postern/shared/messages";
 import { encodeSuccessor, SUCCESSORS_FEATURE, type SuccessorStatement } from "@postern/shared/successor";
 import type { Factor, TotpFactor } from "../records/account.js";
 import type { Device } from "../records/device.js";
@@ -23,6 +23,7 @@ import { beginRegistration, confirmRegistration, offerFactor, type Registered } 
 import { endSession, type MoveWait, resumeSession, useSession } from "../services/sessions.js";
 import { freshUntil, verifySession } from "../services/step-up.js";
 import { mintToken } from "../services/tokens.js";
+import { readParams } from "./params.js";
 import { type Awaits, awaitStart, type State, type StateOf } from "./states.js";
 
 /** Whole seconds to wait, 0 for none; for a process that is one of several, it is another one that counts. */
@@ -269,28 +270,31 @@ const steps: { readonly [A in Awaits]: { readonly [M in Method]?: Step<A, M> } }
   },
 };
 
-/**
- * Takes one call from one state to the next.
- * @throws PosternError `bad_request` for an unknown method or parameters that do not fit it, `out_of_order` for a call
- * that this state does not await, `session_invalid` where its session has ended, and what the step itself refuses.
- */
-export async function takeStep(
-  state: State,
-  method: string,
-  params: unknown,
-  context: StepContext,
-): Promise<{ next: State; result: object }> {
-  if (!isMethod(method)) throw new PosternError("bad_request");
-  const parsed = methods[method].params.safeParse(params);
-  if (!parsed.success) throw new PosternError("bad_request");
-  const step = steps[state.awaits][method] as Step<Awaits, Method> | undefined;
-  if (step === undefined) throw new PosternError("out_of_order");
-  return step(method === "session.logout" ? state : await usedBy(state, context), parsed.data, context);
+interface Taken {
+  readonly next: State;
+  readonly result: object;
 }
 
-/** A call of a session is a use of it, but for its end: the session is then as the store has it now. */
-async function usedBy(state: State, { services, peer, moveWait }: StepContext): Promise<State> {
-  return "session" in state ? { ...state, session: await useSession(services, peer, state.session, moveWait) } : state;
+/**
+ * Takes one call from one state to the next.
+ * @throws (or rejects with) PosternError `bad_request` for an unknown method or parameters that do not fit it, `out_of_order` for a call
+ * that this state does not await, `session_invalid` where its session has ended, and what the step itself refuses.
+ */
+export function takeStep(state: State, method: string, params: unknown, context: StepContext): Promise<Taken> | Taken {
+  if (!isMethod(method)) throw new PosternError("bad_request");
+  const given = readParams(method, params);
+  if (given === undefined) throw new PosternError("bad_request");
+  const step = steps[state.awaits][method] as Step<Awaits, Method> | undefined;
+  if (step === undefined) throw new PosternError("out_of_order");
+  // A call of a session is a use of it, but for its end.
+  if (!("session" in state) || method === "session.logout") return step(state, given, context);
+  return usedBy(state, context).then((used) => step(used, given, context));
+}
+
+/** The session is then as the store has it now. */
+async function usedBy<S extends State & { session: Session }>(state: S, context: StepContext): Promise<S> {
+  const { services, peer, moveWait } = context;
+  return { ...state, session: await useSession(services, peer, state.session, moveWait) };
 }
 
 const periodOf = (factor: Factor) => (factor.kind === "totp" ? factor.period : undefined);

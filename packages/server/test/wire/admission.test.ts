@@ -269,4 +269,37 @@ describe("a deadline", () => {
     expect(socket.destroyed).toBe(true);
     expect(admission.open).toBe(0);
   });
+
+  it("is the one of the last step's kind, and one that has passed can be begun anew", () => {
+    const admission = new Admission({ unauthenticated: 8, perAddress: 8, perPerson: 32, authenticated: 8, deadlines });
+    const { place } = seat(admission, "stranger");
+    let passed = 0;
+    place.onDeadline(() => {
+      passed += 1;
+    });
+    const passesIn = (seconds: number) => {
+      vi.advanceTimersByTime(seconds * 1000 - 1);
+      const before = passed;
+      vi.advanceTimersByTime(1);
+      return passed - before;
+    };
+    place.step("idle", "session", "acc_1");
+    vi.advanceTimersByTime(1_000_000);
+    place.step("step", "stranger");
+    expect(passesIn(60)).toBe(1);
+    place.step("step", "stranger");
+    expect(passesIn(60)).toBe(1);
+    vi.advanceTimersByTime(10_000_000);
+    expect(passed).toBe(2);
+  });
+
+  it("is none any more once the place is left, whatever step is begun then", () => {
+    const admission = new Admission({ unauthenticated: 8, perAddress: 8, perPerson: 32, authenticated: 8, deadlines });
+    const { place, socket } = seat(admission, "stranger");
+    socket.destroy();
+    place.step("step", "stranger");
+    place.step("idle", "session", "acc_1");
+    expect(vi.getTimerCount()).toBe(0);
+    expect(admission.open).toBe(0);
+  });
 });

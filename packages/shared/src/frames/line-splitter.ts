@@ -2,6 +2,7 @@ import { PosternError } from "../errors.js";
 
 const LF = 0x0a;
 const LEAST_CAPACITY = 256;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Cuts a byte stream into lines. It holds at most `limit` bytes, whatever a peer sends, and touches each byte a
@@ -16,7 +17,7 @@ const LEAST_CAPACITY = 256;
  */
 export class LineSplitter {
   #limit: number;
-  #held = Buffer.alloc(0);
+  #held = NOTHING;
   #pending = 0;
   #broken = false;
 
@@ -43,7 +44,7 @@ export class LineSplitter {
       lines.push(this.#complete(chunk.subarray(start, end)));
       start = end + 1;
     }
-    this.#hold(chunk.subarray(start));
+    if (start === 0 || start < chunk.length) this.#hold(chunk.subarray(start));
     return lines;
   }
 
@@ -81,7 +82,7 @@ export class LineSplitter {
   }
 
   #forget(): void {
-    this.#held = Buffer.alloc(0);
+    this.#held = NOTHING;
     this.#pending = 0;
   }
 }

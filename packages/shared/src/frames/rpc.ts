@@ -39,11 +39,15 @@ export interface RpcErrorData {
   readonly clock_behind?: number;
 }
 
+/** None of them may be left out, so that a message with more members has an unknown one. */
+const REQUEST_MEMBERS = 4;
+
 /** Reads a request with exactly the members `jsonrpc`, `id`, `method` and `params`. Throws `bad_request`. */
 export function parseRequest(line: Uint8Array): RpcRequest {
-  const { jsonrpc, id, method, params, ...unknown } = parseStrictJson(line);
+  const message = parseStrictJson(line);
+  const { jsonrpc, id, method, params } = message;
   if (jsonrpc !== VERSION || !isCount(id) || typeof method !== "string" || !isObject(params)) throw malformed();
-  if (Object.keys(unknown).length > 0) throw malformed();
+  if (Object.keys(message).length > REQUEST_MEMBERS) throw malformed();
   return { id, method, params };
 }
 

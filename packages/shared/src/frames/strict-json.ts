@@ -12,6 +12,8 @@ export const MAX_DEPTH = 8;
 
 /** RFC 8259 section 7, `unescaped`: all but the quote, the backslash and the controls below 0x20. */
 const UNESCAPED = /[ !#-[\]-\uffff]*/y;
+/** Everything else. */
+const ESCAPED = /[^ !#-[\]-\uffff]/;
 /** RFC 8259 section 6 without fraction and exponent. */
 const INTEGER = /-?(?:0|[1-9][0-9]*)/y;
 const HEX4 = /[0-9A-Fa-f]{4}/y;
@@ -36,8 +38,8 @@ export function parseStrictJson(
   { maxDepth = MAX_DEPTH, lines = false }: Strictness = {},
 ): JsonObject {
   if (!isUtf8(line)) throw refusal("not UTF-8");
-  const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString("utf8");
-  return new Reader(text, maxDepth, lines ? " \t\n\r" : " \t").message();
+  const bytes = Buffer.isBuffer(line) ? line : Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+  return new Reader(bytes.toString("utf8"), maxDepth, lines).message();
 }
 
 export interface Strictness {
@@ -54,14 +56,14 @@ function refusal(detail: string): PosternError {
 class Reader {
   readonly #text: string;
   readonly #maxDepth: number;
-  readonly #whiteSpace: string;
+  readonly #lines: boolean;
   #at = 0;
   #depth = 0;
 
-  constructor(text: string, maxDepth: number, whiteSpace: string) {
+  constructor(text: string, maxDepth: number, lines: boolean) {
     this.#text = text;
     this.#maxDepth = maxDepth;
-    this.#whiteSpace = whiteSpace;
+    this.#lines = lines;
   }
 
   message(): JsonObject {
@@ -127,7 +129,17 @@ class Reader {
     return value;
   }
 
+  /** Most strings are as they stand, and end at the next quote. */
   #string(): string {
+    const start = this.#at + 1;
+    const end = this.#text.indexOf('"', start);
+    const value = this.#text.slice(start, end);
+    if (end === -1 || ESCAPED.test(value)) return this.#escapedString();
+    this.#at = end + 1;
+    return value;
+  }
+
+  #escapedString(): string {
     this.#at += 1;
     let value = this.#match(UNESCAPED);
     while (this.#text[this.#at] === "\\") {
@@ -191,7 +203,7 @@ class Reader {
   /** The next character behind white space; undefined at the end. */
   #peek(): string | undefined {
     let next = this.#text[this.#at];
-    while (next !== undefined && this.#whiteSpace.includes(next)) {
+    while (next === " " || next === "\t" || (this.#lines && (next === "\n" || next === "\r"))) {
       this.#at += 1;
       next = this.#text[this.#at];
     }

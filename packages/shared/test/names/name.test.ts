@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PosternError } from "../../src/errors.js";
 import { lookUp } from "../../src/names/characters.js";
-import { MAX_NAME_BYTES, type NameFault, parseName } from "../../src/names/name.js";
+import { MAX_NAME_BYTES, type NameFault, parseByTheRules, parseName } from "../../src/names/name.js";
 
-/** The name, or the error that parseName threw. */
-function outcomeOf(text: string): unknown {
+/** The name, or the error that was thrown. */
+function outcomeOf(text: string, parse = parseName): unknown {
   try {
-    return parseName(text);
+    return parse(text);
   } catch (error) {
     return error;
   }
@@ -206,6 +206,40 @@ describe("limits", () => {
     expect(error).toBeInstanceOf(PosternError);
     expect(inspect(error)).toContain(FORBIDDEN);
     expect(inspect(error)).not.toContain("secret name");
+  });
+});
+
+describe("a plain name, which is not looked at by each rule, has the verdict of the rules", () => {
+  const ascii = Array.from({ length: 0x80 }, (_, point) => String.fromCharCode(point));
+  const allowed = [..."azAZ09._@+-"];
+
+  function expectSame(text: string): void {
+    const [short, long] = [outcomeOf(text), outcomeOf(text, parseByTheRules)];
+    const same = typeof long === "string" ? short === long : faultOf(text) === (long as PosternError).detail;
+    if (!same) expect.unreachable(JSON.stringify(text));
+  }
+
+  it("every text of up to two ASCII characters, and every one of three between allowed ones", () => {
+    for (const first of ["", ...ascii]) for (const second of ascii) expectSame(first + second);
+    for (const first of allowed)
+      for (const second of ascii) for (const third of allowed) expectSame(first + second + third);
+  });
+
+  it("every ASCII character at both ends of the longest, and of one too long", () => {
+    for (const length of [63, 64, 65]) {
+      for (const character of ascii) expectSame(character + "a".repeat(length - 1));
+      for (const character of ascii) expectSame("a".repeat(length - 1) + character);
+    }
+  });
+
+  it("texts of any length, of ASCII and of its look-alikes", () => {
+    const unit = fc.constantFrom(...allowed, ..."kKsSiI", "\u212A", "\u017F", "\u0130", "\u0131", "Ａ", "\n", "\0");
+    const texts = fc.oneof(
+      fc.string({ unit: "grapheme-ascii", maxLength: 70 }),
+      fc.string({ unit: fc.constantFrom(...allowed), maxLength: 70 }),
+      fc.string({ unit, maxLength: 8 }),
+    );
+    fc.assert(fc.property(texts, expectSame), { numRuns: 5000 });
   });
 });
 
