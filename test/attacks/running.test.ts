@@ -197,7 +197,6 @@ describe("/readyz", () => {
       transact: (fn) =>
         memory.transact((tx) =>
           fn({
-            ...tx,
             get: (key) => tx.get(key),
             scan: (range) => tx.scan(range),
             delete: (key) => tx.delete(key),

@@ -6,7 +6,7 @@ import { sodium } from "@postern/shared/sodium";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HEADER_KEY, KEYRING_KEY } from "../../packages/server/src/barrier/storage-keys.js";
 import { openLmdbStorage } from "../../packages/server/src/storage/lmdb.js";
-import type { WriteTransaction } from "../../packages/server/src/storage/storage.js";
+import type { Awaitable, WriteTransaction } from "../../packages/server/src/storage/storage.js";
 import { adminPassword, commandOf, type Ended, Machine, onlyLine, Running } from "../support/programs.js";
 
 const machine = new Machine();
@@ -29,7 +29,7 @@ function start(directory: string): Promise<Ended> {
 let copies = 0;
 
 /** A copy of the store, whose values are changed below the barrier. */
-async function changed(change: (tx: WriteTransaction) => Promise<void>): Promise<string> {
+async function changed(change: (tx: WriteTransaction) => Awaitable<void>): Promise<string> {
   const directory = join(machine.home, `copy-${++copies}`);
   cpSync(sound, directory, { recursive: true });
   const storage = await openLmdbStorage({ directory, create: false });

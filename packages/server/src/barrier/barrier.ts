@@ -1,5 +1,6 @@
 import { PosternError } from "@postern/shared/errors";
-import type { ReadTransaction, Storage, WriteTransaction } from "../storage/storage.js";
+import type { Awaitable, ReadTransaction, Storage, WriteTransaction } from "../storage/storage.js";
+import { UnderWay } from "../storage/under-way.js";
 import { ADMIN_STRETCH, ADMIN_STRETCH_FLOOR, chosenPassword, offeredPassword, type Stretch } from "./admin-password.js";
 import { type BackupTarget, writeBackup } from "./backup.js";
 import type { BackupTotals } from "./backup-format.js";
@@ -49,9 +50,9 @@ export interface Barrier {
   /** Random, 32 hex digits: the same for every copy of this store. */
   readonly storeId: string;
   /** As `Storage.transact`, of plaintext. */
-  transact<T>(fn: (tx: SealedWriteTransaction) => Promise<T>): Promise<T>;
+  transact<T>(fn: (tx: SealedWriteTransaction) => Awaitable<T>): Promise<T>;
   /** As `Storage.read`, of plaintext. */
-  read<T>(fn: (tx: SealedReadTransaction) => Promise<T>): Promise<T>;
+  read<T>(fn: (tx: SealedReadTransaction) => Awaitable<T>): Promise<T>;
   /** 32 bytes that stand for a name in storage keys. Outlasts password changes, rekeys, migration, restore. */
   nameIndex(identity: string): Buffer;
   /** 1 to 1024 bytes that are always the same for a purpose, a name and a length, and look drawn at random. */
@@ -264,7 +265,7 @@ class OpenBarrier implements Barrier {
   readonly #storage: Storage;
   readonly #keyrings: KeyringStore;
   readonly #stretch: Stretch;
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #underWay = new UnderWay();
   #closing: Promise<void> | undefined;
 
   constructor(storage: Storage, keyrings: KeyringStore, stretch: Stretch) {
@@ -274,8 +275,9 @@ class OpenBarrier implements Barrier {
     this.#stretch = stretch;
   }
 
-  transact<T>(fn: (tx: SealedWriteTransaction) => Promise<T>): Promise<T> {
-    return this.#admit(async () => {
+  async transact<T>(fn: (tx: SealedWriteTransaction) => Awaitable<T>): Promise<T> {
+    this.#begin();
+    try {
       // A run that a conflict ended is followed by another one, with a transaction of its own.
       let sealed: SealedWrites | undefined;
       const result = await this.#storage.transact((tx) => {
@@ -284,10 +286,12 @@ class OpenBarrier implements Barrier {
       });
       sealed?.committed();
       return result;
-    });
+    } finally {
+      this.#underWay.end();
+    }
   }
 
-  read<T>(fn: (tx: SealedReadTransaction) => Promise<T>): Promise<T> {
+  read<T>(fn: (tx: SealedReadTransaction) => Awaitable<T>): Promise<T> {
     return this.#admit(() => this.#storage.read((tx) => fn(new SealedReads(tx, this.#keyrings))));
   }
 
@@ -372,7 +376,7 @@ class OpenBarrier implements Barrier {
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.allSettled(this.#underWay).then(() => this.#keyrings.wipe());
+    this.#closing ??= this.#underWay.ended().then(() => this.#keyrings.wipe());
     return this.#closing;
   }
 
@@ -381,14 +385,17 @@ class OpenBarrier implements Barrier {
   }
 
   async #admit<T>(call: () => Promise<T>): Promise<T> {
-    this.#refuseClosed();
-    const underWay = call();
-    this.#underWay.add(underWay);
+    this.#begin();
     try {
-      return await underWay;
+      return await call();
     } finally {
-      this.#underWay.delete(underWay);
+      this.#underWay.end();
     }
+  }
+
+  #begin(): void {
+    this.#refuseClosed();
+    this.#underWay.begin();
   }
 
   #refuseClosed(): void {

@@ -50,7 +50,8 @@ export class KeyringStore {
 
   /** The same, with the value that holds it. @throws PosternError as `current` */
   async currentSealed(tx: ReadTransaction): Promise<SealedKeyring> {
-    const sealed = await tx.get(KEYRING_KEY);
+    const stored = tx.get(KEYRING_KEY);
+    const sealed = stored instanceof Promise ? await stored : stored;
     const gone = sealed === undefined ? await refusalOf(tx) : undefined;
     if (gone !== undefined) throw gone;
     if (sealed === undefined || !sealed.equals(this.#remembered.sealed)) {

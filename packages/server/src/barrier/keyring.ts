@@ -24,13 +24,18 @@ export class Keyring {
   /** All keys rest `readonly`: every request uses them. */
   readonly nameIndexKey: SecureBuffer;
   readonly decoyKey: SecureBuffer;
-  readonly #terms: ReadonlyMap<number, SecureBuffer>;
+  /** The newest term: it seals. */
+  readonly active: SealingKey;
+  readonly #terms: ReadonlyMap<number, SealingKey>;
 
-  private constructor({ storeId, nameIndexKey, decoyKey }: Lasting, terms: ReadonlyMap<number, SecureBuffer>) {
+  private constructor({ storeId, nameIndexKey, decoyKey }: Lasting, ascending: readonly SealingKey[]) {
+    const newest = ascending.at(-1);
+    if (newest === undefined) throw new PosternError("bug", { detail: "a keyring without a term" });
     this.storeId = storeId;
     this.nameIndexKey = nameIndexKey;
     this.decoyKey = decoyKey;
-    this.#terms = terms;
+    this.active = newest;
+    this.#terms = new Map(ascending.map((sealing) => [sealing.term, sealing]));
   }
 
   /** The keyring of a new store: a fresh id, fresh keys, term 1. */
@@ -38,19 +43,19 @@ export class Keyring {
     const id = Buffer.alloc(ID_BYTES);
     sodium.randombytes_buf(id);
     const lasting = { storeId: id.toString("hex"), nameIndexKey: drawKey(), decoyKey: drawKey() };
-    return new Keyring(lasting, new Map([[1, drawKey()]]));
+    return new Keyring(lasting, [{ term: 1, key: drawKey() }]);
   }
 
   /** @throws PosternError `store_damaged` for anything that `encode` would not have written */
   static decode(bytes: Buffer): Keyring {
     const termBytes = bytes.length - TERMS_AT;
     if (bytes[0] !== FORMAT || termBytes <= 0 || termBytes % TERM_BYTES !== 0) throw malformed();
-    const terms = new Map<number, SecureBuffer>();
+    const terms: SealingKey[] = [];
     let last = 0;
     for (let at = TERMS_AT; at < bytes.length; at += TERM_BYTES) {
       const term = bytes.readUInt32BE(at);
       if (term <= last) throw malformed();
-      terms.set(term, keyAt(bytes, at + 4));
+      terms.push({ term, key: keyAt(bytes, at + 4) });
       last = term;
     }
     const storeId = bytes.toString("hex", 1, NAME_INDEX_AT);
@@ -64,7 +69,7 @@ export class Keyring {
       this.nameIndexKey.use((key) => bytes.set(key, NAME_INDEX_AT));
       this.decoyKey.use((key) => bytes.set(key, DECOY_AT));
       let at = TERMS_AT;
-      for (const [term, secret] of this.#terms) {
+      for (const { term, key: secret } of this.#terms.values()) {
         bytes.writeUInt32BE(term, at);
         secret.use((key) => bytes.set(key, at + 4));
         at += TERM_BYTES;
@@ -77,30 +82,23 @@ export class Keyring {
     return [...this.#terms.keys()];
   }
 
-  /** The newest term: it seals. */
-  get active(): SealingKey {
-    const newest = this.key(this.terms.at(-1) ?? 0);
-    if (newest === undefined) throw new PosternError("bug", { detail: "a keyring without a term" });
-    return newest;
-  }
-
   key(term: number): SealingKey | undefined {
-    const key = this.#terms.get(term);
-    return key && { term, key };
+    return this.#terms.get(term);
   }
 
   withNewTerm(): Keyring {
-    return new Keyring(this, new Map([...this.#terms, [this.active.term + 1, drawKey()]]));
+    return new Keyring(this, [...this.#terms.values(), { term: this.active.term + 1, key: drawKey() }]);
   }
 
   /** Without these terms; the active one is not let go. */
   withoutTerms(dropped: ReadonlySet<number>): Keyring {
-    const active = this.active.term;
-    return new Keyring(this, new Map([...this.#terms].filter(([term]) => term === active || !dropped.has(term))));
+    const kept = [...this.#terms.values()].filter(({ term }) => term === this.active.term || !dropped.has(term));
+    return new Keyring(this, kept);
   }
 
   wipe(): void {
-    for (const key of [this.nameIndexKey, this.decoyKey, ...this.#terms.values()]) key.wipe();
+    for (const key of [this.nameIndexKey, this.decoyKey]) key.wipe();
+    for (const { key } of this.#terms.values()) key.wipe();
   }
 }
 

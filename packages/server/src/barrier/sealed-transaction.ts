@@ -39,14 +39,19 @@ export class SealedReads implements SealedReadTransaction {
 
   async get(key: Uint8Array): Promise<Buffer | undefined> {
     const storageKey = recordKey(key);
-    const value = await this.#tx.get(storageKey);
-    return value && openRecord(this.#tx, this.#keyrings, { key: storageKey, value });
+    const stored = this.#tx.get(storageKey);
+    const value = stored instanceof Promise ? await stored : stored;
+    if (value === undefined) return undefined;
+    const entry = { key: storageKey, value };
+    return openRemembered(this.#keyrings, entry) ?? (await openByStored(this.#tx, this.#keyrings, entry));
   }
 
   async scan(range: SealedRange): Promise<Entry[]> {
+    const scanned = this.#tx.scan(recordRange(range));
     const entries: Entry[] = [];
-    for (const entry of await this.#tx.scan(recordRange(range))) {
-      entries.push({ key: callersKey(entry.key), value: await openRecord(this.#tx, this.#keyrings, entry) });
+    for (const entry of scanned instanceof Promise ? await scanned : scanned) {
+      const value = openRemembered(this.#keyrings, entry) ?? (await openByStored(this.#tx, this.#keyrings, entry));
+      entries.push({ key: callersKey(entry.key), value });
     }
     return entries;
   }
@@ -81,11 +86,13 @@ export class SealedWrites extends SealedReads implements SealedWriteTransaction 
   async put(key: Uint8Array, plaintext: Uint8Array): Promise<void> {
     const storageKey = recordKey(key);
     this.#ring ??= await this.#keyrings.current(this.#tx);
-    await this.#tx.put(storageKey, sealEnvelope(this.#ring.active, placeOf(storageKey), plaintext));
+    const done = this.#tx.put(storageKey, sealEnvelope(this.#ring.active, placeOf(storageKey), plaintext));
+    if (done instanceof Promise) await done;
   }
 
-  delete(key: Uint8Array): Promise<void> {
-    return this.#tx.delete(recordKey(key));
+  async delete(key: Uint8Array): Promise<void> {
+    const done = this.#tx.delete(recordKey(key));
+    if (done instanceof Promise) await done;
   }
 }
 
@@ -95,13 +102,20 @@ export class SealedWrites extends SealedReads implements SealedWriteTransaction 
  * @throws PosternError `store_damaged`
  */
 export async function openRecord(tx: ReadTransaction, keyrings: KeyringStore, entry: Entry): Promise<Buffer> {
+  return openRemembered(keyrings, entry) ?? (await openByStored(tx, keyrings, entry));
+}
+
+function openRemembered(keyrings: KeyringStore, entry: Entry): Buffer | undefined {
+  return openWithRing(keyrings.remembered, entry);
+}
+
+/** What the remembered keyring does not open. */
+async function openByStored(tx: ReadTransaction, keyrings: KeyringStore, entry: Entry): Promise<Buffer> {
   const remembered = keyrings.remembered;
-  const plaintext = openWithRing(remembered, entry);
-  if (plaintext !== undefined) return plaintext;
   const stored = await keyrings.current(tx);
-  const second = stored === remembered ? undefined : openWithRing(stored, entry);
-  if (second === undefined) throw doesNotOpen(placeOf(entry.key));
-  return second;
+  const plaintext = stored === remembered ? undefined : openWithRing(stored, entry);
+  if (plaintext === undefined) throw doesNotOpen(placeOf(entry.key));
+  return plaintext;
 }
 
 export function placeOf(storageKey: Uint8Array): Place {

@@ -45,11 +45,12 @@ export function recordKey(key: Uint8Array): Buffer {
   return prefixed(key);
 }
 
-export function recordRange({ from, to, ...rest }: SealedRange): KeyRange {
+export function recordRange({ from, to, limit, reverse }: SealedRange): KeyRange {
   return {
-    ...rest,
     from: from === undefined ? Buffer.of(RECORD) : prefixed(from),
     to: to === undefined ? Buffer.of(RECORD + 1) : prefixed(to),
+    limit,
+    reverse,
   };
 }
 

@@ -23,18 +23,32 @@ export async function orDamaged<T>(read: () => Promise<T>): Promise<T | "damaged
   try {
     return await read();
   } catch (thrown) {
-    if (thrown instanceof PosternError && thrown.code === "store_damaged") return "damaged";
-    throw thrown;
+    return damagedOr(thrown);
+  }
+}
+
+function damagedOr(thrown: unknown): "damaged" {
+  if (thrown instanceof PosternError && thrown.code === "store_damaged") return "damaged";
+  throw thrown;
+}
+
+function decodedOrDamaged<T>(stored: Buffer, decode: Decode<T>): T | "damaged" {
+  try {
+    return decode(stored);
+  } catch (thrown) {
+    return damagedOr(thrown);
   }
 }
 
 /** @throws PosternError `store_future` for a record of a later release: that is not damage */
 export async function getIntact<T>(tx: SealedReadTransaction, key: Buffer, decode: Decode<T>): Promise<T | undefined> {
-  const found = await orDamaged(async () => {
+  try {
     const stored = await tx.get(key);
     return stored && decode(stored);
-  });
-  return found === "damaged" ? undefined : found;
+  } catch (thrown) {
+    damagedOr(thrown);
+    return undefined;
+  }
 }
 
 /** One scan; where something in it does not open, one by one, so that only that counts as absent. @throws as `getIntact` */
@@ -43,17 +57,21 @@ export async function scanIntact<T>(
   range: SealedRange,
   decode: Decode<T>,
 ): Promise<IntactScan<T>> {
-  const entries = (await orDamaged(() => tx.scan(range))) as Awaited<ReturnType<typeof tx.scan>> | "damaged";
-  const sealed = entries === "damaged" ? (await tx.keys(range)).map((key) => ({ key })) : entries;
+  let sealed: readonly { readonly key: Buffer; readonly value?: Buffer }[];
+  try {
+    sealed = await tx.scan(range);
+  } catch (thrown) {
+    damagedOr(thrown);
+    sealed = (await tx.keys(range)).map((key) => ({ key }));
+  }
   const records: { key: Buffer; value: T }[] = [];
   const damaged: Buffer[] = [];
   for (const entry of sealed) {
-    const value = await orDamaged(async () => {
-      const stored = "value" in entry ? entry.value : await tx.get(entry.key);
-      return stored && decode(stored);
-    });
+    const stored = entry.value ?? (await orDamaged(() => tx.get(entry.key)));
+    if (stored === undefined) continue;
+    const value = stored === "damaged" ? stored : decodedOrDamaged(stored, decode);
     if (value === "damaged") damaged.push(entry.key);
-    else if (value !== undefined) records.push({ key: entry.key, value });
+    else records.push({ key: entry.key, value });
   }
   const { limit } = range;
   return { records, damaged, next: limit === undefined ? undefined : nextAfter(sealed, limit) };

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { PosternError } from "@postern/shared/errors";
+import { UnderWay } from "./under-way.js";
 
 /** A `fn` of a storage's, and the one of another storage's that it was called from. */
 interface Running {
@@ -27,38 +28,40 @@ export function watchNesting(): void {
 
 /** What every storage does around its calls: refuse them after `close`, and let `close` wait for those under way. */
 export class Calls {
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #underWay = new UnderWay();
   #closing: Promise<void> | undefined;
 
   /** Runs one whole call. Errors: `store_failed` after `close`; `bug` when nested, where that is watched. */
   async admit<T>(call: () => Promise<T>): Promise<T> {
     this.#refuseNested();
     if (this.#closing !== undefined) throw new PosternError("store_failed", { detail: "it is closed" });
-    const underWay = call();
-    this.#underWay.add(underWay);
+    this.#underWay.begin();
     try {
-      return await underWay;
+      return await call();
     } finally {
-      this.#underWay.delete(underWay);
+      this.#underWay.end();
     }
   }
 
   /** Runs a caller's `fn`, so that calls made from inside of it are known as nested until it ends. */
-  async within<T>(fn: () => Promise<T>): Promise<T> {
-    if (running === undefined) return fn();
-    const context: Running = { of: this, outer: stillRunning(running.getStore()), over: false };
-    try {
-      return await running.run(context, fn);
-    } finally {
-      context.over = true;
-    }
+  within<T>(fn: () => Promise<T>): Promise<T> {
+    return running === undefined ? fn() : this.#watched(running, fn);
   }
 
   /** Once everything under way has ended, `release` runs, one time only. Errors: `bug` when nested, as above. */
   async close(release: () => Promise<void>): Promise<void> {
     this.#refuseNested();
-    this.#closing ??= Promise.allSettled(this.#underWay).then(release);
+    this.#closing ??= this.#underWay.ended().then(release);
     await this.#closing;
+  }
+
+  async #watched<T>(contexts: AsyncLocalStorage<Running>, fn: () => Promise<T>): Promise<T> {
+    const context: Running = { of: this, outer: stillRunning(contexts.getStore()), over: false };
+    try {
+      return await contexts.run(context, fn);
+    } finally {
+      context.over = true;
+    }
   }
 
   #refuseNested(): void {

@@ -1,5 +1,6 @@
 import { PosternError } from "@postern/shared/errors";
 import {
+  type Awaitable,
   type Entry,
   type KeyRange,
   MAX_KEY_BYTES,
@@ -10,10 +11,9 @@ import {
 
 /**
  * The rules that hold for a transaction of any backend stand here once: bounds of keys and values, the death of a
- * `tx` with its `fn`, and that a failure of the backend cannot be swallowed. A backend sees only checked arguments.
+ * `tx` with its `fn`, and that a failure of the backend is `store_failed` and cannot be swallowed. A backend sees only
+ * checked arguments.
  */
-type Awaitable<T> = T | Promise<T>;
-
 export interface RawReads {
   get(key: Uint8Array): Awaitable<Buffer | undefined>;
   /** `from` is below `to` and `limit`, when there is one, above zero. */
@@ -26,91 +26,136 @@ export interface RawWrites extends RawReads {
 }
 
 /** Runs `fn` on a read transaction that dies with it. */
-export function runReads<T>(raw: RawReads, fn: (tx: ReadTransaction) => Promise<T>): Promise<T> {
+export function runReads<T>(raw: RawReads, fn: (tx: ReadTransaction) => Awaitable<T>): Promise<T> {
   const life = new Life();
-  return life.spend(() => fn(reads(raw, life)));
+  return spend(life, new Reads(raw, life), fn);
 }
 
 /** Runs `fn` on a write transaction that dies with it; committing or rolling back is the backend's. */
-export function runWrites<T>(raw: RawWrites, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+export function runWrites<T>(raw: RawWrites, fn: (tx: WriteTransaction) => Awaitable<T>): Promise<T> {
   const life = new Life();
-  return life.spend(() => fn(writes(raw, life)));
+  return spend(life, new Writes(raw, life), fn);
 }
 
-function reads(raw: RawReads, life: Life): ReadTransaction {
-  return {
-    get: (key) => life.operation(() => raw.get(checkedKey(key))),
-    scan: (range) => life.operation(() => (isEmpty(checkedRange(range)) ? [] : raw.scan(range))),
-  };
+async function spend<Tx, T>(life: Life, tx: Tx, fn: (tx: Tx) => Awaitable<T>): Promise<T> {
+  try {
+    const value = await fn(tx);
+    life.refuseFailed();
+    return value;
+  } finally {
+    life.end();
+  }
 }
 
-function writes(raw: RawWrites, life: Life): WriteTransaction {
-  return {
-    ...reads(raw, life),
-    put: (key, value) => life.operation(() => raw.put(checkedKey(key), checkedValue(value))),
-    delete: (key) => life.operation(() => raw.delete(checkedKey(key))),
-  };
+/** Not `async`: most backends answer at once, and each promise more is a turn of the queue of microtasks. */
+class Reads implements ReadTransaction {
+  readonly #raw: RawReads;
+  readonly #life: Life;
+
+  constructor(raw: RawReads, life: Life) {
+    this.#raw = raw;
+    this.#life = life;
+  }
+
+  get(key: Uint8Array): Awaitable<Buffer | undefined> {
+    try {
+      this.#life.refuseEnded();
+      checkKey(key);
+      return this.#life.watch(this.#raw.get(key));
+    } catch (error) {
+      return this.#life.fail(error);
+    }
+  }
+
+  scan(range: KeyRange): Awaitable<Entry[]> {
+    try {
+      this.#life.refuseEnded();
+      checkRange(range);
+      return isEmpty(range) ? [] : this.#life.watch(this.#raw.scan(range));
+    } catch (error) {
+      return this.#life.fail(error);
+    }
+  }
+}
+
+class Writes extends Reads implements WriteTransaction {
+  readonly #raw: RawWrites;
+  readonly #life: Life;
+
+  constructor(raw: RawWrites, life: Life) {
+    super(raw, life);
+    this.#raw = raw;
+    this.#life = life;
+  }
+
+  put(key: Uint8Array, value: Uint8Array): Awaitable<void> {
+    try {
+      this.#life.refuseEnded();
+      checkKey(key);
+      checkValue(value);
+      return this.#life.watch(this.#raw.put(key, value));
+    } catch (error) {
+      return this.#life.fail(error);
+    }
+  }
+
+  delete(key: Uint8Array): Awaitable<void> {
+    try {
+      this.#life.refuseEnded();
+      checkKey(key);
+      return this.#life.watch(this.#raw.delete(key));
+    } catch (error) {
+      return this.#life.fail(error);
+    }
+  }
 }
 
 class Life {
   #ended = false;
-  #failed = false;
-  #failure: unknown;
+  #failure: { readonly error: unknown } | undefined;
 
   /** A transaction of which one operation failed may hold half of what was meant, so it fails as a whole. */
-  async spend<T>(fn: () => Promise<T>): Promise<T> {
-    try {
-      const value = await fn();
-      if (this.#failed) throw this.#failure;
-      return value;
-    } finally {
-      this.#ended = true;
-    }
+  refuseFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  #remember(error: unknown): void {
-    if (!this.#failed) this.#failure = error;
-    this.#failed = true;
+  refuseEnded(): void {
+    if (this.#ended) throw new PosternError("bug", { detail: "a transaction was used after its end" });
   }
 
-  /** Not `async`: most backends answer at once, and each promise more is a turn of the queue of microtasks. */
-  operation<T>(run: () => Awaitable<T>): Promise<T> {
-    if (this.#ended) {
-      return Promise.reject(new PosternError("bug", { detail: "a transaction was used after its end" }));
-    }
-    try {
-      const done = run();
-      return done instanceof Promise
-        ? done.catch((error) => {
-            this.#remember(error);
-            throw error;
-          })
-        : Promise.resolve(done);
-    } catch (error) {
-      this.#remember(error);
-      return Promise.reject(error);
-    }
+  end(): void {
+    this.#ended = true;
+  }
+
+  fail(thrown: unknown): Promise<never> {
+    const error =
+      thrown instanceof PosternError
+        ? thrown
+        : new PosternError("store_failed", { detail: "an operation", cause: thrown });
+    this.#failure ??= { error };
+    return Promise.reject(error);
+  }
+
+  /** What an operation gives, now or later, of which no failure is missed. */
+  watch<T>(given: Awaitable<T>): Awaitable<T> {
+    return given instanceof Promise ? given.catch((error) => this.fail(error)) : given;
   }
 }
 
-function checkedKey(key: Uint8Array): Uint8Array {
+function checkKey(key: Uint8Array): void {
   if (key.length < 1 || key.length > MAX_KEY_BYTES) throw outOfBounds("a key", key.length);
-  return key;
 }
 
-function checkedValue(value: Uint8Array): Uint8Array {
+function checkValue(value: Uint8Array): void {
   if (value.length > MAX_VALUE_BYTES) throw outOfBounds("a value", value.length);
-  return value;
 }
 
-function checkedRange(range: KeyRange): KeyRange {
-  for (const end of [range.from, range.to]) {
-    if (end.length > MAX_KEY_BYTES) throw outOfBounds("the end of a range", end.length);
-  }
-  if (range.limit !== undefined && !(Number.isSafeInteger(range.limit) && range.limit >= 0)) {
+function checkRange({ from, to, limit }: KeyRange): void {
+  const longest = Math.max(from.length, to.length);
+  if (longest > MAX_KEY_BYTES) throw outOfBounds("the end of a range", longest);
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
     throw new PosternError("bug", { detail: "the limit of a range is not a whole number" });
   }
-  return range;
 }
 
 function isEmpty({ from, to, limit }: KeyRange): boolean {

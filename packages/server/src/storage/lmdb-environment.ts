@@ -4,6 +4,7 @@ import { PosternError } from "@postern/shared/errors";
 import { open, type RootDatabase } from "lmdb";
 import { identityOf } from "./lmdb-alone.js";
 import { inspectLockFile, inspectStoreFile } from "./lmdb-file.js";
+import { UnderWay } from "./under-way.js";
 
 type Opened = RootDatabase<Buffer, Uint8Array>;
 export type Snapshot = ReturnType<Opened["useReadTransaction"]>;
@@ -31,7 +32,7 @@ export class LmdbEnvironment {
   readonly #path: string;
   readonly #mapSize: number;
   readonly #identity: string;
-  readonly #readers = new Set<Promise<unknown>>();
+  readonly #readers = new UnderWay();
   #database: Database | undefined;
   #abandoned: Promise<void> | undefined;
   #reopening: Promise<Database> | undefined;
@@ -83,12 +84,12 @@ export class LmdbEnvironment {
     const database = this.#database ?? (await this.#reopen());
     this.#refuseReplaced();
     const snapshot = this.#takeSnapshot(database);
-    const reader = use(database, snapshot).finally(() => snapshot.done());
-    this.#readers.add(reader);
+    this.#readers.begin();
     try {
-      return await reader;
+      return await use(database, snapshot);
     } finally {
-      this.#readers.delete(reader);
+      this.#readers.end();
+      snapshot.done();
     }
   }
 
@@ -108,7 +109,7 @@ export class LmdbEnvironment {
 
   async close(): Promise<void> {
     await this.#abandoned;
-    await Promise.allSettled(this.#readers);
+    await this.#readers.ended();
     await this.#database?.close();
     this.#database = undefined;
     openFiles.delete(this.#identity);
@@ -135,7 +136,8 @@ export class LmdbEnvironment {
 
   #abandon(database: Database): void {
     this.#database = undefined;
-    this.#abandoned = Promise.allSettled(this.#readers)
+    this.#abandoned = this.#readers
+      .ended()
       .then(() => database.close())
       .catch(() => undefined);
   }

@@ -7,7 +7,7 @@ import { runReads } from "./guarded-transaction.js";
 import { alone, beginOpening } from "./lmdb-alone.js";
 import { LmdbEnvironment } from "./lmdb-environment.js";
 import { LmdbPump } from "./lmdb-pump.js";
-import { readsOf } from "./lmdb-transaction.js";
+import { LmdbReads } from "./lmdb-transaction.js";
 import type { Storage } from "./storage.js";
 
 export const FILE_NAME = "store.mdb";
@@ -64,7 +64,7 @@ function storageOn(environment: LmdbEnvironment, file: string): LmdbStorage {
     read: (fn) =>
       calls.admit(() =>
         environment.read((database, snapshot) =>
-          calls.within(() => runReads(readsOf(database, snapshot, environment), fn)),
+          calls.within(() => runReads(new LmdbReads(database, snapshot, environment), fn)),
         ),
       ),
     alone: (work) => alone(file, async () => environment.otherProcesses(), work),

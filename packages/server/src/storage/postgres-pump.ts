@@ -10,7 +10,7 @@ import type { Statements } from "./postgres-schema.js";
 import type { Session, Statement } from "./postgres-session.js";
 import { SeenSnapshot } from "./postgres-snapshot.js";
 import { Batch, stands, write } from "./postgres-transaction.js";
-import type { WriteTransaction } from "./storage.js";
+import type { Awaitable, WriteTransaction } from "./storage.js";
 
 /** What waits to be written before a batch ends early. */
 const MAX_BATCH_BYTES = 32 * 2 ** 20;
@@ -52,13 +52,13 @@ export class PostgresPump {
     this.#calls = calls;
   }
 
-  async transact<T>(fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+  async transact<T>(fn: (tx: WriteTransaction) => Awaitable<T>): Promise<T> {
     this.#pool.refuseInOutage();
     return new Promise((resolve, reject) => this.#batches.add(this.#job(fn, resolve, reject)));
   }
 
   #job<T>(
-    fn: (tx: WriteTransaction) => Promise<T>,
+    fn: (tx: WriteTransaction) => Awaitable<T>,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
   ): Job {

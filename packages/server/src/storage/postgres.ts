@@ -11,7 +11,7 @@ import { SnapshotReads } from "./postgres-reads.js";
 import { findTables, makeTables, type Statements, statementsOf } from "./postgres-schema.js";
 import type { Session, SessionSettings } from "./postgres-session.js";
 import type { HearOutage } from "./postgres-watch.js";
-import type { ReadTransaction, Storage } from "./storage.js";
+import type { Awaitable, ReadTransaction, Storage } from "./storage.js";
 
 export interface PostgresOptions extends SessionSettings {
   /** Makes the tables where there are none; those of another program are refused all the same. */
@@ -67,7 +67,8 @@ function storageOn(pool: SessionPool, { server: { schema } }: PostgresOptions): 
   const pump = new PostgresPump(pool, statements, calls);
   return {
     transact: (fn) => calls.admit(() => pool.watched(() => pump.transact(fn))),
-    read: (fn) => calls.admit(() => pool.watched(() => read(pool, statements, (tx) => calls.within(() => fn(tx))))),
+    read: (fn) =>
+      calls.admit(() => pool.watched(() => read(pool, statements, (tx) => calls.within(async () => fn(tx))))),
     alone: (work) => alone(pool, schema, work),
     mayLeave: () => calls.admit(() => asked(() => mayLeave(pool, schema))),
     leave: (where) => calls.admit(() => asked(() => leave(pool, schema, where))),
@@ -78,7 +79,11 @@ function storageOn(pool: SessionPool, { server: { schema } }: PostgresOptions): 
 }
 
 /** A snapshot that stays as it is, however long `fn` takes; it is never asked for anew, as `fn` must not run twice. */
-async function read<T>(pool: SessionPool, statements: Statements, fn: (tx: ReadTransaction) => Promise<T>): Promise<T> {
+async function read<T>(
+  pool: SessionPool,
+  statements: Statements,
+  fn: (tx: ReadTransaction) => Awaitable<T>,
+): Promise<T> {
   return pool.reading(async (session) => {
     const begun = session.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     begun.catch(() => undefined);

@@ -21,22 +21,25 @@
  * `tx`, bytes out of bounds) has the code `bug`.
  */
 export interface Storage {
-  transact<T>(fn: (tx: WriteTransaction) => Promise<T>): Promise<T>;
-  read<T>(fn: (tx: ReadTransaction) => Promise<T>): Promise<T>;
+  transact<T>(fn: (tx: WriteTransaction) => Awaitable<T>): Promise<T>;
+  read<T>(fn: (tx: ReadTransaction) => Awaitable<T>): Promise<T>;
   /** Waits for what was begun, then lets go of everything. Calls after it are refused with `store_failed`. */
   close(): Promise<void>;
 }
 
+/** What is there at once, where a backend has it at hand, or else a promise. A failure always is one that rejects. */
+export type Awaitable<T> = T | Promise<T>;
+
 export interface ReadTransaction {
-  get(key: Uint8Array): Promise<Buffer | undefined>;
+  get(key: Uint8Array): Awaitable<Buffer | undefined>;
   /** The entries of a range in the order of their keys (or against it), at most `limit`. */
-  scan(range: KeyRange): Promise<Entry[]>;
+  scan(range: KeyRange): Awaitable<Entry[]>;
 }
 
 export interface WriteTransaction extends ReadTransaction {
-  put(key: Uint8Array, value: Uint8Array): Promise<void>;
+  put(key: Uint8Array, value: Uint8Array): Awaitable<void>;
   /** Deleting what is not there is not an error. */
-  delete(key: Uint8Array): Promise<void>;
+  delete(key: Uint8Array): Awaitable<void>;
 }
 
 export interface Entry {
@@ -51,8 +54,8 @@ export interface Entry {
 export interface KeyRange {
   readonly from: Uint8Array;
   readonly to: Uint8Array;
-  readonly limit?: number;
-  readonly reverse?: boolean;
+  readonly limit?: number | undefined;
+  readonly reverse?: boolean | undefined;
 }
 
 export const MAX_KEY_BYTES = 512;

@@ -2,7 +2,7 @@ import { type ErrorCode, PosternError } from "@postern/shared/errors";
 import { expect } from "vitest";
 import { type Barrier, createBarrier, openBarrier } from "../../src/barrier/barrier.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
-import type { Entry, ReadTransaction, Storage, WriteTransaction } from "../../src/storage/storage.js";
+import type { Awaitable, Entry, ReadTransaction, Storage, WriteTransaction } from "../../src/storage/storage.js";
 
 /** Argon2id at the least that it can cost, so that a test takes no half second for each password. */
 export const cheap = { stretch: { memoryKiB: 8, passes: 1 } } as const;
@@ -69,7 +69,7 @@ export function cuttable(storage: Storage): Storage & { arm(step: number): void 
   const next = () => {
     if (--left === 0) throw new Cut("the power is gone");
   };
-  const after = async <T>(operation: () => Promise<T>): Promise<T> => {
+  const after = async <T>(operation: () => Awaitable<T>): Promise<T> => {
     next();
     return operation();
   };

@@ -3,7 +3,7 @@ import { randomOf } from "../../../../test/support/crash-random.js";
 import { compareStorages } from "../../../../test/support/storages.js";
 import { openLmdbStorage } from "../../src/storage/lmdb.js";
 import { createMemoryStorage } from "../../src/storage/memory.js";
-import type { Storage } from "../../src/storage/storage.js";
+import type { ReadTransaction, Storage } from "../../src/storage/storage.js";
 import { bytes, newStore, openOn } from "./postgres-support.js";
 import { temporaryDirectory } from "./processes.js";
 
@@ -23,7 +23,7 @@ describe("LMDB, memory and PostgreSQL", () => {
   it("let no two transactions each decide by what the other one changes, on one node or on two", async () => {
     const { url, storage } = await newStore();
     const nodes = [storage, await openOn(url)];
-    const oncall = (tx: { get(key: Uint8Array): Promise<Buffer | undefined> }, pair: number) =>
+    const oncall = (tx: ReadTransaction, pair: number) =>
       Promise.all(["x", "y"].map(async (side) => (await tx.get(bytes(`${side}${pair}`)))?.toString() !== "away"));
     const leave = (node: Storage, pair: number, side: number) =>
       node.transact(async (tx) => {
