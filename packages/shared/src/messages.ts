@@ -17,7 +17,8 @@ export const lineLimits = { unauthenticated: 4096, authenticated: 65536 } as con
 /** Seconds that a peer may take. Registration counts from its start: a person installs an app meanwhile. */
 export const deadlines = { handshake: 5, step: 60, registration: 600, idle: 600 } as const;
 
-const text = (max: number) => z.string().min(1).max(max);
+/** 1 to `max` UTF-16 units: `z.string().max()` would count characters, of which some have two. */
+const text = (max: number) => z.string().regex(new RegExp(`^[^]{1,${max}}$`));
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`));
 /** Up to the last second that a date can show (the year 9999). */
 const seconds = z.number().int().nonnegative().max(253_402_300_799);
