@@ -1,4 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
+import { fillRandom } from "@postern/shared/random";
 import { sodium } from "@postern/shared/sodium";
 import type { SecureBuffer } from "./secure-buffer.js";
 
@@ -9,7 +10,7 @@ export const TAG_BYTES = 16;
 
 /** A nonce is drawn for every seal, also when a transaction runs again: it is never kept or counted. */
 export function drawNonce(nonce = Buffer.alloc(NONCE_BYTES)): Buffer {
-  sodium.randombytes_buf(nonce);
+  fillRandom(nonce);
   return nonce;
 }
 
