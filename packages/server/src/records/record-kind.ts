@@ -114,8 +114,9 @@ class RecordKind<F extends Fields> implements Kind<RecordOf<F>> {
   }
 }
 
+const packer = new Writer();
+
 function fieldOf(name: string, kind: Kind<unknown> | Missable<unknown>): Field {
-  const packer = new Writer();
   packer.begin();
   packer.text(name);
   const known = { name, kind, packedName: Buffer.from(packer.written()) };

@@ -163,3 +163,164 @@ describe.each(recordForms.map((form) => ({ name: form.name, form })))("the recor
     );
   });
 });
+
+const formOf = (name: string): RecordForm => {
+  const form = recordForms.find((one) => one.name === name);
+  if (form === undefined) throw new Error(`there is no ${name}`);
+  return form;
+};
+
+const nat = (value: number) => pack(value);
+const map = (...members: Buffer[]) => Buffer.concat([Buffer.of(0xde, 0, members.length), ...members]);
+const member = (name: string, value: Buffer) => Buffer.concat([pack(name), value]);
+const settingsOf = (...members: Buffer[]) => Buffer.concat([Buffer.of(0x92, 1), map(...members)]);
+const settings = (value: Buffer) => settingsOf(member("node", pack("nod_1")), member("createdAt", value));
+const hex = (text: string) => Buffer.from(text, "hex");
+
+describe("a record's bytes", () => {
+  const form = formOf("settings");
+
+  it.each([
+    ["a byte", "07", 7],
+    ["8 bits", "cc07", 7],
+    ["16 bits", "cd0007", 7],
+    ["32 bits", "ce00000007", 7],
+    ["8 bits with a sign", "d007", 7],
+    ["16 bits with a sign", "d10007", 7],
+    ["32 bits with a sign", "d200000007", 7],
+    ["a float of 32 bits", "ca40e00000", 7],
+    ["a float of 64 bits", "cb401c000000000000", 7],
+    ["a float beyond 32 bits", "cb4279d8fb12c00000", 1_776_232_246_272],
+  ])("may have an integer as %s", async (_how, value, expected) => {
+    expect(await read(form, settings(hex(value)))).toEqual({ record: { node: "nod_1", createdAt: expected } });
+  });
+
+  it.each([
+    ["64 bits", "cf0000000000000007"],
+    ["64 bits with a sign", "d30000000000000007"],
+    ["a fraction", "cb401c800000000000"],
+    ["no number", "cb7ff8000000000000"],
+    ["an infinite one", "cb7ff0000000000000"],
+    ["one that is not safe", "cb4340000000000001"],
+    ["a negative one", "ff"],
+    ["nil", "c0"],
+    ["what stands for undefined", "d40000"],
+    ["a text", "a137"],
+    ["an array with it", "9107"],
+    ["an extension", "d6ff00000007"],
+  ])("do not have an integer as %s", async (_how, value) => {
+    expect(await read(form, settings(hex(value)))).toBe("store_damaged");
+  });
+
+  it("do not have a field twice, be it the same one", async () => {
+    const node = member("node", pack("nod_1"));
+    const createdAt = member("createdAt", nat(7));
+    expect(await read(form, settingsOf(node, createdAt))).toEqual({ record: { node: "nod_1", createdAt: 7 } });
+    expect(await read(form, settingsOf(node, createdAt, createdAt))).toBe("store_damaged");
+    expect(await read(form, settingsOf(node, node, createdAt))).toBe("store_damaged");
+    const note = member("note", hex("d40000"));
+    const invite = { id: "inv_1", hash: Buffer.alloc(32), createdAt: 0, expiresAt: 0, uses: 1, used: 0, revoked: true };
+    const inviteOf = (...more: Buffer[]) => {
+      const members = Object.entries(invite).map(([name, value]) => member(name, pack(value)));
+      return Buffer.concat([Buffer.of(0x92, 1), map(...members, ...more)]);
+    };
+    expect(await read(formOf("invite"), inviteOf(note))).toEqual({ record: invite });
+    expect(await read(formOf("invite"), inviteOf(note, note))).toBe("store_damaged");
+  });
+
+  it.each(["__proto__", "constructor", "toString", "hasOwnProperty"])("do not have a field %s", async (name) => {
+    const sound = [member("node", pack("nod_1")), member("createdAt", nat(7))];
+    expect(await read(form, settingsOf(...sound, member(name, map())))).toBe("store_damaged");
+    expect(await read(form, settingsOf(sound[0] as Buffer, member(name, nat(7))))).toBe("store_damaged");
+  });
+
+  it("whose names are free have each name once, and none that would change what an object is", async () => {
+    const erasure = formOf("auditErasure");
+    const cursors = (...members: Buffer[]) =>
+      Buffer.concat([Buffer.of(0x92, 1), map(member("account", pack("acc_1")), member("cursors", map(...members)))]);
+    const found = await read(erasure, cursors(member("constructor", nat(1)), member("nod_1", nat(2))));
+    expect(found).toEqual({ record: { account: "acc_1", cursors: { constructor: 1, nod_1: 2 } } });
+    expect(await read(erasure, cursors(member("__proto__", nat(1))))).toBe("store_damaged");
+    expect(await read(erasure, cursors(member("nod_1", nat(1)), member("nod_1", nat(1))))).toBe("store_damaged");
+  });
+
+  it("of a later format are of a later release only where they are whole", async () => {
+    const later = pack([
+      2,
+      { all: ["that", 1.5, null, -1, 2n ** 60n, new Date(0), Buffer.alloc(300)], is: { new: true } },
+    ]);
+    expect(await read(form, later)).toBe("store_future");
+    for (let length = 0; length < later.length; length++)
+      expect(await read(form, later.subarray(0, length))).toBe("store_damaged");
+    expect(await read(form, Buffer.concat([later, Buffer.of(0)]))).toBe("store_damaged");
+  });
+
+  it("may have fields of a later release where a record says so", async () => {
+    const presence = formOf("presence");
+    const known = {
+      instance: "0".repeat(32),
+      pid: 1,
+      version: "1",
+      startedAt: 0,
+      seenAt: 0,
+      listen: "::",
+      draining: true,
+    };
+    const later = pack([1, { later: { a: [1, [2n ** 60n], new Date(0)] }, ...known, more: null }]);
+    expect(await read(presence, later)).toEqual({ record: known });
+    expect(await read(presence, later.subarray(0, -1))).toBe("store_damaged");
+  });
+
+  it("that say of many more values than there are, or one within the other without end, are damaged", async () => {
+    const many = hex("ddffffffff");
+    const deep = Buffer.alloc(1_000_000, 0x91);
+    const maps = Buffer.alloc(1_000_000, 0x81);
+    for (const value of [many, deep, maps, hex("dfffffffff"), hex("c6ffffffff"), hex("dbffffffff")]) {
+      const sound = [member("fingerprint", pack(Buffer.alloc(32))), member("createdAt", nat(1))];
+      const created = Buffer.concat([Buffer.of(0x92, 1), map(...sound, member("created", value))]);
+      expect(await read(formOf("idempotency"), created)).toBe("store_damaged");
+      expect(await read(form, settings(value))).toBe("store_damaged");
+      expect(await read(formOf("presence"), settings(value))).toBe("store_damaged");
+      expect(await read(form, Buffer.concat([Buffer.of(0x92, 2), value]))).toBe("store_damaged");
+    }
+  });
+
+  it("are written as well when they are many", async () => {
+    const days = Array.from({ length: 5000 }, (_, index) => index * 1000);
+    const page = { question: "birth_date_choice", days };
+    const facts = { id: "chl_1", application: "app_1", subject: "é".repeat(40_000), createdAt: 1, expiresAt: 2 };
+    const open = { ...facts, state: "open", page, right: 1, replyTo: "€".repeat(70) };
+    const bytes = await written(formOf("challenge"), open);
+    expect(bytes?.equals(pack([1, open]))).toBe(true);
+  });
+
+  it("are never written without a field that they must have", async () => {
+    await expect(written(form, { node: "nod_1", createdAt: undefined })).rejects.toThrow(TypeError);
+  });
+});
+
+describe("the memory that records are written into", () => {
+  const detailed = fc.sample(valuesOf(formOf("account")), 1)[0] as Fields;
+  const accountWith = (secret: string) => ({ ...detailed, recovery: [Buffer.from(secret.padEnd(32))] });
+
+  it("is not what all buffers share", async () => {
+    const tx = { put: async (_key: Uint8Array, plaintext: Uint8Array) => void expect(plaintext.buffer).not.toBe(pool) };
+    const pool = Buffer.allocUnsafe(1).buffer;
+    expect.assertions(1);
+    await formOf("account").write(tx as unknown as SealedWriteTransaction, accountWith("a code") as never);
+  });
+
+  it("holds the details of an account once, within the record", async () => {
+    let arena: Buffer | undefined;
+    let stored: Buffer | undefined;
+    const put = async (_key: Uint8Array, plaintext: Uint8Array) => {
+      arena = Buffer.from(plaintext.buffer);
+      stored = Buffer.from(plaintext);
+    };
+    await formOf("account").write({ put } as unknown as SealedWriteTransaction, accountWith("another code") as never);
+    const times = (bytes: Buffer | undefined) =>
+      (bytes?.toString("latin1").split("another code").length ?? 0) - 1;
+    expect(times(stored)).toBe(1);
+    expect(times(arena)).toBe(1);
+  });
+});
