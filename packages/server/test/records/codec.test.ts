@@ -318,8 +318,7 @@ describe("the memory that records are written into", () => {
       stored = Buffer.from(plaintext);
     };
     await formOf("account").write({ put } as unknown as SealedWriteTransaction, accountWith("another code") as never);
-    const times = (bytes: Buffer | undefined) =>
-      (bytes?.toString("latin1").split("another code").length ?? 0) - 1;
+    const times = (bytes: Buffer | undefined) => (bytes?.toString("latin1").split("another code").length ?? 0) - 1;
     expect(times(stored)).toBe(1);
     expect(times(arena)).toBe(1);
   });

@@ -1,5 +1,5 @@
 /** Records are written into memory of this module's own, never into the pool that all of Node's buffers share. */
-const ARENA_BYTES = 8192;
+const ARENA_BYTES = 16_384;
 /** Where less than this is left a record begins in a new arena: one that outgrows its arena has to be copied. */
 const USUAL_BYTES = 2560;
 /** Up to so many characters a text of ASCII is written faster by hand. */
