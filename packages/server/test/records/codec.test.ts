@@ -44,11 +44,12 @@ function packed({ format, inner }: RecordForm, value: Fields): Buffer {
 }
 
 /** What msgpackr and zod make of bytes. */
-function judged({ format, fields, inner }: RecordForm, bytes: Buffer): Outcome {
+function judged({ format, fields, inner, formerAlike }: RecordForm, bytes: Buffer): Outcome {
   const [found, outer] = unpacked(bytes, (value) => Array.isArray(value) && value.length === 2) as [unknown, unknown];
   if (!Number.isSafeInteger(found)) return "store_damaged";
   if ((found as number) > format) return "store_future";
-  const parsed = fields.schema.safeParse(found === format ? outer : undefined);
+  const isRead = found === format || (found === format - 1 && formerAlike);
+  const parsed = fields.schema.safeParse(isRead ? outer : undefined);
   if (!parsed.success) return "store_damaged";
   if (inner === undefined) return { record: parsed.data };
   const { [inner.field]: padded, ...head } = parsed.data as Record<string, Buffer>;
@@ -176,6 +177,7 @@ const member = (name: string, value: Buffer) => Buffer.concat([pack(name), value
 const settingsOf = (...members: Buffer[]) => Buffer.concat([Buffer.of(0x92, 1), map(...members)]);
 const settings = (value: Buffer) => settingsOf(member("node", pack("nod_1")), member("createdAt", value));
 const hex = (text: string) => Buffer.from(text, "hex");
+const leaf = { privateKey: hex("03"), certificate: hex("04") };
 
 describe("a record's bytes", () => {
   const form = formOf("settings");
@@ -253,6 +255,17 @@ describe("a record's bytes", () => {
     for (let length = 0; length < later.length; length++)
       expect(await read(form, later.subarray(0, length))).toBe("store_damaged");
     expect(await read(form, Buffer.concat([later, Buffer.of(0)]))).toBe("store_damaged");
+  });
+
+  it.each([
+    ["strangerCounter", { failures: 3, lastFailure: 5, blockedUntil: 7 }, { noted: false }],
+    ["counterQuota", { hour: 3, made: 5 }, { noted: false }],
+    ["auditFields", { name: { value: "alice", salt: Buffer.alloc(32, 1) } }, {}],
+    ["identity", { privateKey: hex("01"), certificate: hex("02"), leaf }, { sequence: 1, former: [] }],
+  ])("of the format before are read: %s", async (name, fields, added) => {
+    expect(await read(formOf(name), pack([1, fields]))).toEqual({ record: { ...fields, ...added } });
+    expect(await read(formOf(name), pack([1, { ...fields, more: 1 }]))).toBe("store_damaged");
+    expect(await read(formOf(name), pack([0, fields]))).toBe("store_damaged");
   });
 
   it("may have fields of a later release where a record says so", async () => {

@@ -13,7 +13,12 @@ export interface Form {
 const anyText = fc.string({ unit: "binary", maxLength: 90 }).filter((value) => !value.startsWith("\ufeff"));
 
 export const text: Form = { schema: z.string(), values: anyText };
-export const matching = (form: RegExp): Form => ({ schema: z.string().regex(form), values: fc.stringMatching(form) });
+export const someText: Form = { schema: z.string().min(1), values: anyText.filter((value) => value !== "") };
+/** Of a form; random ones are of the form `made`, which may be simpler. */
+export const matching = (form: RegExp, made = form): Form => ({
+  schema: z.string().regex(form),
+  values: fc.stringMatching(made),
+});
 export const words = (...all: [string, ...string[]]): Form => ({
   schema: z.enum(all),
   values: fc.constantFrom(...all),
@@ -23,7 +28,10 @@ export const set: Form = { schema: z.literal(true), values: fc.constant(true) };
 export const share: Form = { schema: z.number().min(0).max(1), values: fc.double({ min: 0, max: 1, noNaN: true }) };
 export const anything: Form = {
   schema: z.unknown(),
-  values: fc.jsonValue().filter((value) => !JSON.stringify(value).includes("__proto__")),
+  values: fc
+    .json()
+    .filter((value) => !value.includes("__proto__"))
+    .map((value) => JSON.parse(value) as unknown),
 };
 
 export function bytes(length?: number): Form {

@@ -45,6 +45,7 @@ import {
   record,
   set,
   share,
+  someText,
   text,
   whole,
   withDefault,
@@ -56,6 +57,8 @@ export interface RecordForm {
   readonly name: string;
   readonly format: number;
   readonly fields: ReturnType<typeof record> | Form;
+  /** The format before it is read alike. */
+  readonly formerAlike?: true;
   /** What stands padded in one of the fields, to a multiple of `block`; in the record's value it stands among the others. */
   readonly inner?: { readonly field: string; readonly block: number; readonly form: ReturnType<typeof record> };
   read(tx: SealedReadTransaction): Promise<unknown>;
@@ -83,7 +86,7 @@ const factorFacts = { id, label: text, ...secretFacts };
 const totp = { period: ordinal, lastStep: whole(Number.MIN_SAFE_INTEGER) };
 
 const accountDetails = record({
-  identity: matching(/^[a-z]{1,20}$/),
+  identity: someText,
   createdAt: count,
   factors: list(
     either(
@@ -160,6 +163,7 @@ const madeKey = { id, publicKey: bytes(32), createdAt: count, signsFrom: count }
 const endsOfKey = { signsUntil: count, retiresAt: count };
 
 const app = "app_00" as ApplicationId;
+const nodeName = matching(/^(?=.{1,32}$)[a-z0-9]+(-+[a-z0-9]+)*$/, /^[a-z0-9]{1,32}$/);
 const hex32 = matching(/^[0-9a-f]{32}$/);
 
 export const recordForms: readonly RecordForm[] = [
@@ -207,6 +211,7 @@ export const recordForms: readonly RecordForm[] = [
     name: "strangerCounter",
     format: 2,
     fields: budget,
+    formerAlike: true,
     read: (tx) => counters.getStrangerCounter(tx, some),
     write: (tx, value) => counters.putStrangerCounter(tx, some, value),
   },
@@ -214,6 +219,7 @@ export const recordForms: readonly RecordForm[] = [
     name: "counterQuota",
     format: 2,
     fields: record({ hour: count, made: count, noted: withDefault(flag, false) }),
+    formerAlike: true,
     read: counters.getCounterQuota,
     write: counters.putCounterQuota,
   },
@@ -254,7 +260,7 @@ export const recordForms: readonly RecordForm[] = [
   {
     name: "node",
     format: 1,
-    fields: record({ name: matching(/^[a-z0-9]{1,32}$/), node: matching(/^nod_[0-9a-f]{32}$/), since: count }),
+    fields: record({ name: nodeName, node: matching(/^nod_[0-9a-f]{32}$/), since: count }),
     read: (tx) => nodes.findNode(tx, some),
     write: (tx, value) => nodes.putNode(tx, some, value),
   },
