@@ -13,7 +13,7 @@ import { buildsOf, bundleOf, ENTRY, leaveOnly, markOfBundles, programs } from ".
 const KEPT = 5;
 
 /** Native parts, and who loads native parts of its own. `pg` is for few, and loads what it finds beside itself. */
-const left = ["lmdb", "msgpackr", "pg", "sodium-native"];
+const left = ["lmdb", "pg", "sodium-native"];
 
 /** They read files beside themselves: told where they are installed. */
 const home = /node_modules\/(@fastify\/swagger-ui)\/(.*)$/;

@@ -1,11 +1,25 @@
 import { PosternError } from "@postern/shared/errors";
 import type { AccountId, FactorId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { budgetSchema } from "./budget.js";
-import { bytes, instant, paddedCodec, recordCodec } from "./codec.js";
+import { budgetKind } from "./budget.js";
+import { paddedCodec, recordCodec } from "./codec.js";
 import { scanIntact } from "./intact.js";
 import { recordKey, recordRange } from "./keys.js";
+import {
+  bytes,
+  count,
+  instant,
+  integer,
+  list,
+  named,
+  ordinal,
+  set,
+  text,
+  type ValueOf,
+  whole,
+  words,
+} from "./kinds.js";
+import { optional, record, tagged } from "./record-kind.js";
 
 /**
  * One record holds all that decides whether a person gets in: verifier, factors, used steps, recovery hashes and the
@@ -15,92 +29,101 @@ import { recordKey, recordRange } from "./keys.js";
  * authenticators someone has does not show in how long that takes, nor, but for very many, in the record's size.
  */
 const factorFacts = {
-  id: z.custom<FactorId>((value) => typeof value === "string"),
-  label: z.string(),
+  id: text<FactorId>(),
+  label: text(),
   secret: bytes(),
-  algorithm: z.enum(["SHA1", "SHA256", "SHA512"]),
-  digits: z.number().int().min(6).max(8),
+  algorithm: words("SHA1", "SHA256", "SHA512"),
+  digits: whole(6, 8),
   createdAt: instant,
-  lastUsedAt: instant.optional(),
+  lastUsedAt: optional(instant),
 };
 
-const totpFactor = z.strictObject({
-  kind: z.literal("totp"),
+const totpFactor = record({
+  kind: words("totp"),
   ...factorFacts,
-  period: z.number().int().positive(),
+  period: ordinal,
   /** The last time step whose code was accepted; that step and every one before it are spent. RFC 6238 section 5.2. */
-  lastStep: z.number().int(),
+  lastStep: integer,
 });
 
-const hotpFactor = z.strictObject({
-  kind: z.literal("hotp"),
+const hotpFactor = record({
+  kind: words("hotp"),
   ...factorFacts,
   /** The counter that is expected next: every code before it is spent. RFC 4226 section 7.2. */
-  counter: z.number().int().nonnegative(),
+  counter: count,
   /** The counter may be behind, by a restore: only two codes in a row are accepted, and end it. */
-  resync: z.literal(true).optional(),
+  resync: optional(set),
 });
 
-const detailsSchema = z.strictObject({
+const detailFields = {
   /** The mapped name, which SRP hashes. */
-  identity: z.string().min(1),
+  identity: text((name) => name.length > 0),
   createdAt: instant,
-  factors: z.array(z.discriminatedUnion("kind", [totpFactor, hotpFactor])).min(1),
+  factors: list(tagged("kind", { totp: totpFactor, hotp: hotpFactor }), 1),
   /** SHA-256 of each recovery code that is not spent. */
-  recovery: z.array(bytes(32)),
+  recovery: list(bytes(32)),
   /** What strangers have for codes; a known device has a budget of its own. */
-  codeBudget: budgetSchema,
+  codeBudget: budgetKind,
   /** Of a node's chain, the length that it had when the registration began: nothing before tells of this account. */
-  auditSince: z.record(z.string(), z.number().int().nonnegative()).optional(),
+  auditSince: optional(named(count)),
   /** When an operator closed the account; while it stands here nobody gets in, whatever they prove. */
-  disabledAt: instant.optional(),
-  lastLoginAt: instant.optional(),
-});
+  disabledAt: optional(instant),
+  lastLoginAt: optional(instant),
+};
+const detailsSchema = record(detailFields);
 
-const headSchema = z.strictObject({
-  id: z.custom<AccountId>((value) => typeof value === "string"),
+const headFields = {
+  id: text<AccountId>(),
   /** v = g^x mod N, 256 bytes. */
   verifier: bytes(256),
   /** The number of the Argon2id parameters that `verifier` was made with. */
-  stretch: z.number().int().positive(),
+  stretch: ordinal,
   /** Counts the passwords that the account had: what was proved or made known under another one is void. */
-  passwordVersion: z.number().int().nonnegative(),
-});
+  passwordVersion: count,
+};
+const headSchema = record(headFields);
 
-export type TotpFactor = z.infer<typeof totpFactor>;
-export type HotpFactor = z.infer<typeof hotpFactor>;
+export type TotpFactor = ValueOf<typeof totpFactor>;
+export type HotpFactor = ValueOf<typeof hotpFactor>;
 export type Factor = TotpFactor | HotpFactor;
-export type AccountHead = z.infer<typeof headSchema>;
-export type Account = AccountHead & z.infer<typeof detailsSchema>;
+export type AccountHead = ValueOf<typeof headSchema>;
+export type Account = AccountHead & ValueOf<typeof detailsSchema>;
 
 /** Three authenticators of any kind fit into one, and more of the usual kind. */
 const DETAILS_BLOCK = 2048;
 
 const details = paddedCodec(detailsSchema, DETAILS_BLOCK);
 
-const codec = recordCodec(headSchema.extend({ details: bytes() }), { format: 2, upgrade: fromFormat1 });
-
 /** Format 1 had everything in one, only TOTP, and did not count passwords. */
-function fromFormat1(fields: unknown): unknown {
-  const known = headSchema.omit({ passwordVersion: true }).extend(detailsSchema.shape).safeParse(fields);
-  if (!known.success) return undefined;
-  const { id, verifier, stretch, ...rest } = known.data;
-  return { id, verifier, stretch, passwordVersion: 0, details: details.encode(rest) };
-}
+const { passwordVersion: _later, ...formerHeadFields } = headFields;
+const former = {
+  kind: record({ ...formerHeadFields, ...detailFields }),
+  upgrade: (known: Omit<Account, "passwordVersion">) => ({
+    ...headOf({ ...known, passwordVersion: 0 }),
+    details: details.encode(known),
+  }),
+};
 
-function encode({ id, verifier, stretch, passwordVersion, ...rest }: Account): Buffer {
-  return codec.encode({ id, verifier, stretch, passwordVersion, details: details.encode(rest) });
+const codec = recordCodec(record({ ...headFields, details: bytes() }), { format: 2, former });
+
+function encode(account: Account): Buffer {
+  const { id, verifier, stretch, passwordVersion } = account;
+  const packed = details.encode(account);
+  const stored = codec.encode({ id, verifier, stretch, passwordVersion, details: packed });
+  packed.fill(0);
+  return stored;
 }
 
 function decode(stored: Buffer): Account {
-  const { details: packed, ...head } = codec.decode(stored);
-  return { ...head, ...details.decode(packed) };
+  const record = codec.decode(stored);
+  return Object.assign(details.decode(record.details), headOf(record));
 }
 
-function decodeHead(stored: Buffer): AccountHead {
-  const { details: _sealed, ...head } = codec.decode(stored);
-  return head;
+function headOf({ id, verifier, stretch, passwordVersion }: AccountHead): AccountHead {
+  return { id, verifier, stretch, passwordVersion };
 }
+
+const decodeHead = (stored: Buffer): AccountHead => headOf(codec.decode(stored));
 
 /** Where the record of a name stands: `nameIndex` is the barrier's keyed hash of the identity. */
 const accountKey = (nameIndex: Buffer) => recordKey("account", nameIndex);

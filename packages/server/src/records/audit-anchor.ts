@@ -1,25 +1,26 @@
 import { PosternError } from "@postern/shared/errors";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { type ChainStart, chainBegin, hash } from "./audit-chain.js";
+import { type ChainStart, chainBegin, hashForm } from "./audit-chain.js";
 import { type AuditKey, getAuditKey } from "./audit-key.js";
 import { type AuditPublicKey, formatPublicKey, isSignedBy, signText } from "./audit-signature.js";
-import { instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { orDamaged } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
+import { instant, ordinal, text, type ValueOf } from "./kinds.js";
+import { record } from "./record-kind.js";
 
 /**
  * Where retention has removed the oldest entries of a chain, an anchor stands for them: it says with which entry the
  * chain begins now and what that entry points to, signed by the audit key.
  */
-const schema = z.strictObject({
-  first: z.number().int().positive(),
-  prev: hash,
+const schema = record({
+  first: ordinal,
+  prev: text((hex) => hashForm.test(hex)),
   /** When the entries before `first` were removed; milliseconds since 1970. */
   time: instant,
-  signature: z.string(),
+  signature: text(),
 });
-export type Anchor = z.infer<typeof schema>;
+export type Anchor = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

@@ -12,7 +12,9 @@ import { z } from "zod";
 export const personalFields = ["name", "address", "client", "subject"] as const;
 export type PersonalField = (typeof personalFields)[number];
 
-export const hash = z.string().regex(/^[0-9a-f]{64}$/);
+/** SHA-256, in lower-case hex. */
+export const hashForm = /^[0-9a-f]{64}$/;
+export const hash = z.string().regex(hashForm);
 
 const entrySchema = z.strictObject({
   index: z.number().int().nonnegative(),

@@ -3,7 +3,6 @@ import { z } from "zod";
 import { type ChainHead, type ChainStart, hash } from "./audit-chain.js";
 import type { AuditKey } from "./audit-key.js";
 import { type AuditPublicKey, formatPublicKey, isSignedBy, parsePublicKey, signText } from "./audit-signature.js";
-import { instant } from "./codec.js";
 
 /**
  * A checkpoint says where every chain of a store began at a time, how long it was, and what its last entry hashed to,
@@ -11,6 +10,8 @@ import { instant } from "./codec.js";
  * JSON in one form only: members in this order, no white space. What is signed is the line without its signature.
  */
 const count = z.number().int().nonnegative();
+/** Milliseconds since 1970. */
+export const instant = count;
 export const storeId = z.string().regex(/^[0-9a-f]{32}$/);
 export const nodeId = z.string().regex(/^nod_[0-9a-f]{32}$/);
 export const publicKey = z.custom<AuditPublicKey>(
@@ -30,7 +31,6 @@ const fields = z.strictObject({
   format: z.literal("postern-audit-checkpoint"),
   version: z.literal([1, 2]),
   store: storeId,
-  /** Milliseconds since 1970. */
   time: instant,
   key: publicKey,
   chains: z

@@ -1,24 +1,25 @@
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { getIntact, scanIntact } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
+import { count, instant, named, text, type ValueOf } from "./kinds.js";
+import { optional, record } from "./record-kind.js";
 
-const indices = z.record(z.string(), z.number().int().nonnegative());
+const indices = named(count);
 
 /** A person whose personal fields are to go from the audit log, and how far along each chain that has come. */
-const schema = z.strictObject({
-  account: z.string(),
+const schema = record({
+  account: text(),
   /** The person's name, for entries that belong to no account yet show it. */
-  name: z.string().optional(),
+  name: optional(text()),
   /** Of each node's chain, the index to go on from. */
   cursors: indices,
   /** Of a node's chain, the first index at which there can be an entry of the account. */
-  since: indices.optional(),
+  since: optional(indices),
   /** When every chain had been gone along once. */
-  passedAt: instant.optional(),
+  passedAt: optional(instant),
 });
-export type Erasure = z.infer<typeof schema>;
+export type Erasure = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

@@ -1,11 +1,10 @@
 import { z } from "zod";
 import type { Anchor, ChainName } from "./audit-anchor.js";
 import { type ChainStart, hash, personalFields } from "./audit-chain.js";
-import { nodeId, publicKey, storeId } from "./audit-checkpoint.js";
+import { instant, nodeId, publicKey, storeId } from "./audit-checkpoint.js";
 import type { AuditPublicKey } from "./audit-signature.js";
 import type { Fields } from "./audit-stored.js";
 import type { VerifiedRow } from "./audit-verify.js";
-import { instant } from "./codec.js";
 
 /**
  * The lines of an export: a header, every entry of every chain, and the checkpoint (audit-checkpoint.ts). Each is JSON

@@ -1,17 +1,18 @@
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { bytes, instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { recordKey } from "./keys.js";
+import { bytes, instant, type ValueOf } from "./kinds.js";
+import { record } from "./record-kind.js";
 
 /** The Ed25519 key that signs the audit log's checkpoints and anchors. One for the store, for good. */
-const schema = z.strictObject({
+const schema = record({
   /** PKCS #8, DER. */
   privateKey: bytes(),
   /** The 32 bytes of the public key (RFC 8032). */
   publicKey: bytes(32),
   createdAt: instant,
 });
-export type AuditKey = z.infer<typeof schema>;
+export type AuditKey = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

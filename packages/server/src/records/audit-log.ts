@@ -1,6 +1,5 @@
 import { PosternError } from "@postern/shared/errors";
 import type { NodeId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { firstKept } from "./audit-anchor.js";
 import {
@@ -18,6 +17,8 @@ import { entryKey, type Fields, putEntry, readFields, readTexts, type Span } fro
 import { recordCodec } from "./codec.js";
 import { scanIntact } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
+import { count, text } from "./kinds.js";
+import { record } from "./record-kind.js";
 
 /** What happened, before it has its place in the chain. */
 export interface AuditEvent extends Pick<AuditEntry, "event" | "outcome" | "time"> {
@@ -38,7 +39,7 @@ export interface AuditRow extends AuditEntry {
   readonly personal: Partial<Record<PersonalField, string>>;
 }
 
-const headCodec = recordCodec(z.strictObject({ length: z.number().int().nonnegative(), hash: z.string() }), {
+const headCodec = recordCodec(record({ length: count, hash: text() }), {
   format: 1,
 });
 
@@ -120,5 +121,10 @@ export async function readAudit(
 }
 
 function valuesOf(fields: Fields): AuditRow["personal"] {
-  return Object.fromEntries(Object.entries(fields).map(([field, { value }]) => [field, value]));
+  const values: AuditRow["personal"] = {};
+  for (const field of personalFields) {
+    const known = fields[field];
+    if (known !== undefined) values[field] = known.value;
+  }
+  return values;
 }

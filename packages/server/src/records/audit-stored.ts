@@ -1,9 +1,10 @@
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { type AuditEntry, commitment, personalFields } from "./audit-chain.js";
-import { bytes, paddedCodec, recordCodec } from "./codec.js";
+import { type AuditEntry, commitment, type PersonalField, personalFields } from "./audit-chain.js";
+import { paddedCodec, recordCodec } from "./codec.js";
 import { orDamaged } from "./intact.js";
 import { idBytes, indexBytes, recordKey } from "./keys.js";
+import { bytes, text, type ValueOf } from "./kinds.js";
+import { optional, record } from "./record-kind.js";
 
 /**
  * What stands in the store for one entry: its text, and apart from it the personal fields with their salts. Both are
@@ -13,19 +14,26 @@ import { idBytes, indexBytes, recordKey } from "./keys.js";
  */
 export const BLOCK = 640;
 
-const fieldsSchema = z.partialRecord(z.enum(personalFields), z.strictObject({ value: z.string(), salt: bytes(32) }));
-export type Fields = z.infer<typeof fieldsSchema>;
+const field = optional(record({ value: text(), salt: bytes(32) }));
+const fieldsSchema = record({ name: field, address: field, client: field, subject: field } satisfies Record<
+  PersonalField,
+  unknown
+>);
+export type Fields = ValueOf<typeof fieldsSchema>;
 
 const padded = paddedCodec(fieldsSchema, BLOCK);
-const storedFields = recordCodec(z.strictObject({ padded: bytes() }), { format: 2, upgrade: fromFormat1 });
 
 /** Format 1 had the fields as they are. */
-function fromFormat1(fields: unknown): unknown {
-  const known = fieldsSchema.safeParse(fields);
-  return known.success ? { padded: padded.encode(known.data) } : undefined;
+const former = { kind: fieldsSchema, upgrade: (fields: Fields) => ({ padded: padded.encode(fields) }) };
+const storedFields = recordCodec(record({ padded: bytes() }), { format: 2, former });
+
+function encodeFields(fields: Fields): Buffer {
+  const packed = padded.encode(fields);
+  const stored = storedFields.encode({ padded: packed });
+  packed.fill(0);
+  return stored;
 }
 
-const encodeFields = (fields: Fields) => storedFields.encode({ padded: padded.encode(fields) });
 const decodeFields = (stored: Buffer) => padded.decode(storedFields.decode(stored).padded);
 
 /** Spaces at the end, where no entry has one. */

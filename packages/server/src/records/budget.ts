@@ -1,14 +1,14 @@
-import { z } from "zod";
-import { instant } from "./codec.js";
+import { count, flag, instant, type ValueOf } from "./kinds.js";
+import { missable, record } from "./record-kind.js";
 
 /** How many guesses in a row went wrong, and until when none is taken. The rule that moves it is services/budget. */
-export const budgetSchema = z.strictObject({
-  failures: z.number().int().nonnegative(),
+export const budgetKind = record({
+  failures: count,
   lastFailure: instant,
   blockedUntil: instant,
   /** Whether the log tells of a guess that was turned away since the last failure: one such record is enough. */
-  noted: z.boolean().default(false),
+  noted: missable(flag, false),
 });
-export type Budget = z.infer<typeof budgetSchema>;
+export type Budget = ValueOf<typeof budgetKind>;
 
 export const untouchedBudget: Budget = { failures: 0, lastFailure: 0, blockedUntil: 0, noted: false };

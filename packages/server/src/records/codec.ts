@@ -1,6 +1,7 @@
 import { PosternError } from "@postern/shared/errors";
-import { Packr } from "msgpackr";
-import { z } from "zod";
+import type { Kind } from "./kinds.js";
+import { damaged, Reader } from "./messagepack/reader.js";
+import { Writer } from "./messagepack/writer.js";
 
 /**
  * A record is its format number and its fields, in MessagePack: bytes stay bytes, so that a secret never becomes a
@@ -13,72 +14,77 @@ export interface Codec<T> {
   decode(bytes: Buffer): T;
 }
 
-const packr = new Packr({ useRecords: false, mapsAsObjects: true });
+/** The format before today's, and what its fields are today. */
+export interface Former<F, T> {
+  readonly kind: Kind<F>;
+  upgrade(fields: F): T;
+}
 
-/** Formats 1 to `format` are read; `upgrade` brings the fields of the one before to today's. */
-export function recordCodec<S extends z.ZodType>(
-  schema: S,
-  { format, upgrade }: { format: number; upgrade?: (fields: unknown) => unknown },
-): Codec<z.infer<S>> {
+/** What an earlier format had stands as it is. */
+export const asToday = <T>(kind: Kind<T>): Former<T, T> => ({ kind, upgrade: (fields) => fields });
+
+const writer = new Writer();
+
+/** Formats 1 to `format` are read, as far back as `former` reaches. */
+export function recordCodec<T, F = T>(
+  kind: Kind<T>,
+  { format, former }: { format: number; former?: Former<F, T> },
+): Codec<T> {
   return {
-    encode: (record) => packr.pack([format, record]),
+    encode(record) {
+      writer.begin();
+      writer.array(2);
+      writer.number(format);
+      kind.write(writer, record);
+      return writer.written();
+    },
     decode(bytes) {
-      const [found, fields] = unpack(bytes);
-      if (found > format) throw new PosternError("store_future");
-      const current = found === format ? fields : found === format - 1 ? upgrade?.(fields) : undefined;
-      const parsed = schema.safeParse(current);
-      if (!parsed.success) throw new PosternError("store_damaged", { detail: "a record does not have its form" });
-      return parsed.data;
+      const from = new Reader(bytes);
+      const found = formatOf(from);
+      if (found === format) return wholly(from, kind);
+      if (found === format - 1 && former !== undefined) return former.upgrade(wholly(from, former.kind));
+      from.skip();
+      from.end();
+      throw new PosternError(found > format ? "store_future" : "store_damaged");
     },
   };
 }
 
 /**
  * Fields as bytes of a multiple of `block`: their length in 4 bytes, MessagePack, zeros. They are decoded apart from the
- * record that holds them, and their size says little of what they hold.
+ * record that holds them, and their size says little of what they hold. Whoever encodes secrets so wipes the bytes.
  */
-export function paddedCodec<S extends z.ZodType>(schema: S, block: number): Codec<z.infer<S>> {
+export function paddedCodec<T>(kind: Kind<T>, block: number): Codec<T> {
   return {
     encode(fields) {
-      const packed = packr.pack(fields);
-      const padded = Buffer.alloc(Math.ceil((4 + packed.length) / block) * block);
-      padded.writeUInt32BE(packed.length);
-      packed.copy(padded, 4);
-      packed.fill(0);
+      writer.begin();
+      writer.zeros(LENGTH_BYTES);
+      kind.write(writer, fields);
+      const { length } = writer.written();
+      writer.zeros(Math.ceil(length / block) * block - length);
+      const padded = writer.written();
+      padded.writeUInt32BE(length - LENGTH_BYTES);
       return padded;
     },
     decode(bytes) {
-      const parsed = schema.safeParse(unpad(bytes));
-      if (!parsed.success)
-        throw new PosternError("store_damaged", { detail: "a record's details do not have their form" });
-      return parsed.data;
+      const end = bytes.length < LENGTH_BYTES ? undefined : LENGTH_BYTES + bytes.readUInt32BE(0);
+      if (end === undefined || end > bytes.length) throw damaged();
+      return wholly(new Reader(bytes, LENGTH_BYTES, end), kind);
     },
   };
 }
 
-function unpad(bytes: Buffer): unknown {
-  const length = bytes.length < 4 ? -1 : bytes.readUInt32BE(0);
-  if (length < 0 || 4 + length > bytes.length) return undefined;
-  try {
-    return packr.unpack(bytes.subarray(4, 4 + length));
-  } catch {
-    return undefined;
-  }
+const LENGTH_BYTES = 4;
+
+function formatOf(from: Reader): number {
+  const format = from.arraySize() === 2 ? from.number() : Number.NaN;
+  if (!Number.isSafeInteger(format)) throw damaged();
+  return format;
 }
 
-function unpack(bytes: Buffer): [number, unknown] {
-  try {
-    const value: unknown = packr.unpack(bytes);
-    if (Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0])) return [value[0], value[1]];
-  } catch {
-    // Falls through: whatever the decoder stumbled on, the record is damaged.
-  }
-  throw new PosternError("store_damaged", { detail: "a record cannot be decoded" });
+/** What is read to the end. */
+function wholly<T>(from: Reader, kind: Kind<T>): T {
+  const value = kind.read(from);
+  from.end();
+  return value;
 }
-
-/** Exactly `length` bytes, or any number of them. */
-export const bytes = (length?: number) =>
-  z.custom<Buffer>((value) => Buffer.isBuffer(value) && (length === undefined || value.length === length));
-
-/** Milliseconds since 1970. */
-export const instant = z.number().int().nonnegative();

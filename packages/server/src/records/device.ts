@@ -1,30 +1,31 @@
 import type { AccountId, DeviceId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { budgetSchema } from "./budget.js";
-import { bytes, instant, recordCodec } from "./codec.js";
+import { budgetKind } from "./budget.js";
+import { recordCodec } from "./codec.js";
 import { getIntact, scanAndTidy, scanIntact } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
+import { bytes, count, instant, text, type ValueOf } from "./kinds.js";
+import { record } from "./record-kind.js";
 
 /**
  * A device that a person logged in from: it has budgets for guesses of its own, so that strangers cannot use them up. It
  * takes the place of no factor; one whose record is gone or damaged is a stranger again.
  */
-const schema = z.strictObject({
-  id: z.custom<DeviceId>((value) => typeof value === "string"),
-  account: z.custom<AccountId>((value) => typeof value === "string"),
+const schema = record({
+  id: text<DeviceId>(),
+  account: text<AccountId>(),
   /** The account's password that it was made known under: another one, and it is a stranger. */
-  passwordVersion: z.number().int().nonnegative(),
+  passwordVersion: count,
   /** It keys a MAC: that is why it is not stored as a hash. */
   secret: bytes(32),
   createdAt: instant,
   lastSeenAt: instant,
-  address: z.string(),
-  client: z.string(),
-  passwordBudget: budgetSchema,
-  codeBudget: budgetSchema,
+  address: text(),
+  client: text(),
+  passwordBudget: budgetKind,
+  codeBudget: budgetKind,
 });
-export type Device = z.infer<typeof schema>;
+export type Device = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

@@ -1,29 +1,30 @@
 import type { InviteId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { bytes, instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { scanIntact } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
+import { bytes, count, flag, instant, ordinal, text, type ValueOf } from "./kinds.js";
+import { optional, record } from "./record-kind.js";
 
 /**
  * An invite as the store keeps it: of its token only a hash. Its id is the beginning of that hash, so that it is found
  * without an index; 128 bits of a hash of 128 random bits tell nothing of them.
  */
-const schema = z.strictObject({
-  id: z.custom<InviteId>((value) => typeof value === "string"),
+const schema = record({
+  id: text<InviteId>(),
   /** SHA-256 of the token's secret. */
   hash: bytes(32),
   createdAt: instant,
   /** From then on it is worth nothing; a while later its record goes. */
   expiresAt: instant,
   /** How many accounts it may make, and has made. */
-  uses: z.number().int().positive(),
-  used: z.number().int().nonnegative(),
-  revoked: z.boolean(),
+  uses: ordinal,
+  used: count,
+  revoked: flag,
   /** What the operator wants to remember of it. */
-  note: z.string().optional(),
+  note: optional(text()),
 });
-export type Invite = z.infer<typeof schema>;
+export type Invite = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

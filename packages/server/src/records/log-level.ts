@@ -1,18 +1,19 @@
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { recordKey } from "./keys.js";
+import { instant, type ValueOf, words } from "./kinds.js";
+import { optional, record } from "./record-kind.js";
 
 export const logLevels = ["error", "warn", "info", "debug"] as const;
 
 /** How much every server of the store logs, in place of what each was started with. */
-const schema = z.strictObject({
-  level: z.enum(logLevels),
+const schema = record({
+  level: words(...logLevels),
   setAt: instant,
   /** Undefined: until it is cleared. */
-  until: instant.optional(),
+  until: optional(instant),
 });
-export type StoredLogLevel = z.infer<typeof schema>;
+export type StoredLogLevel = ValueOf<typeof schema>;
 export type LogLevel = StoredLogLevel["level"];
 
 const codec = recordCodec(schema, { format: 1 });

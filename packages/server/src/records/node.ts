@@ -1,10 +1,11 @@
 import { PosternError } from "@postern/shared/errors";
 import type { NodeId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { scanIntact } from "./intact.js";
 import { recordKey, recordRange } from "./keys.js";
+import { instant, text, type ValueOf } from "./kinds.js";
+import { record } from "./record-kind.js";
 
 /** What a node is called: as much of a host's name as fits into a column, and into a label of a metric. */
 const nodeNameForm = /^(?=.{1,32}$)[a-z0-9]+(?:-+[a-z0-9]+)*$/;
@@ -34,12 +35,12 @@ export function nodeNameOf(hostname: string): NodeName {
 }
 
 /** A name that servers have run under, and the audit chain that is theirs from then on. */
-const schema = z.strictObject({
-  name: z.custom<NodeName>(isNodeName),
-  node: z.custom<NodeId>((value) => typeof value === "string" && /^nod_[0-9a-f]{32}$/.test(value)),
+const schema = record({
+  name: text<NodeName>(isNodeName),
+  node: text<NodeId>((id) => /^nod_[0-9a-f]{32}$/.test(id)),
   since: instant,
 });
-export type NamedNode = z.infer<typeof schema>;
+export type NamedNode = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

@@ -1,31 +1,32 @@
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { scanIntact } from "./intact.js";
 import { recordKey, recordRange } from "./keys.js";
+import { flag, instant, ordinal, text, type ValueOf } from "./kinds.js";
+import { openRecord, optional } from "./record-kind.js";
 
 /**
  * A server that runs on this store, as it said of itself last. For the operator to read; nothing is decided by it. Of two
  * versions side by side each reads what the other one wrote: fields are added, never required, and unknown ones passed
  * over.
  */
-const schema = z.object({
+const schema = openRecord({
   /** Random, 32 hex digits: another one at each start. */
-  instance: z.string().regex(/^[0-9a-f]{32}$/),
+  instance: text((id) => /^[0-9a-f]{32}$/.test(id)),
   /** The node that it writes the log as, and its host's name; older servers do not say. */
-  node: z.string().optional(),
-  host: z.string().optional(),
-  pid: z.number().int().positive(),
+  node: optional(text()),
+  host: optional(text()),
+  pid: ordinal,
   /** How many processes it has, where they are several; `pid` is that of the first, which started them. */
-  workers: z.number().int().positive().optional(),
-  version: z.string(),
+  workers: optional(ordinal),
+  version: text(),
   startedAt: instant,
   seenAt: instant,
-  listen: z.string(),
-  http: z.string().optional(),
-  draining: z.boolean(),
+  listen: text(),
+  http: optional(text()),
+  draining: flag,
 });
-export type Presence = z.infer<typeof schema>;
+export type Presence = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

@@ -1,9 +1,10 @@
 import type { AccountId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { bytes, instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { scanIntact } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, text, type ValueOf, words } from "./kinds.js";
+import { record } from "./record-kind.js";
 
 /** What a reset token sets anew, with the byte that says so in its record's key. */
 const resets = { password: 1, factors: 2 } as const;
@@ -15,15 +16,15 @@ export const resetKinds = Object.keys(resets) as ResetKind[];
  * next takes its place. It is no part of the account: one that is missing or damaged opens nothing, and leaves what is
  * asked of the person as it was.
  */
-const schema = z.strictObject({
-  account: z.custom<AccountId>((value) => typeof value === "string"),
-  resets: z.enum(["password", "factors"]),
+const schema = record({
+  account: text<AccountId>(),
+  resets: words("password", "factors"),
   /** SHA-256 of the token's secret. */
   hash: bytes(32),
   createdAt: instant,
   expiresAt: instant,
 });
-export type ResetToken = z.infer<typeof schema>;
+export type ResetToken = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

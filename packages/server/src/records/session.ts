@@ -1,15 +1,16 @@
 import type { AccountId, DeviceId, SessionId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { bytes, instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { getIntact, scanAndTidy, scanIntact } from "./intact.js";
 import { idBytes, recordKey, recordRange } from "./keys.js";
+import { bytes, instant, list, text, type ValueOf } from "./kinds.js";
+import { optional, record } from "./record-kind.js";
 
 /** A session as the server keeps it. The secret itself is only with the client; here stands its hash. */
-const schema = z.strictObject({
-  id: z.custom<SessionId>((value) => typeof value === "string"),
-  account: z.custom<AccountId>((value) => typeof value === "string"),
-  identity: z.string(),
+const fields = {
+  id: text<SessionId>(),
+  account: text<AccountId>(),
+  identity: text(),
   secretHash: bytes(32),
   authenticatedAt: instant,
   /** When a code was last given for it: what needs fresh authentication goes by this. */
@@ -17,21 +18,23 @@ const schema = z.strictObject({
   lastSeenAt: instant,
   expiresAt: instant,
   /** RFC 8176 authentication method references: how the person proved who they are. */
-  amr: z.array(z.string()),
-  address: z.string(),
-  client: z.string(),
+  amr: list(text()),
+  address: text(),
+  client: text(),
   /** The known device that it was made on. */
-  device: z.custom<DeviceId>((value) => typeof value === "string").optional(),
-});
-export type Session = z.infer<typeof schema>;
-
-const codec = recordCodec(schema, { format: 2, upgrade: fromFormat1 });
+  device: optional(text<DeviceId>()),
+};
+const schema = record(fields);
+export type Session = ValueOf<typeof schema>;
 
 /** Format 1 knew no step-up. */
-function fromFormat1(fields: unknown): unknown {
-  const known = schema.omit({ verifiedAt: true, device: true }).safeParse(fields);
-  return known.success ? { ...known.data, verifiedAt: known.data.authenticatedAt } : undefined;
-}
+const { verifiedAt: _stepUp, device: _known, ...formerFields } = fields;
+const former = {
+  kind: record(formerFields),
+  upgrade: (known: Omit<Session, "verifiedAt" | "device">) => ({ ...known, verifiedAt: known.authenticatedAt }),
+};
+
+const codec = recordCodec(schema, { format: 2, former });
 
 /** A session's key begins with its account's id, so that one range holds all sessions of a person. */
 export const sessionKey = (account: AccountId, id: SessionId) => recordKey("session", idBytes(account), idBytes(id));

@@ -1,15 +1,16 @@
 import type { NodeId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { instant, recordCodec } from "./codec.js";
+import { recordCodec } from "./codec.js";
 import { recordKey } from "./keys.js";
+import { instant, text, type ValueOf } from "./kinds.js";
+import { record } from "./record-kind.js";
 
 /** What the store knows of itself. */
-const schema = z.strictObject({
-  node: z.custom<NodeId>((value) => typeof value === "string"),
+const schema = record({
+  node: text<NodeId>(),
   createdAt: instant,
 });
-export type Settings = z.infer<typeof schema>;
+export type Settings = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

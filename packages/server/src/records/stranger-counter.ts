@@ -1,15 +1,16 @@
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
-import { type Budget, budgetSchema, untouchedBudget } from "./budget.js";
-import { instant, recordCodec } from "./codec.js";
+import { type Budget, budgetKind, untouchedBudget } from "./budget.js";
+import { asToday, recordCodec } from "./codec.js";
 import { type IntactScan, scanIntact } from "./intact.js";
 import { recordKey, recordRange } from "./keys.js";
+import { count, flag, instant, type ValueOf } from "./kinds.js";
+import { missable, record } from "./record-kind.js";
 
 /**
  * The password budget that strangers have for one name, known or not: it stands under the name's keyed hash, apart
  * from the account, so that both kinds of name count alike.
  */
-const codec = recordCodec(budgetSchema, { format: 2, upgrade: (fields) => fields });
+const codec = recordCodec(budgetKind, { format: 2, former: asToday(budgetKind) });
 
 export async function getStrangerCounter(tx: SealedReadTransaction, nameIndex: Buffer): Promise<Budget> {
   const stored = await tx.get(recordKey("strangerCounter", nameIndex));
@@ -68,16 +69,15 @@ export async function scanStrangerCounters(
 }
 
 /** How many new counters were made in the hour that began at `hour`. One record, so that its size is bounded. */
-const quotaCodec = recordCodec(
-  z.strictObject({
-    hour: instant,
-    made: z.number().int().nonnegative(),
-    /** Whether the log tells of somebody who was turned away in this hour. */
-    noted: z.boolean().default(false),
-  }),
-  { format: 2, upgrade: (fields) => fields },
-);
-export type CounterQuota = { hour: number; made: number; noted: boolean };
+const quotaKind = record({
+  hour: instant,
+  made: count,
+  /** Whether the log tells of somebody who was turned away in this hour. */
+  noted: missable(flag, false),
+});
+export type CounterQuota = ValueOf<typeof quotaKind>;
+
+const quotaCodec = recordCodec(quotaKind, { format: 2, former: asToday(quotaKind) });
 
 export async function getCounterQuota(tx: SealedReadTransaction): Promise<CounterQuota> {
   const stored = await tx.get(recordKey("counterQuota"));

@@ -1,27 +1,27 @@
 import { PosternError } from "@postern/shared/errors";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { recordCodec } from "./codec.js";
 import { recordKey } from "./keys.js";
+import { count, list, ordinal, share, type ValueOf } from "./kinds.js";
+import { record } from "./record-kind.js";
 
 /** Which generation new verifiers are stretched with, and how many accounts are on which. The rules are services/stretching. */
-const schema = z.strictObject({
-  current: z.number().int().positive(),
+const schema = record({
+  current: ordinal,
   /** By rising generation; the last one is the current one. */
-  generations: z
-    .array(
-      z.strictObject({
-        generation: z.number().int().positive(),
-        accounts: z.number().int().nonnegative(),
-        /** How many accounts there were, on it and on older ones, when the next one took its place; before that 0. */
-        base: z.number().int().nonnegative(),
-        /** The share of unknown names that are answered as if on this generation or an older one; it never grows. */
-        threshold: z.number().min(0).max(1),
-      }),
-    )
-    .min(1),
+  generations: list(
+    record({
+      generation: ordinal,
+      accounts: count,
+      /** How many accounts there were, on it and on older ones, when the next one took its place; before that 0. */
+      base: count,
+      /** The share of unknown names that are answered as if on this generation or an older one; it never grows. */
+      threshold: share,
+    }),
+    1,
+  ),
 });
-export type StretchCensus = z.infer<typeof schema>;
+export type StretchCensus = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

@@ -1,34 +1,35 @@
 import type { ApiKeyId, ApplicationId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { bytes, instant, recordCodec } from "../codec.js";
+import { recordCodec } from "../codec.js";
 import { getIntact, scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { bytes, instant, list, text, type ValueOf, words } from "../kinds.js";
+import { optional, record } from "../record-kind.js";
 
 /** What a key can be for: each is the first segment of paths of the API. */
 export const scopes = ["otp", "totp", "hotp", "challenge", "session", "admin"] as const;
 export type Scope = (typeof scopes)[number];
 
 /** An API key as the store keeps it: of its secret only a hash. */
-const schema = z.strictObject({
-  id: z.custom<ApiKeyId>((value) => typeof value === "string"),
-  application: z.custom<ApplicationId>((value) => typeof value === "string"),
+const schema = record({
+  id: text<ApiKeyId>(),
+  application: text<ApplicationId>(),
   /** That of the application's record, so that one read tells who calls; nothing changes it. */
-  applicationName: z.string(),
-  name: z.string(),
+  applicationName: text(),
+  name: text(),
   /** SHA-256 of the key's secret. */
   hash: bytes(32),
-  scopes: z.array(z.enum(scopes)),
+  scopes: list(words(...scopes)),
   createdAt: instant,
   /** From then on it is worth nothing; without it, never. */
-  expiresAt: instant.optional(),
+  expiresAt: optional(instant),
   /** The key that takes its place, at the latest when this one expires. */
-  successor: z.custom<ApiKeyId>((value) => typeof value === "string").optional(),
-  revokedAt: instant.optional(),
+  successor: optional(text<ApiKeyId>()),
+  revokedAt: optional(instant),
   /** To the minute: a use is noted no more often. */
-  lastUsedAt: instant.optional(),
+  lastUsedAt: optional(instant),
 });
-export type ApiKey = z.infer<typeof schema>;
+export type ApiKey = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

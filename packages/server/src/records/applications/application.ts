@@ -1,21 +1,22 @@
 import type { ApplicationId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { instant, recordCodec } from "../codec.js";
+import { recordCodec } from "../codec.js";
 import { scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { instant, text, type ValueOf } from "../kinds.js";
+import { record } from "../record-kind.js";
 
 /**
  * Who holds API keys. All that is made with a key belongs to the application, so that it outlives each key; and the
  * application outlives all of them.
  */
-const schema = z.strictObject({
-  id: z.custom<ApplicationId>((value) => typeof value === "string"),
+const schema = record({
+  id: text<ApplicationId>(),
   /** The name of its first key. */
-  name: z.string(),
+  name: text(),
   createdAt: instant,
 });
-export type Application = z.infer<typeof schema>;
+export type Application = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

@@ -1,60 +1,61 @@
 import type { ApplicationId, Id } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { budgetSchema } from "../budget.js";
-import { bytes, instant, recordCodec } from "../codec.js";
+import { budgetKind } from "../budget.js";
+import { recordCodec } from "../codec.js";
 import { scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { bytes, count, instant, integer, ordinal, set, text, type ValueOf, whole, words } from "../kinds.js";
+import { optional, record, tagged } from "../record-kind.js";
 
 /**
  * An authenticator of an application's subject. One record holds all that a verdict goes by: secret, what is used up of
  * it, and the budget of guesses. So damage can never lower what is asked.
  */
 const facts = {
-  subject: z.string(),
+  subject: text(),
   /** As the person's app shows them. */
-  issuer: z.string(),
-  account: z.string(),
+  issuer: text(),
+  account: text(),
   secret: bytes(),
-  algorithm: z.enum(["SHA1", "SHA256", "SHA512"]),
-  digits: z.number().int().min(6).max(8),
+  algorithm: words("SHA1", "SHA256", "SHA512"),
+  digits: whole(6, 8),
   createdAt: instant,
-  lastUsedAt: instant.optional(),
-  budget: budgetSchema,
+  lastUsedAt: optional(instant),
+  budget: budgetKind,
   /** Counts the changes of what is shown. */
-  version: z.number().int().positive(),
+  version: ordinal,
 };
 
-const totpSchema = z.strictObject({
-  kind: z.literal("totp"),
-  id: z.custom<Id<"totp">>((value) => typeof value === "string"),
+const totpSchema = record({
+  kind: words("totp"),
+  id: text<Id<"totp">>(),
   ...facts,
-  period: z.number().int().positive(),
+  period: ordinal,
   /** The last time step whose code was accepted; that step and every one before it are spent. RFC 6238 section 5.2. */
-  lastStep: z.number().int(),
+  lastStep: integer,
 });
 
-const hotpSchema = z.strictObject({
-  kind: z.literal("hotp"),
-  id: z.custom<Id<"hotp">>((value) => typeof value === "string"),
+const hotpSchema = record({
+  kind: words("hotp"),
+  id: text<Id<"hotp">>(),
   ...facts,
   /** The counter that is expected next: every code before it is spent. RFC 4226 section 7.2. */
-  counter: z.number().int().nonnegative(),
+  counter: count,
   /** How many counters behind the expected one are tried. RFC 4226 section 7.4. */
-  lookAhead: z.number().int().min(1).max(10),
+  lookAhead: whole(1, 10),
   /** The counter may be behind, by a restore: only two codes in a row are accepted, and end it. */
-  resync: z.literal(true).optional(),
+  resync: optional(set),
 });
 
-export type TotpAuthenticator = z.infer<typeof totpSchema>;
-export type HotpAuthenticator = z.infer<typeof hotpSchema>;
+export type TotpAuthenticator = ValueOf<typeof totpSchema>;
+export type HotpAuthenticator = ValueOf<typeof hotpSchema>;
 export type Authenticator = TotpAuthenticator | HotpAuthenticator;
 export type AuthenticatorKind = Authenticator["kind"];
 export type AuthenticatorId = Authenticator["id"];
 /** The record of a kind. */
 export type AuthenticatorOf<K extends AuthenticatorKind> = Extract<Authenticator, { kind: K }>;
 
-const codec = recordCodec(z.discriminatedUnion("kind", [totpSchema, hotpSchema]), { format: 1 });
+const codec = recordCodec(tagged("kind", { totp: totpSchema, hotp: hotpSchema }), { format: 1 });
 
 /** Keeps an application's authenticators of one kind together. */
 const kindBytes = { totp: Buffer.of(1), hotp: Buffer.of(2) } as const satisfies Record<AuthenticatorKind, Buffer>;

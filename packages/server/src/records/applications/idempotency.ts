@@ -1,19 +1,20 @@
 import type { ApplicationId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { bytes, instant, recordCodec } from "../codec.js";
+import { recordCodec } from "../codec.js";
 import { getIntact, scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { anything, bytes, instant, type ValueOf } from "../kinds.js";
+import { record } from "../record-kind.js";
 
 /** What came of a request that named a key of its own, so that a repeat is answered alike. It holds no secret. */
-const schema = z.strictObject({
+const schema = record({
   /** SHA-256 of what was asked for. */
   fingerprint: bytes(32),
   createdAt: instant,
   /** What was answered, without what is shown once. */
-  created: z.unknown(),
+  created: anything,
 });
-export type Idempotency = z.infer<typeof schema>;
+export type Idempotency = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

@@ -1,17 +1,18 @@
 import type { ApplicationId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { instant, recordCodec } from "../codec.js";
+import { recordCodec } from "../codec.js";
 import { getIntact, type IntactScan, scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { flag, instant, list, type ValueOf } from "../kinds.js";
+import { record } from "../record-kind.js";
 
 /** When an application had mails sent to one address, whomever it meant by it. The address stands nowhere here. */
-const schema = z.strictObject({
-  mails: z.array(instant),
+const schema = record({
+  mails: list(instant),
   /** Whether the log tells of a mail that was refused since the last one. */
-  noted: z.boolean(),
+  noted: flag,
 });
-export type Mailbox = z.infer<typeof schema>;
+export type Mailbox = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

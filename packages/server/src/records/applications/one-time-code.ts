@@ -1,43 +1,44 @@
 import type { ApplicationId, Id } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { budgetSchema } from "../budget.js";
-import { bytes, instant, recordCodec } from "../codec.js";
+import { budgetKind } from "../budget.js";
+import { recordCodec } from "../codec.js";
 import { scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { bytes, count, flag, instant, list, ordinal, text, type ValueOf, whole } from "../kinds.js";
+import { optional, record } from "../record-kind.js";
 
 /**
  * What an application keeps of one subject's one-time codes: the last code that it issued, and apart from that code what
  * outlasts it, the budget of guesses and the mails of the last hour. No code stands here in clear.
  */
-const issuedSchema = z.strictObject({
-  subject: z.string(),
+const issuedSchema = record({
+  subject: text(),
   /** HMAC-SHA256 of the code's ASCII digits, under a key of its own. */
   mac: bytes(32),
   macKey: bytes(32),
-  digits: z.number().int().min(4).max(10),
+  digits: whole(4, 10),
   createdAt: instant,
   expiresAt: instant,
   /** Wrong tries until the code is dead, whatever the budget says. */
-  attemptsLeft: z.number().int().nonnegative(),
+  attemptsLeft: count,
   /** When it was taken: never again. */
-  usedAt: instant.optional(),
+  usedAt: optional(instant),
   /** Whether it went by mail, and not to the application. */
-  mailed: z.boolean(),
+  mailed: flag,
 });
 
-const schema = z.strictObject({
-  id: z.custom<Id<"otp">>((value) => typeof value === "string"),
+const schema = record({
+  id: text<Id<"otp">>(),
   /** Counts the changes of what is shown. */
-  version: z.number().int().positive(),
-  budget: budgetSchema,
+  version: ordinal,
+  budget: budgetKind,
   /** When mails went to this subject. */
-  mails: z.array(instant),
+  mails: list(instant),
   /** Absent once the code was deleted: then nothing here says whose it was. */
-  issued: issuedSchema.optional(),
+  issued: optional(issuedSchema),
 });
-export type IssuedCode = z.infer<typeof issuedSchema>;
-export type OneTimeCode = z.infer<typeof schema>;
+export type IssuedCode = ValueOf<typeof issuedSchema>;
+export type OneTimeCode = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

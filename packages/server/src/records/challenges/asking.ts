@@ -1,20 +1,21 @@
 import type { ApplicationId, ChallengeId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { budgetSchema } from "../budget.js";
-import { instant, recordCodec } from "../codec.js";
+import { budgetKind } from "../budget.js";
+import { recordCodec } from "../codec.js";
 import { scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { instant, list, text, type ValueOf } from "../kinds.js";
+import { record } from "../record-kind.js";
 
 /** How often an application has asked one subject, and how many answers in a row were wrong. */
-const schema = z.strictObject({
-  budget: budgetSchema,
+const schema = record({
+  budget: budgetKind,
   /** Pages that were made, of which some may have ended. */
-  pages: z.array(z.custom<ChallengeId>((value) => typeof value === "string")),
+  pages: list(text<ChallengeId>()),
   /** When the last one was made. */
   askedAt: instant,
 });
-export type Asking = z.infer<typeof schema>;
+export type Asking = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

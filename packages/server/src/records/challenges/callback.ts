@@ -1,35 +1,36 @@
 import type { ApplicationId, CallbackId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { bytes, instant, recordCodec } from "../codec.js";
+import { recordCodec } from "../codec.js";
 import { orDamaged, scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { bytes, instant, text, type ValueOf, words } from "../kinds.js";
+import { optional, record, tagged } from "../record-kind.js";
 
 /** Where an application is told of its challenges: a target that the operator made and named. */
-const schema = z.strictObject({
-  id: z.custom<CallbackId>((value) => typeof value === "string"),
-  application: z.custom<ApplicationId>((value) => typeof value === "string"),
+const schema = record({
+  id: text<CallbackId>(),
+  application: text<ApplicationId>(),
   /** By which the application means it. */
-  name: z.string(),
+  name: text(),
   createdAt: instant,
-  target: z.discriminatedUnion("kind", [
-    z.strictObject({
-      kind: z.literal("webhook"),
-      url: z.string(),
+  target: tagged("kind", {
+    webhook: record({
+      kind: words("webhook"),
+      url: text(),
       /** Keys the signature that each message has. */
       secret: bytes(32),
     }),
-    z.strictObject({
-      kind: z.literal("template"),
+    template: record({
+      kind: words("template"),
       /** With its placeholders: `https://bot.example/users/{client_id}/send?validated={validated}`. */
-      url: z.string(),
-      method: z.enum(["GET", "POST"]),
+      url: text(),
+      method: words("GET", "POST"),
       /** What the receiver knows the server by: for {token}, or as a bearer where the URL has no place for it. */
-      token: z.string().optional(),
+      token: optional(text()),
     }),
-  ]),
+  }),
 });
-export type Callback = z.infer<typeof schema>;
+export type Callback = ValueOf<typeof schema>;
 export type Target = Callback["target"];
 
 const codec = recordCodec(schema, { format: 1 });

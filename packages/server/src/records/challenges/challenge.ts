@@ -1,9 +1,10 @@
 import type { ApplicationId, ChallengeId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { instant, recordCodec } from "../codec.js";
+import { recordCodec } from "../codec.js";
 import { getIntact, scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { count, flag, instant, integer, list, text, type ValueOf, words } from "../kinds.js";
+import { optional, record, tagged } from "../record-kind.js";
 
 /**
  * A challenge: a question that an application has put to a person by a page. What the page shows, which option is the
@@ -11,55 +12,50 @@ import { idBytes, recordKey, recordRange } from "../keys.js";
  * of it.
  */
 const facts = {
-  id: z.custom<ChallengeId>((value) => typeof value === "string"),
-  application: z.custom<ApplicationId>((value) => typeof value === "string"),
-  subject: z.string(),
+  id: text<ChallengeId>(),
+  application: text<ApplicationId>(),
+  subject: text(),
   /** The language of the page; absent where it goes by the person's browser. */
-  locale: z.string().optional(),
+  locale: optional(text()),
   createdAt: instant,
   expiresAt: instant,
 };
 
 /** What the page asks: days and sums in their order, without "none of these", which stands behind them. */
-const pageSchema = z.discriminatedUnion("question", [
-  z.strictObject({ question: z.literal("birth_date_choice"), days: z.array(z.number().int()) }),
-  z.strictObject({ question: z.literal("birth_date_sum"), sums: z.array(z.number().int()) }),
-  z.strictObject({ question: z.literal("own"), text: z.string(), options: z.array(z.string()) }),
-]);
+const pageSchema = tagged("question", {
+  birth_date_choice: record({ question: words("birth_date_choice"), days: list(integer) }),
+  birth_date_sum: record({ question: words("birth_date_sum"), sums: list(integer) }),
+  own: record({ question: words("own"), text: text(), options: list(text()) }),
+});
 
-const openSchema = z.strictObject({
+const openSchema = record({
   ...facts,
-  state: z.literal("open"),
+  state: words("open"),
   page: pageSchema,
   /** Which of the options is the right one, from 0 on. */
-  right: z.number().int().nonnegative(),
-  replyTo: z.string(),
+  right: count,
+  replyTo: text(),
   /** Whom to tell, with what that one asks for. */
-  callback: z
-    .strictObject({
-      name: z.string(),
-      clientId: z.string().optional(),
-      flow: z.string().optional(),
-      onExpiry: z.boolean(),
-    })
-    .optional(),
+  callback: optional(record({ name: text(), clientId: optional(text()), flow: optional(text()), onExpiry: flag })),
 });
 
-const endFacts = { ...facts, question: z.enum(["birth_date_choice", "birth_date_sum", "own"]), endedAt: instant };
-const answeredSchema = z.strictObject({
+const endFacts = { ...facts, question: words("birth_date_choice", "birth_date_sum", "own"), endedAt: instant };
+const answeredSchema = record({
   ...endFacts,
-  state: z.literal("answered"),
-  result: z.enum(["right", "wrong"]),
+  state: words("answered"),
+  result: words("right", "wrong"),
 });
-const unansweredSchema = z.strictObject({ ...endFacts, state: z.enum(["expired", "cancelled"]) });
+const unansweredSchema = record({ ...endFacts, state: words("expired", "cancelled") });
 
-export type ChallengePage = z.infer<typeof pageSchema>;
+export type ChallengePage = ValueOf<typeof pageSchema>;
 export type QuestionKind = ChallengePage["question"];
-export type OpenChallenge = z.infer<typeof openSchema>;
-export type EndedChallenge = z.infer<typeof answeredSchema> | z.infer<typeof unansweredSchema>;
+export type OpenChallenge = ValueOf<typeof openSchema>;
+export type EndedChallenge = ValueOf<typeof answeredSchema> | ValueOf<typeof unansweredSchema>;
 export type Challenge = OpenChallenge | EndedChallenge;
 
-const codec = recordCodec(z.discriminatedUnion("state", [openSchema, answeredSchema, unansweredSchema]), { format: 1 });
+const ofState = { open: openSchema, answered: answeredSchema, expired: unansweredSchema, cancelled: unansweredSchema };
+
+const codec = recordCodec(tagged("state", ofState), { format: 1 });
 
 const challengeKey = (application: ApplicationId, id: ChallengeId) =>
   recordKey("challenge", idBytes(application), idBytes(id));

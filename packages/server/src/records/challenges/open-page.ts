@@ -1,21 +1,22 @@
 import type { ApplicationId, ChallengeId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { instant, recordCodec } from "../codec.js";
+import { recordCodec } from "../codec.js";
 import { getIntact, scanIntact } from "../intact.js";
 import { idBytes, recordKey, recordRange } from "../keys.js";
+import { instant, text, type ValueOf } from "../kinds.js";
+import { record } from "../record-kind.js";
 
 /**
  * Of a page whose challenge is open: whose it is, and for how long. It goes in the transaction that ends the challenge.
  * So a page that has ended is looked for, and not found, as one that nobody made; and what is due to end is found among
  * the open ones alone.
  */
-const schema = z.strictObject({
-  application: z.custom<ApplicationId>((value) => typeof value === "string"),
+const schema = record({
+  application: text<ApplicationId>(),
   createdAt: instant,
   expiresAt: instant,
 });
-export type OpenPage = z.infer<typeof schema>;
+export type OpenPage = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 

@@ -1,9 +1,10 @@
 import type { ApplicationId, CallbackId, ChallengeId } from "@postern/shared/ids";
-import { z } from "zod";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../../barrier/barrier.js";
-import { bytes, instant, recordCodec } from "../codec.js";
+import { recordCodec } from "../codec.js";
 import { getIntact, scanIntact } from "../intact.js";
 import { idBytes, indexBytes, recordKey, recordRange } from "../keys.js";
+import { bytes, count, instant, text, type ValueOf, words } from "../kinds.js";
+import { optional, record } from "../record-kind.js";
 
 /**
  * What waits to be told to an application, and what could not be told. A message stands on a shelf of its callback, in
@@ -12,27 +13,27 @@ import { idBytes, indexBytes, recordKey, recordRange } from "../keys.js";
  * shelf is due first, and no key has to hold a time: finding what is due takes a look at the first of each shelf,
  * however many there are.
  */
-const schema = z.strictObject({
-  application: z.custom<ApplicationId>((value) => typeof value === "string"),
-  callback: z.custom<CallbackId>((value) => typeof value === "string"),
+const schema = record({
+  application: text<ApplicationId>(),
+  callback: text<CallbackId>(),
   /** What the receiver knows the message by: there is one for each challenge. */
-  challenge: z.custom<ChallengeId>((value) => typeof value === "string"),
-  subject: z.string(),
-  event: z.enum(["challenge.answered", "challenge.expired"]),
-  result: z.enum(["right", "wrong", "expired"]),
+  challenge: text<ChallengeId>(),
+  subject: text(),
+  event: words("challenge.answered", "challenge.expired"),
+  result: words("right", "wrong", "expired"),
   occurredAt: instant,
-  clientId: z.string().optional(),
-  flow: z.string().optional(),
+  clientId: optional(text()),
+  flow: optional(text()),
   /** How often it was tried, what is under way included. */
-  attempts: z.number().int().nonnegative(),
+  attempts: count,
   /** When it is to be tried; of one that is under way when it may be taken over; of a dead one when it died. */
   dueAt: instant,
   /** Whose it is while it is under way: drawn at each claim. */
-  lease: bytes(16).optional(),
+  lease: optional(bytes(16)),
   /** Why the last try failed, as `http_503` or `timed_out`. */
-  fault: z.string().optional(),
+  fault: optional(text()),
 });
-export type OutboxMessage = z.infer<typeof schema>;
+export type OutboxMessage = ValueOf<typeof schema>;
 
 const codec = recordCodec(schema, { format: 1 });
 
