@@ -27,7 +27,7 @@ export function fillRandom(target: Buffer): void {
 
 /** So many bytes in memory of their own. */
 export function drawRandom(size: number): Buffer {
-  const drawn = Buffer.allocUnsafeSlow(size);
+  const drawn = Buffer.alloc(size);
   fillRandom(drawn);
   return drawn;
 }
