@@ -1,6 +1,6 @@
 import { aim, figure, figuresOf, inRounds } from "../report/figures.mjs";
 import { ratios } from "../report/statistics.mjs";
-import { have, numbers, seeded, startLoad, startServer, warmingUp } from "./measuring.mjs";
+import { have, numbers, seeded, startLoad, startServer } from "./measuring.mjs";
 
 /** Whether anything becomes dearer as people become more. */
 export const title = "Growth";
@@ -21,7 +21,7 @@ export async function measure(context) {
       grown.push(await openGrown(context, size, starts));
     }
     say(`  registrations and logins, ${sizes.map(named).join(", ")}, from the beginning …`);
-    await round(load, grown, warmingUp(context) / 4);
+    await round(load, grown, quick ? 75 : 250);
     const lists = await inRounds(rounds, () => round(load, grown, count));
     for (const store of grown) {
       store.memory = await store.server.ask("memory");
