@@ -14,7 +14,7 @@ import {
 } from "@postern/shared/srp/server";
 import type { SealedWriteTransaction } from "../barrier/barrier.js";
 import { type Account, findAccount, findHeadOrDummy } from "../records/account.js";
-import { getStretchCensus, type StretchCensus } from "../records/stretch-census.js";
+import { getStretchCensus } from "../records/stretch-census.js";
 import { audit, type Peer, pseudonym, type ServiceContext } from "./context.js";
 import type { Guesser } from "./guesser.js";
 import { judgePasswordGuess } from "./password-guess.js";
@@ -52,6 +52,8 @@ export interface LoginChallenge {
   readonly ephemeral: ServerEphemeral;
   /** The account that the proof is for; undefined for a name that nobody has. */
   readonly account: { readonly id: AccountId; readonly passwordVersion: number } | undefined;
+  /** The generation that new verifiers are stretched with. */
+  readonly currentGeneration: number;
   readonly guesser: Guesser;
 }
 
@@ -76,6 +78,7 @@ export async function beginLogin(
     stretch: stretchOf(known ? head.stretch : decoyGeneration),
     ephemeral: serverEphemeral({ clientPublic, verifier }, random),
     account: known ? { id: head.id, passwordVersion: head.passwordVersion } : undefined,
+    currentGeneration: census.current,
     guesser,
   };
 }
@@ -122,7 +125,7 @@ export async function provePassword(
   challenge: LoginChallenge,
   proof: PasswordProof,
 ): Promise<PasswordAnswer> {
-  const { identity, nameIndex, account, guesser, salt, ephemeral } = challenge;
+  const { identity, nameIndex, account, currentGeneration, guesser, salt, ephemeral } = challenge;
   const verdict = serverSession({ identity, salt, ephemeral }).verifyClientProof(parseProof(proof.proofHex));
   const serverMac = answerOverChannel(verdict, proof);
   const right = verdict.proved && account !== undefined;
@@ -140,23 +143,19 @@ export async function provePassword(
   if (guess.kind === "throttled") throw new PosternError("throttled", { retryAfter: guess.retryAfter });
   if (guess.kind === "busy") throw new PosternError("busy");
   if (!verdict.proved || serverMac === undefined || proved === undefined) throw new PosternError("login_failed");
-  const { account: mine, census } = proved;
-  const { id, passwordVersion } = mine;
+  const { id, passwordVersion, stretch } = proved;
   const password = { account: id, identity, nameIndex, passwordVersion, guesser } as PasswordVerified;
-  const restretch = mine.stretch < census.current ? stretchOf(census.current) : undefined;
-  return { password, proofHex: verdict.proofHex, serverMac, ...codesOf(mine), restretch };
+  const restretch = stretch < currentGeneration ? stretchOf(currentGeneration) : undefined;
+  return { password, proofHex: verdict.proofHex, serverMac, ...codesOf(proved), restretch };
 }
 
 /** The account that was proved, as it is now; undefined when it is another one, or has another password, since. */
 async function findProved(
   tx: SealedWriteTransaction,
   { nameIndex, account }: LoginChallenge,
-): Promise<{ account: Account; census: StretchCensus } | undefined> {
+): Promise<Account | undefined> {
   const found = await findAccount(tx, nameIndex);
-  if (found === undefined || found.id !== account?.id || found.passwordVersion !== account.passwordVersion) {
-    return undefined;
-  }
-  return { account: found, census: await getStretchCensus(tx) };
+  return found?.id === account?.id && found?.passwordVersion === account?.passwordVersion ? found : undefined;
 }
 
 export function codesOf({ factors }: Account): AskedCodes {
