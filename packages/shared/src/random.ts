@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { sodium } from "./sodium.js";
 
 /**
@@ -37,7 +38,9 @@ function refill(): void {
   used = 0;
   if (isToBeWiped) return;
   isToBeWiped = true;
-  setImmediate(wipe).unref();
+  // It holds the event loop, which else would wait for the next event first, for hours where nothing happens, and
+  // hand out to that what is left. And it is Node's own, also where a test has put another one in its place.
+  setImmediate(wipe);
 }
 
 function wipe(): void {

@@ -1,3 +1,4 @@
+import { pbkdf2 } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { drawRandom, fillRandom } from "../src/random.js";
 import { sodium } from "../src/sodium.js";
@@ -5,7 +6,10 @@ import { sodium } from "../src/sodium.js";
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("random bytes", () => {
-  afterEach(() => vi.restoreAllMocks());
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
 
   it("are as many as were asked for, in memory of their own", () => {
     for (const size of [0, 1, 24, 255, 256, 257, 1024, 5000]) {
@@ -49,6 +53,33 @@ describe("random bytes", () => {
     fillRandom(filled);
     expect(filled).toEqual(Buffer.alloc(10, 7));
     expect(pool.subarray(0, 11)).toEqual(Buffer.concat([Buffer.alloc(10), Buffer.of(7)]));
+  });
+
+  it("are not left over for whatever comes next where nothing happens meanwhile", async () => {
+    await turn();
+    const pools: Buffer[] = [];
+    vi.spyOn(sodium, "randombytes_buf").mockImplementation((target) => {
+      target.fill(pools.push(target as Buffer));
+    });
+    // What a pool of threads has done is told before the turn's immediates, to a loop that slept until then.
+    const next = new Promise<number | undefined>((resolve) =>
+      setImmediate(() => {
+        drawRandom(16);
+        pbkdf2("", "", 200_000, 32, "sha256", () => resolve(drawRandom(16)[0]));
+      }),
+    );
+    expect(await next).toBe(2);
+  });
+
+  it("are wiped also once a test has stopped the clock", async () => {
+    await turn();
+    vi.useFakeTimers();
+    drawRandom(16);
+    vi.useRealTimers();
+    await turn();
+    const draw = vi.spyOn(sodium, "randombytes_buf");
+    drawRandom(16);
+    expect(draw).toHaveBeenCalledOnce();
   });
 
   it("come from the system at once where many are wanted", () => {
