@@ -69,7 +69,10 @@ export function entryHash(text: string): string {
 
 /** Commitment = SHA-256(salt | field name | 0 | value): hiding by its 32 random bytes of salt, and binding. */
 export function commitment(field: PersonalField, value: string, salt: Buffer): string {
-  return digest("sha256", Buffer.concat([salt, Buffer.from(`${field}\0${value}`, "utf8")]), "hex");
+  const opening = Buffer.concat([salt, Buffer.from(`${field}\0${value}`, "utf8")]);
+  const committed = digest("sha256", opening, "hex");
+  opening.fill(0);
+  return committed;
 }
 
 /** The entry of a text, or undefined where it is not one in its only form. */

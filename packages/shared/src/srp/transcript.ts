@@ -11,10 +11,14 @@ export interface Transcript {
   readonly serverPublic: Uint8Array;
 }
 
-/** k = H(N | g), with g padded as RFC 5054 2.5.3 wants it or minimal, as the suite says. */
-export const multiplier = ofEachSuite(({ group, hash, multiplierGenerator }) =>
+const multiplierBytes = ofEachSuite(({ group, hash, multiplierGenerator }) =>
   hash(group.primeBytes, multiplierGenerator === "padded" ? pad(group, group.generator) : group.generatorBytes),
 );
+
+/** k = H(N | g), with g padded as RFC 5054 2.5.3 wants it or minimal, as the suite says. The bytes are the caller's own. */
+export function multiplier(suite: Suite): Buffer {
+  return Buffer.from(multiplierBytes(suite));
+}
 
 /** H(N) xor H(g) */
 const groupHash = ofEachSuite(({ group, hash }) => {

@@ -91,6 +91,12 @@ describe("secure-remote-password 0.3.1 as oracle", () => {
     expect(multiplier(rfc5054(postern.group, "sha256"))).not.toEqual(multiplier(postern));
   });
 
+  it("keeps its k, whatever a caller does to the bytes that it got", () => {
+    const k = multiplier(postern).toString("hex");
+    multiplier(postern).fill(0);
+    expect(multiplier(postern).toString("hex")).toBe(k);
+  });
+
   it("has the x that the RFC's formula gives", () => {
     const { salt, identity, password } = newCredentials(3);
     const byFormula = rfc5054(postern.group, "sha256").derivePrivateKey(salt, identity, password);
