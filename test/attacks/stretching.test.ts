@@ -29,9 +29,11 @@ import {
   type KnownDevice,
   logIn,
   Person,
+  proofOf,
   provePassword,
   register,
   registered,
+  sessionOf,
   startLogin,
   startOf,
   stretchedVerifier,
@@ -260,6 +262,29 @@ describe("a verifier of the same password at another generation", () => {
     const { generations } = await readStretchCensus(server);
     expect(generations.map(({ accounts }) => accounts)).toEqual([2, 1]);
     expect(await tryPassword(server, alice)).toBe("ok");
+  });
+
+  it("raised between a login's start and its proof moves it to what it began with, and by the next login to the rest", async () => {
+    const server = await startInProcess();
+    const alice = await registered(server);
+    const asked = async (raiseTo: number) => {
+      const client = await WireClient.open(server);
+      const challenge = await startLogin(client, alice.name);
+      await raiseStretch(server.context, raiseTo);
+      const session = await sessionOf(challenge, alice);
+      const { restretch } = await client.ok("login.proof", proofOf(session, client.exporter));
+      return { client, challenge, restretch };
+    };
+    expect((await asked(2)).restretch).toBeUndefined();
+    const { client, challenge, restretch } = await asked(3);
+    expect(restretch?.generation).toBe(2);
+    const restretched = await stretchedVerifier({ ...challenge, stretch: restretch ?? challenge.stretch }, alice);
+    await client.ok("login.code", { code: alice.code(server.clock), restretched });
+    expect(await headOf(server, "alice")).toMatchObject({ stretch: 2 });
+    server.clock.advance(MINUTE);
+    await moveUp(server, alice);
+    expect(await headOf(server, "alice")).toMatchObject({ stretch: 3 });
+    expect((await readStretchCensus(server)).generations.map(({ accounts }) => accounts)).toEqual([0, 0, 1]);
   });
 
   it("keeps other sessions, devices and logins under way: the password is the same", async () => {
