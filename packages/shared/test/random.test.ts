@@ -40,7 +40,7 @@ describe("random bytes", () => {
 
   it("are wiped where they were handed out", async () => {
     await turn();
-    let pool = Buffer.alloc(0);
+    let pool: Buffer = Buffer.alloc(0);
     vi.spyOn(sodium, "randombytes_buf").mockImplementation((target) => {
       target.fill(7);
       pool = target as Buffer;
