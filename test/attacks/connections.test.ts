@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { connect as connectTls, createSecureContext, TLSSocket } from "node:tls";
 import { setFlagsFromString } from "node:v8";
@@ -148,6 +148,21 @@ describe("attack 7: a connection cut at each of its steps", () => {
     await eventually(() => server.admission.open === 0 && openHandles("TCPSocketWrap") <= before);
     expect(server.log.errors).toEqual([]);
     await logIn(await WireClient.open(server), alice, alice.code(server.clock));
+  });
+
+  it("and its port taken again at once: the next connection is heard, though the other one is seen to close only then", async () => {
+    const server = await startInProcess();
+    for (let round = 0; round < 5; round++) {
+      const { raw } = await WireClient.open(server);
+      const { localPort } = raw as { localPort: number };
+      raw.resetAndDestroy();
+      const next = connectTcp({ host: "127.0.0.1", port: server.port, localPort });
+      const socket = await handshake(next);
+      socket.write(`${requestLine("hello", hello)}\n`);
+      const heard = await Promise.race([once(socket, "data"), gone(socket)]);
+      expect(heard, "no word").toBeDefined();
+      socket.destroy();
+    }
   });
 });
 

@@ -143,7 +143,9 @@ export function tagged<K extends Readonly<Record<string, Kind<unknown>>>>(
       return kind.read(from) as ValueOf<K[keyof K]>;
     },
     write(to, value) {
-      kinds[(value as Record<string, string>)[tag] ?? ""]?.write(to, value);
+      const word = (value as Record<string, string>)[tag] ?? "";
+      if (!Object.hasOwn(kinds, word)) throw new TypeError(`a record is to be written with an unknown ${tag}`);
+      kinds[word]?.write(to, value);
     },
   };
 }

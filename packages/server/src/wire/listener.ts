@@ -101,9 +101,13 @@ export async function listenWire(options: WireOptions): Promise<WireListener> {
     const key = addresses.keyOf(address);
     const place = admission.admit(socket, key);
     // The handshake goes on with the certificates of this moment: what is said of them later must fit them.
-    handshaking.set(ends, { address, key, place, successors: shown.successors });
+    const handshake = { address, key, place, successors: shown.successors };
+    handshaking.set(ends, handshake);
     socket.on("error", closeBroken);
-    socket.on("close", () => handshaking.delete(ends));
+    socket.on("close", () => {
+      // The next connection may have the same ends by then: a peer that resets one may take its port again at once.
+      if (handshaking.get(ends) === handshake) handshaking.delete(ends);
+    });
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   server.on("secureConnection", (socket: TLSSocket) => {

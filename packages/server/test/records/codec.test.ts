@@ -310,6 +310,15 @@ describe("a record's bytes", () => {
   it("are never written without a field that they must have", async () => {
     await expect(written(form, { node: "nod_1", createdAt: undefined })).rejects.toThrow(TypeError);
   });
+
+  it("are never written as one of several kinds that they are not", async () => {
+    const target = { kind: "pigeon", url: "https://bot.example/" };
+    const callback = { id: "cbk_1", application: "app_1", name: "bot", createdAt: 1 };
+    for (const kind of ["pigeon", "constructor", undefined]) {
+      const unknown = { ...callback, target: { ...target, kind } };
+      await expect(written(formOf("callback"), unknown)).rejects.toThrow(TypeError);
+    }
+  });
 });
 
 describe("the memory that records are written into", () => {
