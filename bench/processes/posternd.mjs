@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { familyCpuMs, ownCpuMs } from "./family.mjs";
+import { kept } from "./kept.mjs";
 import { PASSWORD } from "./store.mjs";
 
 const program = fileURLToPath(new URL("../../packages/server/bin/posternd.js", import.meta.url));
@@ -14,18 +15,12 @@ export async function startProgram({ directory }, args) {
   const where = ["--data", directory, "--listen", "127.0.0.1:0", "--http", "off", "--config", "off"];
   const given = ["start", ...where, "--admin-password-file", file, "--address-limits", "off", ...args];
   const child = spawn(process.execPath, [program, ...given], { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  const orphaned = () => child.kill("SIGTERM");
-  process.once("exit", orphaned);
+  const stop = kept(child, "SIGTERM");
   const answers = { cpu: () => familyCpuMs(child.pid), first: () => ownCpuMs(child.pid) };
   return {
     port: await portOf(child),
     ask: async (question) => answers[question](),
-    stop: async () => {
-      process.off("exit", orphaned);
-      child.kill("SIGTERM");
-      await ended;
-    },
+    stop,
   };
 }
 

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { familyCpuMs } from "./family.mjs";
+import { kept } from "./kept.mjs";
 
 /** A PostgreSQL of its own, with the durability that it has by default; it trusts everybody on this machine. */
 export async function startPostgres(directory) {
@@ -17,19 +18,12 @@ export async function startPostgres(directory) {
   const settings = { listen_addresses: "127.0.0.1", port, unix_socket_directories: directory, shared_buffers: "128MB" };
   const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const child = spawn(postgres, ["-D", data, ...args], { ...owner, stdio: ["ignore", "ignore", "pipe"] });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  // The bench may be killed: its database does not stay behind.
-  const orphaned = () => child.kill("SIGQUIT");
-  process.once("exit", orphaned);
+  const stop = kept(child, "SIGINT", "SIGQUIT");
   await ready(child);
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres?sslmode=disable`,
     cpu: () => familyCpuMs(child.pid),
-    stop: async () => {
-      process.off("exit", orphaned);
-      child.kill("SIGINT");
-      await ended;
-    },
+    stop,
   };
 }
 
