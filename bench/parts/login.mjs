@@ -63,12 +63,13 @@ async function besideFloor({ server, floor, load, take }, { compared, alone, wri
   const logins = led((count, atOnce) => have(load, server, { what: "login", from: take(count), count, atOnce }));
   const handshakes = led((count, atOnce) => have(load, floor, { what: "handshake", from: 0, count, atOnce }));
   const commits = led((times, atOnce) => floor.ask("transactions", { times, atOnce, bytes }));
+  const computed = led((times) => floor.ask("powers", times));
   const [login, handshake, commit] = [
     await logins(compared, 16),
     await handshakes(compared, 16),
     await commits(compared, 16),
   ];
-  const powers = await floor.ask("powers", 50);
+  const powers = await computed(50);
   const [loginAlone, handshakeAlone, commitAlone] = [
     await logins(alone, 1),
     await handshakes(alone, 1),
