@@ -275,9 +275,8 @@ class OpenBarrier implements Barrier {
     this.#stretch = stretch;
   }
 
-  async transact<T>(fn: (tx: SealedWriteTransaction) => Awaitable<T>): Promise<T> {
-    this.#begin();
-    try {
+  transact<T>(fn: (tx: SealedWriteTransaction) => Awaitable<T>): Promise<T> {
+    return this.#admit(async () => {
       // A run that a conflict ended is followed by another one, with a transaction of its own.
       let sealed: SealedWrites | undefined;
       const result = await this.#storage.transact((tx) => {
@@ -286,9 +285,7 @@ class OpenBarrier implements Barrier {
       });
       sealed?.committed();
       return result;
-    } finally {
-      this.#underWay.end();
-    }
+    });
   }
 
   read<T>(fn: (tx: SealedReadTransaction) => Awaitable<T>): Promise<T> {
@@ -385,17 +382,8 @@ class OpenBarrier implements Barrier {
   }
 
   async #admit<T>(call: () => Promise<T>): Promise<T> {
-    this.#begin();
-    try {
-      return await call();
-    } finally {
-      this.#underWay.end();
-    }
-  }
-
-  #begin(): void {
     this.#refuseClosed();
-    this.#underWay.begin();
+    return this.#underWay.during(call);
   }
 
   #refuseClosed(): void {

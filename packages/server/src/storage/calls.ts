@@ -35,12 +35,7 @@ export class Calls {
   async admit<T>(call: () => Promise<T>): Promise<T> {
     this.#refuseNested();
     if (this.#closing !== undefined) throw new PosternError("store_failed", { detail: "it is closed" });
-    this.#underWay.begin();
-    try {
-      return await call();
-    } finally {
-      this.#underWay.end();
-    }
+    return this.#underWay.during(call);
   }
 
   /** Runs a caller's `fn`, so that calls made from inside of it are known as nested until it ends. */
