@@ -27,16 +27,10 @@ export function deriveDecoy(key: SecureBuffer, purpose: string, identity: string
   if (!Number.isInteger(length) || length < 1 || length > MAX_DECOY_BYTES) {
     throw new PosternError("bug", { detail: `a decoy of ${length} bytes` });
   }
-  const blocks = Math.ceil(length / BLOCK_BYTES);
-  const decoy = Buffer.alloc(blocks * BLOCK_BYTES);
-  const input = concatKey("postern decoy", purpose, length, identity, 0);
-  key.use((bytes) => {
-    for (let i = 0; i < blocks; i += 1) {
-      input.writeUInt32BE(i, input.length - 4);
-      sodium.crypto_generichash(decoy.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES), input, bytes);
-    }
-  });
-  return decoy.subarray(0, length);
+  const blocks = Array.from({ length: Math.ceil(length / BLOCK_BYTES) }, (_, i) =>
+    keyedHash(key, BLOCK_BYTES, concatKey("postern decoy", purpose, length, identity, i)),
+  );
+  return Buffer.concat(blocks).subarray(0, length);
 }
 
 /**

@@ -42,23 +42,28 @@ export function recordKey(key: Uint8Array): Buffer {
   if (key.length < 1 || key.length > MAX_RECORD_KEY_BYTES) {
     throw new PosternError("bug", { detail: `a record's key of ${key.length} bytes` });
   }
-  return prefixed(key);
+  return behindByte(RECORD, key);
 }
 
 export function recordRange({ from, to, limit, reverse }: SealedRange): KeyRange {
   return {
-    from: from === undefined ? Buffer.of(RECORD) : prefixed(from),
-    to: to === undefined ? Buffer.of(RECORD + 1) : prefixed(to),
+    from: from === undefined ? Buffer.of(RECORD) : behindByte(RECORD, from),
+    to: to === undefined ? Buffer.of(RECORD + 1) : behindByte(RECORD, to),
     limit,
     reverse,
   };
 }
 
-function prefixed(key: Uint8Array): Buffer {
-  const storageKey = Buffer.allocUnsafe(1 + key.length);
-  storageKey[0] = RECORD;
-  storageKey.set(key, 1);
-  return storageKey;
+/** A byte that says whose or what a key is, and the parts of the key behind it. */
+export function behindByte(first: number, ...parts: readonly Uint8Array[]): Buffer {
+  const key = Buffer.allocUnsafe(parts.reduce((size, part) => size + part.length, 1));
+  key[0] = first;
+  let at = 1;
+  for (const part of parts) {
+    key.set(part, at);
+    at += part.length;
+  }
+  return key;
 }
 
 export function isRecordKey(storageKey: Uint8Array): boolean {

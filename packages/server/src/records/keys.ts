@@ -1,3 +1,5 @@
+import { behindByte } from "../barrier/storage-keys.js";
+
 /**
  * The first byte of a record's storage key says its kind; what follows is an opaque id, a keyed hash or an index,
  * never a name, an address or a date.
@@ -40,14 +42,7 @@ export const prefixes = {
 export type RecordKind = keyof typeof prefixes;
 
 export function recordKey(kind: RecordKind, ...parts: readonly Uint8Array[]): Buffer {
-  const key = Buffer.allocUnsafe(parts.reduce((size, part) => size + part.length, 1));
-  key[0] = prefixes[kind];
-  let at = 1;
-  for (const part of parts) {
-    key.set(part, at);
-    at += part.length;
-  }
-  return key;
+  return behindByte(prefixes[kind], ...parts);
 }
 
 /** Every key of one kind that begins with the given parts: as a range, its end excluded. */
