@@ -2,7 +2,7 @@ import { PosternError } from "@postern/shared/errors";
 import type { AccountId, FactorId } from "@postern/shared/ids";
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { budgetKind } from "./budget.js";
-import { paddedCodec, recordCodec } from "./codec.js";
+import { holding, paddedCodec, recordCodec } from "./codec.js";
 import { scanIntact } from "./intact.js";
 import { recordKey, recordRange } from "./keys.js";
 import {
@@ -108,10 +108,9 @@ const codec = recordCodec(record({ ...headFields, details: bytes() }), { format:
 
 function encode(account: Account): Buffer {
   const { id, verifier, stretch, passwordVersion } = account;
-  const packed = details.encode(account);
-  const stored = codec.encode({ id, verifier, stretch, passwordVersion, details: packed });
-  packed.fill(0);
-  return stored;
+  return holding(details.encode(account), (packed) =>
+    codec.encode({ id, verifier, stretch, passwordVersion, details: packed }),
+  );
 }
 
 function decode(stored: Buffer): Account {

@@ -1,6 +1,6 @@
 import type { SealedReadTransaction, SealedWriteTransaction } from "../barrier/barrier.js";
 import { type AuditEntry, commitment, type PersonalField, personalFields } from "./audit-chain.js";
-import { paddedCodec, recordCodec } from "./codec.js";
+import { holding, paddedCodec, recordCodec } from "./codec.js";
 import { orDamaged } from "./intact.js";
 import { idBytes, indexBytes, recordKey } from "./keys.js";
 import { bytes, text, type ValueOf } from "./kinds.js";
@@ -27,13 +27,8 @@ const padded = paddedCodec(fieldsSchema, BLOCK);
 const former = { kind: fieldsSchema, upgrade: (fields: Fields) => ({ padded: padded.encode(fields) }) };
 const storedFields = recordCodec(record({ padded: bytes() }), { format: 2, former });
 
-function encodeFields(fields: Fields): Buffer {
-  const packed = padded.encode(fields);
-  const stored = storedFields.encode({ padded: packed });
-  packed.fill(0);
-  return stored;
-}
-
+const encodeFields = (fields: Fields) =>
+  holding(padded.encode(fields), (packed) => storedFields.encode({ padded: packed }));
 const decodeFields = (stored: Buffer) => padded.decode(storedFields.decode(stored).padded);
 
 /** Spaces at the end, where no entry has one. */

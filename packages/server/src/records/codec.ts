@@ -52,7 +52,7 @@ export function recordCodec<T, F = T>(
 
 /**
  * Fields as bytes of a multiple of `block`: their length in 4 bytes, MessagePack, zeros. They are decoded apart from the
- * record that holds them, and their size says little of what they hold. Whoever encodes secrets so wipes the bytes.
+ * record that holds them, and their size says little of what they hold. `holding` wipes the bytes.
  */
 export function paddedCodec<T>(kind: Kind<T>, block: number): Codec<T> {
   return {
@@ -72,6 +72,15 @@ export function paddedCodec<T>(kind: Kind<T>, block: number): Codec<T> {
       return wholly(new Reader(bytes, LENGTH_BYTES, end), kind);
     },
   };
+}
+
+/** Puts padded fields into the record that holds them; their own bytes are wiped. */
+export function holding(padded: Buffer, encode: (padded: Buffer) => Buffer): Buffer {
+  try {
+    return encode(padded);
+  } finally {
+    padded.fill(0);
+  }
 }
 
 const LENGTH_BYTES = 4;
